@@ -1,0 +1,117 @@
+"""The closed sets that every part of Opportune speaks in.
+
+Members are strings, so they can be stored, compared and sent as they are:
+
+>>> Channel.EMAIL == "email"
+True
+>>> Trigger.DELIVERY_DELAY.is_service, Trigger.PRICE_DROP.is_service
+(True, False)
+>>> tier_of(0.8), tier_of(0.81)
+(<Tier.HIGH: 'high'>, <Tier.CRITICAL: 'critical'>)
+"""
+
+from enum import StrEnum
+
+
+class Channel(StrEnum):
+    """Where a message can be read."""
+
+    EMAIL = "email"
+    SMS = "sms"
+    PUSH = "push"
+    IN_APP = "in_app"
+    WHATSAPP = "whatsapp"
+
+
+class Trigger(StrEnum):
+    """Why a customer might be written to."""
+
+    DELIVERY_DELAY = "delivery_delay"
+    PAYMENT_FAILURE_RISK = "payment_failure_risk"
+    SERVICE_DISRUPTION = "service_disruption"
+    SUBSCRIPTION_LIMIT = "subscription_limit"
+    ACCOUNT_ANOMALY = "account_anomaly"
+    ORDER_SHIPPED = "order_shipped"
+    INCIDENT_UPDATE = "incident_update"
+    ABANDONED_CART = "abandoned_cart"
+    BROWSE_ABANDONMENT = "browse_abandonment"
+    PRICE_DROP = "price_drop"
+    INACTIVITY = "inactivity"
+    CHURN_RISK = "churn_risk"
+
+    @property
+    def is_service(self) -> bool:
+        """Whether the customer has a problem or an order of their own in it (not marketing)."""
+        return self in SERVICE_TRIGGERS
+
+
+SERVICE_TRIGGERS = frozenset(
+    {
+        Trigger.DELIVERY_DELAY,
+        Trigger.PAYMENT_FAILURE_RISK,
+        Trigger.SERVICE_DISRUPTION,
+        Trigger.SUBSCRIPTION_LIMIT,
+        Trigger.ACCOUNT_ANOMALY,
+        Trigger.ORDER_SHIPPED,
+        Trigger.INCIDENT_UPDATE,
+    }
+)
+
+
+class Priority(StrEnum):
+    """How urgent a trigger is; critical service messages pass marketing limits."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+class Urgency(StrEnum):
+    """How late a late delivery is: up to 1 day, up to 3 days, more."""
+
+    MINOR = "minor"
+    MODERATE = "moderate"
+    SIGNIFICANT = "significant"
+
+
+class Outcome(StrEnum):
+    """What came of a message."""
+
+    DELIVERED = "delivered"
+    BOUNCED = "bounced"
+    OPENED = "opened"
+    CLICKED = "clicked"
+    CONVERTED = "converted"
+    UNSUBSCRIBED = "unsubscribed"
+    COMPLAINED = "complained"
+    CONTACTED_SUPPORT = "contacted_support"
+
+
+class Tier(StrEnum):
+    """Churn risk tier, from the score."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+class Arm(StrEnum):
+    """By which rule a customer is decided for; fixed per customer and experiment."""
+
+    LEARNED = "learned"
+    RANDOM = "random"
+    RULES = "rules"
+    HOLDOUT = "holdout"
+
+
+def tier_of(score: float) -> Tier:
+    """Tier of a churn score in [0, 1]: critical (0.8, 1], high (0.6, 0.8], medium (0.3, 0.6], low."""
+    if not 0.0 <= score <= 1.0:
+        raise ValueError(f"a churn score lies in [0, 1], got {score!r}")
+    if score > 0.8:
+        return Tier.CRITICAL
+    if score > 0.6:
+        return Tier.HIGH
+    return Tier.MEDIUM if score > 0.3 else Tier.LOW

@@ -1,0 +1,1 @@
+"""What we do, and what came of it: policy, decisions, copy, store, service, command line."""
