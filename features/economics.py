@@ -1,4 +1,7 @@
-"""What things cost and what they are worth, as data (`economics.yaml`); worlds and engine share it."""
+"""What things cost and what they are worth, as data (`economics.yaml`).
+
+Worlds and engine share it.
+"""
 
 from functools import cache
 from pathlib import Path

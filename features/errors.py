@@ -14,7 +14,7 @@ class OpportuneError(Exception):
 
 
 class BadInputError(OpportuneError):
-    """What was given cannot be used; the message names the place, the value and what was expected."""
+    """What was given cannot be used; the message names place, value and what was expected."""
 
     code = "bad_input"
 

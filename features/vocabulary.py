@@ -107,7 +107,7 @@ class Arm(StrEnum):
 
 
 def tier_of(score: float) -> Tier:
-    """Tier of a churn score in [0, 1]: critical (0.8, 1], high (0.6, 0.8], medium (0.3, 0.6], low."""
+    """Tier of a score: critical (0.8, 1], high (0.6, 0.8], medium (0.3, 0.6], low [0, 0.3]."""
     if not 0.0 <= score <= 1.0:
         raise ValueError(f"a churn score lies in [0, 1], got {score!r}")
     if score > 0.8:
