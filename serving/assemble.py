@@ -1,0 +1,175 @@
+"""Putting together what is known about each case, from the snapshot, the store and the request."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from features.evidence import Evidence
+from features.vocabulary import Channel, Trigger
+from serving.policy.cases import Cases, Contacts, Flags, Ints, to_us
+from serving.policy.settings import CHANNELS
+from serving.records import DecisionRequest
+from serving.snapshot.state import Snapshot
+from serving.store.store import StoredContact, StoreSession, Withdrawal
+
+_UNKNOWN = -1
+
+
+@dataclass(frozen=True)
+class Addressee:
+    """To whom the words go, and what they may say."""
+
+    language: str
+    first_name: str | None
+    timezone: str
+    evidence: Evidence
+
+
+@dataclass(frozen=True)
+class CaseBook:
+    """Requests about different customers with everything that is known about them.
+
+    Attributes:
+        snapshot: What the server knows.
+        requests: The requests.
+        moments_us: Moment of each decision.
+        rows: Row of each customer in the snapshot, or -1.
+        consent: Consent after withdrawals, (n, 5).
+        suppressed: Customers who complained, (n,).
+        contacts: Notices of log and store together, by position of the request.
+    """
+
+    snapshot: Snapshot
+    requests: Sequence[DecisionRequest]
+    moments_us: Ints
+    rows: Ints
+    consent: Flags
+    suppressed: Flags
+    contacts: Sequence[Sequence[StoredContact]]
+
+    @classmethod
+    def read(
+        cls,
+        session: StoreSession,
+        snapshot: Snapshot,
+        requests: Sequence[DecisionRequest],
+        *,
+        now: datetime,
+        look_back_us: int,
+    ) -> "CaseBook":
+        """Look everything up, inside the transaction that will keep the decisions."""
+        moments_us = np.array([to_us(r.decided_at or now) for r in requests], dtype=np.int64)
+        ids = [request.customer_id for request in requests]
+        row_of = snapshot.customers.row_of
+        rows = np.array([row_of.get(customer_id, _UNKNOWN) for customer_id in ids], dtype=np.int64)
+        consent = _read_consent(snapshot, requests, rows)
+        suppressed = _withdraw(consent, ids, session.find_withdrawals(ids))
+        stored: dict[str, list[StoredContact]] = defaultdict(list)
+        since_us = int(moments_us.min()) - look_back_us
+        for contact in session.find_contacts(ids, since_us=since_us):
+            stored[contact.customer_id].append(contact)
+        contacts = [
+            _merge(snapshot.contacts_by_customer.get(customer_id, ()), stored[customer_id])
+            for customer_id in ids
+        ]
+        return cls(snapshot, requests, moments_us, rows, consent, suppressed, contacts)
+
+    def by_trigger(self) -> list[list[int]]:
+        """Positions of the requests, one list per trigger."""
+        groups: dict[Trigger, list[int]] = defaultdict(list)
+        for position, request in enumerate(self.requests):
+            groups[request.trigger].append(position)
+        return list(groups.values())
+
+    def cases(self, positions: Sequence[int]) -> Cases:
+        """The cases at these positions, which share a trigger, in columns."""
+        chosen = np.asarray(positions)
+        requests = [self.requests[position] for position in positions]
+        rows = self.rows[chosen]
+        customers = self.snapshot.customers
+        is_known = rows != _UNKNOWN
+        safe = np.where(is_known, rows, 0)
+        n_customers = len(customers.profile)
+        return Cases(
+            trigger=requests[0].trigger,
+            customer_ids=tuple(request.customer_id for request in requests),
+            decided_at_us=self.moments_us[chosen],
+            timezones=tuple(self.addressee(position).timezone for position in positions),
+            consent=self.consent[chosen],
+            known=is_known | np.array([request.profile is not None for request in requests]),
+            scored=is_known,
+            suppressed=self.suppressed[chosen],
+            nine_is_active=~is_known | (customers.nine_is_active[safe] if n_customers else True),
+            engagement=customers.engagement[safe] if n_customers else np.empty((len(rows), 0)),
+            week_counts=customers.week_counts[safe] if n_customers else np.zeros((len(rows), 168)),
+            contacts=_in_columns([self.contacts[p] for p in positions], requests[0].trigger),
+        )
+
+    def addressee(self, position: int) -> Addressee:
+        """To whom the message of the request at this position would go."""
+        request = self.requests[position]
+        row = int(self.rows[position])
+        if row == _UNKNOWN:
+            profile = request.profile
+            if profile is None:
+                return Addressee("en", None, "UTC", request.evidence)
+            return Addressee(
+                profile.language, profile.first_name, profile.timezone, request.evidence
+            )
+        customers = self.snapshot.customers
+        return Addressee(
+            customers.languages[row],
+            customers.first_names[row],
+            customers.timezones[row],
+            request.evidence,
+        )
+
+
+def _read_consent(snapshot: Snapshot, requests: Sequence[DecisionRequest], rows: Ints) -> Flags:
+    """Consent by request and channel; a profile speaks for customers the tables do not hold."""
+    consent = np.zeros((len(requests), len(CHANNELS)), dtype=bool)
+    is_known = rows != _UNKNOWN
+    consent[is_known] = snapshot.customers.consent[rows[is_known]]
+    for position in np.flatnonzero(~is_known).tolist():
+        profile = requests[position].profile
+        if profile is not None:
+            consent[position] = [channel in profile.consents for channel in Channel]
+    return consent
+
+
+def _withdraw(
+    consent: Flags, customer_ids: Sequence[str], withdrawals: Iterable[Withdrawal]
+) -> Flags:
+    """Take withdrawn consents out, in place; who complained is suppressed, (n,)."""
+    suppressed = np.zeros(len(customer_ids), dtype=bool)
+    position_of = {customer_id: position for position, customer_id in enumerate(customer_ids)}
+    for withdrawal in withdrawals:
+        position = position_of[withdrawal.customer_id]
+        consent[position, CHANNELS.index(withdrawal.channel)] = False
+        suppressed[position] |= withdrawal.from_all
+    return suppressed
+
+
+def _merge(logged: Iterable[StoredContact], stored: Iterable[StoredContact]) -> list[StoredContact]:
+    """Notices known from both sides, each once; opened when either side saw it opened."""
+    merged = {contact.decision_id: contact for contact in logged}
+    for contact in stored:
+        earlier = merged.get(contact.decision_id)
+        if earlier is None or contact.opened:
+            merged[contact.decision_id] = contact
+    return list(merged.values())
+
+
+def _in_columns(contacts: Sequence[Sequence[StoredContact]], trigger: Trigger) -> Contacts:
+    flat = [(row, contact) for row, found in enumerate(contacts) for contact in found]
+    if not flat:
+        return Contacts.none()
+    return Contacts(
+        row=np.array([row for row, _ in flat], dtype=np.int64),
+        at_us=np.array([contact.sent_at_us for _, contact in flat], dtype=np.int64),
+        opened=np.array([contact.opened for _, contact in flat], dtype=bool),
+        same_trigger=np.array([contact.trigger is trigger for _, contact in flat], dtype=bool),
+    )

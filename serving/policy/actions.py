@@ -1,0 +1,124 @@
+"""The actions a case may come to: channel sets x moments of sending, and *no message*."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from features.vocabulary import Channel, Priority
+from serving.policy.cases import HOUR_US, Cases, Flags, Ints
+from serving.policy.guards import SlotVerdicts, judge_slots
+from serving.policy.hours import after_quiet_hours
+from serving.policy.settings import CHANNELS, PolicySettings, TriggerRule
+
+NO_MESSAGE = -1
+
+
+@dataclass(frozen=True)
+class ActionGrid:
+    """Actions of n cases: K channel sets x S moments, some of them allowed.
+
+    The flat index of set k at moment s is `k * S + s`; *no message* comes after them all, and is
+    always allowed.
+
+    Attributes:
+        sets: Channel sets in the order of their index.
+        slots_us: Moments of sending, (n, S); the first is the rules policy's own.
+        allowed: What the guards allow, (n, K, S).
+        rule_set: Set that the rules policy would use, (n,); `NO_MESSAGE` where it has none.
+        verdicts: What the guards said about each moment.
+    """
+
+    sets: tuple[tuple[Channel, ...], ...]
+    slots_us: Ints
+    allowed: Flags
+    rule_set: Ints
+    verdicts: SlotVerdicts
+
+    @property
+    def n_actions(self) -> int:
+        """Number of actions, *no message* included."""
+        _, n_sets, n_slots = self.allowed.shape
+        return int(n_sets * n_slots + 1)
+
+    def flat_allowed(self) -> Flags:
+        """What is allowed by flat index, *no message* included, (n, K * S + 1)."""
+        n = len(self.allowed)
+        return np.column_stack([self.allowed.reshape(n, -1), np.ones(n, dtype=bool)])
+
+    def rule_action(self) -> Ints:
+        """Flat index of what the rules policy does, (n,)."""
+        n, _, n_slots = self.allowed.shape
+        is_allowed = self.allowed[np.arange(n), np.maximum(self.rule_set, 0), 0]
+        sends = (self.rule_set != NO_MESSAGE) & is_allowed
+        return np.where(sends, self.rule_set * n_slots, self.n_actions - 1)
+
+
+def propose_actions(cases: Cases, *, settings: PolicySettings) -> ActionGrid:
+    """Every channel set at every candidate moment, with the guards' verdicts."""
+    rule = settings.triggers[cases.trigger]
+    sets = _channel_sets(rule)
+    slots_us = _propose_slots(cases, rule=rule, settings=settings)
+    verdicts = judge_slots(cases, slots_us=slots_us, rule=rule, fatigue=settings.fatigue)
+    consent = np.stack([_has_consent(cases, channels) for channels in sets], axis=1)
+    slot_allowed = verdicts.allowed & _is_first_of_its_kind(slots_us)
+    return ActionGrid(
+        sets=sets,
+        slots_us=slots_us,
+        allowed=consent[:, :, None] & slot_allowed[:, None, :],
+        rule_set=_rule_sets(cases, rule=rule, sets=sets),
+        verdicts=verdicts,
+    )
+
+
+def _channel_sets(rule: TriggerRule) -> tuple[tuple[Channel, ...], ...]:
+    singles = tuple((channel,) for channel in CHANNELS)
+    return (*singles, rule.channels) if rule.is_together else singles
+
+
+def _has_consent(cases: Cases, channels: tuple[Channel, ...]) -> Flags:
+    positions = [CHANNELS.index(channel) for channel in channels]
+    has_consent: Flags = cases.consent[:, positions].sum(axis=1) == len(positions)
+    return has_consent
+
+
+def _rule_sets(cases: Cases, *, rule: TriggerRule, sets: tuple[tuple[Channel, ...], ...]) -> Ints:
+    """The rules' set: all its channels with consent together, or the best prior with consent."""
+    chosen = np.full(cases.n, NO_MESSAGE, dtype=np.int64)
+    if rule.prior:
+        ranked = sorted(rule.prior, key=lambda channel: -rule.prior[channel])
+    else:
+        ranked = list(rule.channels)
+    for channel in reversed(ranked):  # the best comes last and overwrites
+        chosen[cases.consent[:, CHANNELS.index(channel)]] = sets.index((channel,))
+    if rule.is_together:
+        chosen[_has_consent(cases, rule.channels)] = sets.index(rule.channels)
+    return chosen
+
+
+def _propose_slots(cases: Cases, *, rule: TriggerRule, settings: PolicySettings) -> Ints:
+    """The rules' moment first, then the learned policy's candidates, outside quiet hours."""
+    slots = [cases.decided_at_us + _rule_delay_us(cases, rule)]
+    if not rule.is_at_once:
+        slots += [
+            cases.decided_at_us + round(hours * HOUR_US)
+            for hours in settings.learned.slot_offsets_hours
+        ]
+    slots_us = np.stack(slots, axis=1)
+    if rule.priority is Priority.CRITICAL:
+        return slots_us
+    return after_quiet_hours(slots_us, cases.timezones, quiet=settings.quiet_hours)
+
+
+def _rule_delay_us(cases: Cases, rule: TriggerRule) -> Ints:
+    if rule.delay_hours == "next_active":
+        return np.where(cases.nine_is_active, 24, 48) * HOUR_US
+    return np.full(cases.n, round(rule.delay_hours * HOUR_US), dtype=np.int64)
+
+
+def _is_first_of_its_kind(slots_us: Ints) -> Flags:
+    """False where an earlier column of the same row holds the same moment."""
+    first: Flags = np.ones(slots_us.shape, dtype=bool)
+    for slot in range(1, slots_us.shape[1]):
+        earlier = slots_us[:, :slot]
+        first[:, slot] = (earlier == slots_us[:, slot : slot + 1]).sum(axis=1) == 0
+    return first

@@ -1,0 +1,64 @@
+"""Local time in columns: offsets, quiet hours, hours of the week; daylight saving right."""
+
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from serving.policy.cases import DAY_US, HOUR_US, Flags, Floats, Ints, from_us
+from serving.policy.settings import QuietHours
+
+_QUARTER_US = HOUR_US // 4  # every zone changes its offset on a quarter of an hour
+_MONDAY_OFFSET_HOURS = 3 * 24  # the epoch was a Thursday
+
+
+@lru_cache(maxsize=500_000)
+def _offset_us(timezone: str, quarter: int) -> int:
+    offset = from_us(quarter * _QUARTER_US).astimezone(ZoneInfo(timezone)).utcoffset()
+    assert offset is not None  # noqa: S101  # an aware moment has an offset
+    return round(offset.total_seconds()) * 1_000_000
+
+
+def local_us(timezones: tuple[str, ...], at_us: Ints) -> Ints:
+    """Local wall time, as microseconds since a local epoch, of UTC moments (n, ...)."""
+    quarters = at_us // _QUARTER_US
+    local = np.empty_like(at_us)
+    zones = np.asarray(timezones, dtype=object)
+    for zone in dict.fromkeys(timezones):
+        rows = zones == zone
+        unique, inverse = np.unique(quarters[rows], return_inverse=True)
+        offsets = np.array([_offset_us(zone, int(quarter)) for quarter in unique], dtype=np.int64)
+        local[rows] = at_us[rows] + offsets[inverse].reshape(at_us[rows].shape)
+    return local
+
+
+def hour_of_week(local: Ints) -> Ints:
+    """Hour of the week, Monday 0:00 is 0, of local microseconds."""
+    return (local // HOUR_US + _MONDAY_OFFSET_HOURS) % 168
+
+
+def is_quiet(local: Ints, quiet: QuietHours) -> Flags:
+    """Whether these local moments lie in quiet hours."""
+    hour = local // HOUR_US % 24
+    if quiet.from_hour <= quiet.to_hour:
+        return (hour >= quiet.from_hour) & (hour < quiet.to_hour)
+    return (hour >= quiet.from_hour) | (hour < quiet.to_hour)
+
+
+def after_quiet_hours(at_us: Ints, timezones: tuple[str, ...], *, quiet: QuietHours) -> Ints:
+    """The moments themselves, or the end of the quiet hours they lie in; UTC in and out, (n, S)."""
+    local = local_us(timezones, at_us)
+    midnight = local // DAY_US * DAY_US
+    end = midnight + quiet.to_hour * HOUR_US
+    end = np.where(end <= local, end + DAY_US, end)
+    # The offset may differ at the end of the night, so it is looked up there once more.
+    guess = at_us + (end - local)
+    guess += end - local_us(timezones, guess)
+    return np.where(is_quiet(local, quiet), guess, at_us)
+
+
+def openness_at(relative: Floats, *, at_us: Ints, timezones: tuple[str, ...]) -> Floats:
+    """Relative openness (n, 168) looked up at moments (n, S): the mean hour is 1."""
+    hours = hour_of_week(local_us(timezones, at_us))
+    looked_up: Floats = np.take_along_axis(relative, hours, axis=1)
+    return looked_up

@@ -1,0 +1,301 @@
+"""What is asked, what is answered, and what is kept: the decision record and its neighbours.
+
+The record of a decision is also the HTTP answer. It holds everything that is needed to replay and
+to judge it: the allowed actions with their probabilities, the propensity of the final one, the
+scores, and the versions of whatever had a say.
+"""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated
+from zoneinfo import available_timezones
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
+
+from features.evidence import Scalar, find_evidence_faults
+from features.vocabulary import Arm, Channel, Outcome, Priority, Tier, Trigger
+from serving.copy.content import Content
+
+
+class Reason(StrEnum):
+    """Why a decision came out as it did; all but the first two refuse before anything is scored."""
+
+    CHOSEN = "chosen"  # a message was chosen
+    NOTHING_CHOSEN = "nothing_chosen"  # *no message* was chosen over the allowed ones
+    HOLDOUT = "holdout"
+    UNKNOWN_CUSTOMER = "unknown_customer"
+    NO_CONSENT = "no_consent"
+    SUPPRESSED = "suppressed"
+    FATIGUE_DAY = "fatigue_day"
+    FATIGUE_WEEK = "fatigue_week"
+    FATIGUE_UNOPENED = "fatigue_unopened"
+    COOL_DOWN = "cool_down"
+
+
+def _to_utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC)
+
+
+def _to_known_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError(f"{name!r} is not an IANA time zone such as Asia/Almaty")
+    return name
+
+
+TimezoneName = Annotated[str, AfterValidator(_to_known_zone)]
+UtcDatetime = Annotated[AwareDatetime, AfterValidator(_to_utc)]
+CustomerId = Annotated[str, Field(min_length=1, max_length=200)]
+Key = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Profile(_Frozen):
+    """What the caller knows of a customer that the tables do not hold yet.
+
+    Used for unknown customers only. A consent that is not listed is no consent.
+    """
+
+    language: str = "en"
+    timezone: TimezoneName = "UTC"
+    first_name: str | None = None
+    consents: frozenset[Channel] = frozenset()
+
+
+class DecisionRequest(_Frozen):
+    """One customer, one trigger, one moment.
+
+    Attributes:
+        customer_id: Whom it is about.
+        trigger: Why they might be written to.
+        evidence: Facts of the case, by the names in `features.evidence`; empty when not known.
+        idempotency_key: Asking again with the same key gives the same record.
+        decided_at: The moment; only where the service runs on the caller's clock (rehearsals).
+        profile: For customers that the tables do not hold yet.
+    """
+
+    customer_id: CustomerId
+    trigger: Trigger
+    evidence: dict[str, Scalar] = Field(default_factory=dict)
+    idempotency_key: Key | None = None
+    decided_at: UtcDatetime | None = None
+    profile: Profile | None = None
+
+    @field_validator("evidence", mode="after")
+    @classmethod
+    def _fits_the_trigger(
+        cls, evidence: dict[str, Scalar], info: ValidationInfo
+    ) -> dict[str, Scalar]:
+        trigger = info.data.get("trigger")  # absent when it was wrong itself
+        if trigger is not None and (faults := find_evidence_faults(trigger, evidence)):
+            raise ValueError("; ".join(faults))
+        return evidence
+
+
+class ValueTerms(_Frozen):
+    """Expected incremental value of one action against no message, in cents.
+
+    Attributes:
+        outcome_cents: Margin of the conversions it causes.
+        support_cents: Cost of the support calls it prevents.
+        send_cents: What sending costs (subtracted).
+        wearing_out_cents: What the risk of an unsubscribe costs (subtracted).
+    """
+
+    outcome_cents: float
+    support_cents: float
+    send_cents: float
+    wearing_out_cents: float
+
+    @property
+    def net_cents(self) -> float:
+        """The sum of the terms with their signs."""
+        return self.outcome_cents + self.support_cents - self.send_cents - self.wearing_out_cents
+
+
+class AllowedAction(_Frozen):
+    """One action that the guards allowed; no channels means *no message*.
+
+    Attributes:
+        channels: Channels of the action, together.
+        send_at: When it would be sent; null for *no message*.
+        probability: With which it was chosen, over the allowed set.
+        value_cents: Expected incremental net value; null where the policy does not score.
+    """
+
+    channels: tuple[Channel, ...]
+    send_at: UtcDatetime | None
+    probability: float
+    value_cents: float | None
+
+
+class PlannedMessage(_Frozen):
+    """One message of a decision: a channel, its words, its cost."""
+
+    message_id: str
+    channel: Channel
+    variant: str
+    content: Content
+    cost_cents: float
+
+
+class ModelVersions(_Frozen):
+    """Which versions had a say; null where there is no such model yet."""
+
+    churn: str | None = None
+    channel: str | None = None
+    send_time: str | None = None
+    bandit: int | None = None
+
+
+class Decision(_Frozen):
+    """The full record of one decision.
+
+    Attributes:
+        decision_id: Identity; the draw that chose the action is a stable hash of it.
+        customer_id: Whom it is about.
+        trigger: Why.
+        decided_at: When.
+        arm: By which rule this customer is decided for.
+        send: Whether anything is sent.
+        reason: Why, in one word of a closed set.
+        channels: Where it is sent; empty when nothing is.
+        send_at: When it is sent.
+        variant: The words of the first channel; the others carry the same style.
+        content: The filled text of the first channel.
+        messages: Every message with its own identity, text and cost.
+        propensity: Probability of the final action (channels, time and variant), given the arm.
+        allowed: The allowed actions with their probabilities, variants not split.
+        variants: Probability of each variant of the first channel.
+        scores: Terms of the final action's value; null where the policy does not score.
+        priority: Of the trigger.
+        cold_start: No model knows this customer: the rules policy answered.
+        p_churn: Churn score at the time of the features; null when unknown.
+        models: Versions that had a say.
+        policy_version: Name and digest of the policy's settings.
+        feature_hash: Digest of the feature declarations behind the scores.
+        features_as_of: Moment of the features; null when the customer is unknown.
+        idempotency_key: Key of the request, where it had one.
+    """
+
+    decision_id: str
+    customer_id: str
+    trigger: Trigger
+    decided_at: UtcDatetime
+    arm: Arm
+    send: bool
+    reason: Reason
+    channels: tuple[Channel, ...] = ()
+    send_at: UtcDatetime | None = None
+    variant: str | None = None
+    content: Content | None = None
+    messages: tuple[PlannedMessage, ...] = ()
+    propensity: float
+    allowed: tuple[AllowedAction, ...] = ()
+    variants: dict[str, float] = Field(default_factory=dict)
+    scores: ValueTerms | None = None
+    priority: Priority
+    cold_start: bool
+    p_churn: float | None = None
+    models: ModelVersions
+    policy_version: str
+    feature_hash: str
+    features_as_of: UtcDatetime | None
+    idempotency_key: str | None = None
+
+
+class DecisionBatch(_Frozen):
+    """Several requests at once; each is answered as if it had come alone, in order of priority."""
+
+    requests: list[DecisionRequest] = Field(min_length=1, max_length=1000)
+
+
+class DecisionAnswers(_Frozen):
+    """One record per request, in the order of the requests."""
+
+    decisions: list[Decision]
+
+
+class OutcomeEvent(_Frozen):
+    """Something that came of a message."""
+
+    message_id: Key
+    outcome: Outcome
+    at: UtcDatetime
+    value_cents: int | None = Field(default=None, ge=0)
+    machine: bool = False
+
+
+class OutcomeReport(_Frozen):
+    """Outcomes to be booked."""
+
+    outcomes: list[OutcomeEvent] = Field(min_length=1, max_length=5000)
+
+
+class OutcomeState(StrEnum):
+    """What became of a reported outcome."""
+
+    BOOKED = "booked"
+    DUPLICATE = "duplicate"
+    UNKNOWN_MESSAGE = "unknown_message"
+    BEFORE_MESSAGE = "before_message"
+
+
+class OutcomeReceipt(_Frozen):
+    """What became of each reported outcome, in order."""
+
+    states: list[OutcomeState]
+
+
+class ChurnQuestion(_Frozen):
+    """Whose churn risk is asked for."""
+
+    customer_id: CustomerId
+
+
+class ChurnReason(_Frozen):
+    """One feature that speaks for or against churn.
+
+    Attributes:
+        feature: Its name.
+        value: Its value; null is the feature's own null.
+        contribution: What it adds to the log-odds.
+        description: What it means.
+    """
+
+    feature: str
+    value: float | None
+    contribution: float
+    description: str
+
+
+class Playbook(_Frozen):
+    """What is done about a risk tier."""
+
+    intervention: str
+    timeline: str
+    tactics: tuple[str, ...]
+
+
+class ChurnAnswer(_Frozen):
+    """Churn risk of one customer; without a model or the customer, only `reason` says why not."""
+
+    customer_id: str
+    known: bool
+    reason: str | None = None
+    p_churn: float | None = None
+    tier: Tier | None = None
+    reasons: tuple[ChurnReason, ...] = ()
+    playbook: Playbook | None = None
+    model_version: str | None = None
+    features_as_of: UtcDatetime | None = None

@@ -1,0 +1,106 @@
+"""The one place that wires: settings in, a running engine out."""
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
+
+from features.economics import Economics, default_economics
+from features.errors import BadInputError, ConfigurationError
+from serving.copy.library import default_library
+from serving.copy.render import CopySettings
+from serving.decide import Engine
+from serving.policy.settings import PolicySettings, load_policy_settings
+from serving.records import DecisionRequest
+from serving.settings import Settings
+from serving.snapshot.files import current_version, load_snapshot
+from serving.snapshot.state import Snapshot
+from serving.store.store import Store
+
+
+@dataclass(frozen=True)
+class EngineParts:
+    """What an engine needs beside a snapshot; read once per process."""
+
+    policy: PolicySettings
+    economics: Economics
+    copy_settings: CopySettings
+    store: Store
+    clock: Callable[[], datetime]
+
+    def engine(self, snapshot: Snapshot) -> Engine:
+        """An engine that decides by that snapshot."""
+        return Engine(
+            snapshot=snapshot,
+            settings=self.policy,
+            economics=self.economics,
+            library=default_library(),
+            copy_settings=self.copy_settings,
+            store=self.store,
+            clock=self.clock,
+            new_id=lambda: uuid.uuid4().hex,
+        )
+
+
+def wire_parts(settings: Settings, *, clock: Callable[[], datetime]) -> EngineParts:
+    """Read every file that the settings name, and open the store."""
+    return EngineParts(
+        policy=load_policy_settings(settings.policy),
+        economics=read_economics(settings.economics),
+        copy_settings=CopySettings(brand=settings.brand, currency=settings.currency),
+        store=Store(settings.store_path),
+        clock=clock,
+    )
+
+
+def read_economics(path: Path | None) -> Economics:
+    """Prices in that file, or the ones that ship."""
+    if path is None:
+        return default_economics()
+    try:
+        return Economics.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, yaml.YAMLError, ValidationError) as fault:
+        raise ConfigurationError(f"economics {path}: {fault}") from fault
+
+
+class Runtime:
+    """The engine of a serving process; it takes up new snapshots by itself."""
+
+    def __init__(self, settings: Settings, *, clock: Callable[[], datetime]) -> None:
+        """Load the current snapshot; NotReadyError where there is none."""
+        self._settings = settings
+        self._parts = wire_parts(settings, clock=clock)
+        self._engine = self._parts.engine(load_snapshot(settings.snapshots))
+
+    @property
+    def store(self) -> Store:
+        """Where records are kept."""
+        return self._parts.store
+
+    @cached_property
+    def _takes_callers_time(self) -> bool:
+        return self._settings.clock == "caller"
+
+    def engine(self) -> Engine:
+        """The engine for the current snapshot; one small read when nothing has changed."""
+        version = current_version(self._settings.snapshots)
+        if version is not None and version != self._engine.snapshot.version:
+            self._engine = self._parts.engine(load_snapshot(self._settings.snapshots))
+        return self._engine
+
+    def require_own_time(self, request: DecisionRequest) -> None:
+        """Raise BadInputError when the request's moment does not fit the service's clock."""
+        if self._takes_callers_time and request.decided_at is None:
+            raise BadInputError(
+                "decided_at: required, since this service runs on the caller's clock"
+            )
+        if not self._takes_callers_time and request.decided_at is not None:
+            raise BadInputError(
+                "decided_at: not accepted, since this service runs on its own clock "
+                "(OPPORTUNE_CLOCK=caller is meant for rehearsals)"
+            )

@@ -1,0 +1,114 @@
+"""The HTTP service. BentoML in its lean form: tracing and access log off, metrics by choice.
+
+Bodies are positional-only, so that clients send them flat. Handlers are `async def` and short:
+a thread per request would cost more than the decision. After start-up the objects that live as
+long as the process are frozen out of garbage collection, whose pauses are otherwise the p99.
+"""
+
+import gc
+from datetime import UTC, datetime
+from typing import Any
+
+import bentoml
+from starlette.responses import JSONResponse
+
+from features.errors import OpportuneError
+from serving.access import BearerAccess
+from serving.faults import status_of
+from serving.intake import JsonBodies
+from serving.records import (
+    ChurnAnswer,
+    ChurnQuestion,
+    Decision,
+    DecisionAnswers,
+    DecisionBatch,
+    DecisionRequest,
+    OutcomeReceipt,
+    OutcomeReport,
+)
+from serving.risk import explain_churn
+from serving.runtime import Runtime
+from serving.settings import read_settings
+
+_SETTINGS = read_settings()
+_ANSWER_WITHIN_SECONDS = 10
+_MAX_BODY_BYTES = 5_000_000
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)  # the edge: a service lives in the present
+
+
+def _refusal(error: OpportuneError) -> Any:
+    """One of our errors as an answer; BentoML sends a Response as it is."""
+    return JSONResponse(
+        {"error": error.code, "message": str(error)}, status_code=status_of(error).http_status
+    )
+
+
+@bentoml.service(
+    name="opportune",
+    workers=_SETTINGS.workers,
+    traffic={"timeout": _ANSWER_WITHIN_SECONDS},
+    tracing={"excluded_urls": ".*"},
+    metrics={"enabled": _SETTINGS.metrics},
+    logging={"access": {"enabled": False}},
+)
+class OpportuneService:
+    """Whom to message, when, on which channel and with which words.
+
+    Send a key as `Authorization: Bearer <key>`. A decision is the full record: the allowed
+    actions with their probabilities, the propensity of the chosen one, the filled text, and the
+    versions of everything that had a say.
+    """
+
+    def __init__(self) -> None:
+        """Load the current snapshot, then freeze what lives as long as the process."""
+        self._runtime = Runtime(_SETTINGS, clock=_now)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 50, 1000)
+
+    @bentoml.api(route="/decide")
+    async def decide(self, request: DecisionRequest, /) -> Decision:
+        """Decide about one customer, one trigger, one moment.
+
+        Asking again with the same idempotency key gives the same record. An unknown customer is
+        answered by the rules policy from the request's `profile`, or refused without one.
+        """
+        try:
+            return self._decide([request])[0]
+        except OpportuneError as error:
+            refusal: Decision = _refusal(error)
+            return refusal
+
+    @bentoml.api(route="/decide_batch")
+    async def decide_batch(self, batch: DecisionBatch, /) -> DecisionAnswers:
+        """Decide about up to 1,000 requests; urgent triggers of a customer go first."""
+        try:
+            return DecisionAnswers(decisions=self._decide(batch.requests))
+        except OpportuneError as error:
+            refusal: DecisionAnswers = _refusal(error)
+            return refusal
+
+    @bentoml.api(route="/outcomes")
+    async def outcomes(self, report: OutcomeReport, /) -> OutcomeReceipt:
+        """Book what came of messages; reporting the same outcome twice changes nothing."""
+        with self._runtime.store.transaction() as session:
+            return OutcomeReceipt(states=session.add_outcomes(report.outcomes))
+
+    @bentoml.api(route="/customers/churn")
+    async def churn(self, question: ChurnQuestion, /) -> ChurnAnswer:
+        """Churn probability, tier, reasons and playbook of one customer."""
+        return explain_churn(self._runtime.engine().snapshot, question.customer_id)
+
+    def _decide(self, requests: list[DecisionRequest]) -> list[Decision]:
+        for request in requests:
+            self._runtime.require_own_time(request)
+        return self._runtime.engine().decide_many(requests)
+
+
+_APPLICATION: Any = OpportuneService  # the decorator made a bentoml.Service of the class
+# The first one added is the outermost: nobody without a key learns what a body must look like.
+_APPLICATION.add_asgi_middleware(BearerAccess, keys=_SETTINGS.api_keys)
+_APPLICATION.add_asgi_middleware(JsonBodies, max_bytes=_MAX_BODY_BYTES)

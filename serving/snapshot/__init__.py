@@ -1,0 +1,1 @@
+"""What the server knows: customers, features and models as of one moment, in one folder."""

@@ -1,0 +1,95 @@
+"""Making a snapshot: features of every customer as of one moment, scored by the champions."""
+
+from datetime import datetime
+
+import numpy as np
+import pandas as pd
+
+from features.churn import CHURN_FEATURES
+from features.declarations import FeatureSet
+from features.engagement import ENGAGEMENT_FEATURES
+from features.point_in_time import build_features, count_hours_of_week, make_spine
+from features.tables import Tables, empty_table, known_before
+from features.vocabulary import Channel, Outcome, Trigger
+from serving.policy.cases import Floats
+from serving.snapshot.state import Customers, Models, Snapshot
+from serving.store.store import StoredContact
+from training.bandit.state import BanditState
+
+_CONTACT_DAYS = 31  # covers the longest cool-down and every fatigue period
+
+
+def make_snapshot(
+    tables: Tables, *, as_of: datetime, models: Models, bandit: BanditState, version: str = "0"
+) -> Snapshot:
+    """Features of every customer known before `as_of`, scored by the champions."""
+    models.require_running_features()
+    known = known_before(tables, pd.Timestamp(as_of))
+    profile = _make_profile(known["customers"])
+    spine = make_spine(profile["customer_id"], as_of=as_of)
+    churn = _matrix(known, spine, CHURN_FEATURES)
+    customers = Customers(
+        profile=profile,
+        churn=churn,
+        engagement=_matrix(known, spine, ENGAGEMENT_FEATURES),
+        week_counts=count_hours_of_week(known, spine),
+        p_churn=np.full(len(profile), np.nan)
+        if models.churn is None
+        else models.churn.predict(churn),
+    )
+    return Snapshot(version, as_of, customers, _find_contacts(known, as_of), models, bandit)
+
+
+def _matrix(known: Tables, spine: pd.DataFrame, features: FeatureSet) -> Floats:
+    frame = build_features(known, spine, features=features)
+    return frame[list(features.names)].to_numpy(dtype=np.float64)
+
+
+def _make_profile(customers: pd.DataFrame) -> pd.DataFrame:
+    ordered = customers.sort_values("customer_id", ignore_index=True)
+    opens = ordered["active_from_hour"].astype("float64")
+    closes = ordered["active_to_hour"].astype("float64")
+    wraps = opens > closes
+    inside = ((opens <= 9) & (closes >= 9)) | (wraps & ((opens <= 9) | (closes >= 9)))
+    consents = {
+        f"consent_{channel}": ordered[f"consent_{channel}"].fillna(False).astype(bool)
+        for channel in Channel
+    }
+    return pd.DataFrame(
+        {
+            "customer_id": ordered["customer_id"],
+            "first_name": ordered["first_name"],
+            "language": ordered["language"],
+            "timezone": ordered["timezone"],
+            # Unknown active hours: nothing speaks against nine o'clock.
+            "nine_is_active": inside | opens.isna() | closes.isna(),
+            **consents,
+        }
+    )
+
+
+def _find_contacts(known: Tables, as_of: datetime) -> tuple[StoredContact, ...]:
+    """Notices of the last weeks, channels of one decision counted once."""
+    messages = known.get("messages", empty_table("messages"))
+    recent = messages[messages["sent_at"] >= as_of - pd.Timedelta(days=_CONTACT_DAYS)]
+    outcomes = known.get("outcomes", empty_table("outcomes"))
+    is_open = outcomes["outcome"].isin([Outcome.OPENED, Outcome.CLICKED]) & ~outcomes["machine"]
+    opened = recent["message_id"].isin(outcomes.loc[is_open, "message_id"])
+    grouped = (
+        recent.assign(opened=opened)
+        .groupby(["decision_id", "customer_id", "trigger"], sort=True)
+        .agg(sent_at=("sent_at", "min"), opened=("opened", "any"))
+        .reset_index()
+    )
+    sent_at_us = grouped["sent_at"].astype("int64")
+    return tuple(
+        StoredContact(decision_id, customer_id, Trigger(trigger), int(at_us), bool(was_opened))
+        for decision_id, customer_id, trigger, at_us, was_opened in zip(
+            grouped["decision_id"],
+            grouped["customer_id"],
+            grouped["trigger"],
+            sent_at_us,
+            grouped["opened"],
+            strict=True,
+        )
+    )

@@ -1,0 +1,138 @@
+"""What one version of the server knows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+import pandas as pd
+
+from features.churn import CHURN_FEATURES
+from features.declarations import FeatureSet
+from features.engagement import ENGAGEMENT_FEATURES
+from features.vocabulary import Channel
+from serving.policy.cases import Flags, Floats
+from serving.store.store import StoredContact
+from training.bandit.state import BanditState
+from training.registry.servable import (
+    BoosterModel,
+    ChannelModel,
+    FeatureSignature,
+    SendTimeModel,
+    Servable,
+)
+
+
+@dataclass(frozen=True)
+class Models:
+    """Champions in the form in which they are served; None where there is none yet."""
+
+    churn: BoosterModel | None = None
+    channel: ChannelModel | None = None
+    send_time: SendTimeModel | None = None
+
+    def by_file(self) -> dict[str, Servable]:
+        """The models that exist, by the name of their file."""
+        named: dict[str, Servable | None] = {
+            "churn": self.churn,
+            "channel": self.channel,
+            "send_time": self.send_time,
+        }
+        return {name: model for name, model in named.items() if model is not None}
+
+    def require_running_features(self) -> None:
+        """Raise IncompatibleModelError where a model was made with other declarations."""
+        if self.churn is not None:
+            self.churn.signature.require(signature_of(CHURN_FEATURES), model="churn")
+        if self.channel is not None:
+            self.channel.signature.require(signature_of(ENGAGEMENT_FEATURES), model="channel")
+
+
+@dataclass(frozen=True)
+class Customers:
+    """Everything that is known per customer, one row each, sorted by customer_id.
+
+    Attributes:
+        profile: customer_id, first_name, language, timezone, nine_is_active, consent_<channel>.
+        churn: Features of the churn model, (n, features); NaN is null.
+        engagement: Features of the channel model, (n, features); NaN is null.
+        week_counts: Activity by local hour of the week, (n, 168).
+        p_churn: Calibrated churn probability, (n,); NaN without a model.
+    """
+
+    profile: pd.DataFrame
+    churn: Floats
+    engagement: Floats
+    week_counts: Floats
+    p_churn: Floats
+
+    @cached_property
+    def row_of(self) -> Mapping[str, int]:
+        """Row by customer_id."""
+        return {customer_id: row for row, customer_id in enumerate(self.profile["customer_id"])}
+
+    @cached_property
+    def consent(self) -> Flags:
+        """Consent in the order of `Channel`, (n, 5); unknown is False."""
+        columns = [f"consent_{channel}" for channel in Channel]
+        return self.profile[columns].to_numpy(dtype=bool)
+
+    @cached_property
+    def first_names(self) -> list[str | None]:
+        """First names; None where unknown."""
+        names = self.profile["first_name"]
+        return [None if pd.isna(name) else str(name) for name in names]
+
+    @cached_property
+    def languages(self) -> list[str]:
+        """Languages."""
+        return self.profile["language"].astype(str).tolist()
+
+    @cached_property
+    def timezones(self) -> list[str]:
+        """IANA time zones."""
+        return self.profile["timezone"].astype(str).tolist()
+
+    @cached_property
+    def nine_is_active(self) -> Flags:
+        """Whether 9:00 lies in the active hours, (n,)."""
+        return self.profile["nine_is_active"].to_numpy(dtype=bool)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What one version of the server knows.
+
+    Attributes:
+        version: Identity; grows with every publication.
+        as_of: Moment of the features; facts known at or after it are not in them.
+        customers: Customers and their features.
+        contacts: Notices of the log in the weeks before `as_of`.
+        models: Champions.
+        bandit: State of the variants' bandit.
+    """
+
+    version: str
+    as_of: datetime
+    customers: Customers
+    contacts: tuple[StoredContact, ...]
+    models: Models
+    bandit: BanditState
+
+    @cached_property
+    def contacts_by_customer(self) -> Mapping[str, Sequence[StoredContact]]:
+        """The log's notices by customer."""
+        grouped: dict[str, list[StoredContact]] = {}
+        for contact in self.contacts:
+            grouped.setdefault(contact.customer_id, []).append(contact)
+        return grouped
+
+    @cached_property
+    def feature_hash(self) -> str:
+        """Digest of the feature declarations behind the scores."""
+        return f"{CHURN_FEATURES.digest}+{ENGAGEMENT_FEATURES.digest}"
+
+
+def signature_of(features: FeatureSet) -> FeatureSignature:
+    """The signature that a model made with these declarations carries."""
+    return FeatureSignature(features.names, features.digest)
