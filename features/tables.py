@@ -8,6 +8,7 @@ known at that time and are null before it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -24,6 +25,7 @@ class Kind(StrEnum):
 
     ID = "id"  # str, never empty
     TEXT = "text"  # str
+    ZONE = "zone"  # str, name of an IANA time zone
     TIME = "time"  # datetime64[us, UTC]
     DATE = "date"  # a day, kept as its UTC midnight
     CENTS = "cents"  # integer cents, never negative
@@ -38,6 +40,7 @@ DTYPES: Mapping[Kind, str] = MappingProxyType(
     {
         Kind.ID: "str",
         Kind.TEXT: "str",
+        Kind.ZONE: "str",
         Kind.TIME: "datetime64[us, UTC]",
         Kind.DATE: "datetime64[us, UTC]",
         Kind.CENTS: "Int64",
@@ -127,7 +130,7 @@ _CONTRACTS = (
             _time("signed_up_at"),
             _text("first_name", optional=True),
             _text("language"),
-            _text("timezone"),
+            Column("timezone", Kind.ZONE),
             _text("region", optional=True),
             _text("segment", optional=True),
             _text("preferred_channel", optional=True, choices=_CHANNELS),
@@ -338,3 +341,14 @@ def empty_table(name: str) -> pd.DataFrame:
     """A conformed frame without rows."""
     contract = CONTRACTS[name]
     return pd.DataFrame({c.name: pd.Series(dtype=DTYPES[c.kind]) for c in contract.columns})
+
+
+def last_moment(tables: Tables) -> datetime:
+    """The first moment at which everything in the tables is known: just after the last row."""
+    last = max(
+        frame[CONTRACTS[name].known_at].max()
+        for name, frame in tables.items()
+        if name in CONTRACTS and CONTRACTS[name].known_at and len(frame)
+    )
+    moment: datetime = (last + pd.Timedelta(microseconds=1)).to_pydatetime()
+    return moment

@@ -18,7 +18,7 @@ from serving.copy.library import Library
 from serving.copy.render import CopySettings
 from serving.policy.settings import PolicySettings
 from serving.propose import Proposer
-from serving.records import Decision, DecisionRequest
+from serving.records import Decision, DecisionRequest, OutcomeEvent, OutcomeState
 from serving.snapshot.state import Snapshot
 from serving.store.store import Store, StoreSession
 from serving.words import Copywriter
@@ -99,6 +99,11 @@ class Engine:
             if position not in answers and request.idempotency_key is not None:
                 answers[position] = answers[first_with[request.idempotency_key]]
         return [answers[position] for position in range(len(requests))]
+
+    def report(self, outcomes: Sequence[OutcomeEvent]) -> list[OutcomeState]:
+        """Book outcomes; reporting one twice changes nothing."""
+        with self.store.transaction() as session:
+            return session.add_outcomes(outcomes)
 
     def _in_rounds(
         self, requests: Sequence[DecisionRequest], fresh: Sequence[int]

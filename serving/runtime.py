@@ -52,10 +52,23 @@ def wire_parts(settings: Settings, *, clock: Callable[[], datetime]) -> EnginePa
     return EngineParts(
         policy=load_policy_settings(settings.policy),
         economics=read_economics(settings.economics),
-        copy_settings=CopySettings(brand=settings.brand, currency=settings.currency),
+        copy_settings=read_copy_settings(settings),
         store=Store(settings.store_path),
         clock=clock,
     )
+
+
+def read_copy_settings(settings: Settings) -> CopySettings:
+    """The sender of the texts; ConfigurationError names every setting that is wrong."""
+    try:
+        return CopySettings(
+            brand=settings.brand,
+            currency=settings.currency,
+            cta_base_url=settings.site_url,
+            email_unsubscribe_url=settings.unsubscribe_url,
+        )
+    except ValidationError as fault:
+        raise ConfigurationError(f"settings of the texts: {fault}") from fault
 
 
 def read_economics(path: Path | None) -> Economics:
@@ -76,11 +89,6 @@ class Runtime:
         self._settings = settings
         self._parts = wire_parts(settings, clock=clock)
         self._engine = self._parts.engine(load_snapshot(settings.snapshots))
-
-    @property
-    def store(self) -> Store:
-        """Where records are kept."""
-        return self._parts.store
 
     @cached_property
     def _takes_callers_time(self) -> bool:

@@ -94,8 +94,7 @@ class OpportuneService:
     @bentoml.api(route="/outcomes")
     async def outcomes(self, report: OutcomeReport, /) -> OutcomeReceipt:
         """Book what came of messages; reporting the same outcome twice changes nothing."""
-        with self._runtime.store.transaction() as session:
-            return OutcomeReceipt(states=session.add_outcomes(report.outcomes))
+        return OutcomeReceipt(states=self._runtime.engine().report(report.outcomes))
 
     @bentoml.api(route="/customers/churn")
     async def churn(self, question: ChurnQuestion, /) -> ChurnAnswer:

@@ -1,7 +1,7 @@
 """The edge's settings, from the environment (`OPPORTUNE_*`); nothing else reads it."""
 
+import json
 from enum import StrEnum
-from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -41,6 +41,8 @@ class Settings(BaseSettings):
             meant for rehearsals.
         brand: Name that the texts speak in.
         currency: ISO code of the amounts in texts.
+        site_url: Where the buttons of the texts lead.
+        unsubscribe_url: Link at the end of marketing e-mails.
         host: Address to listen on.
         port: Port to listen on.
         workers: Processes that serve.
@@ -55,26 +57,41 @@ class Settings(BaseSettings):
     api_keys: dict[str, ApiKey] = Field(default_factory=dict)
     clock: Literal["system", "caller"] = "system"
     brand: str = "Opportune"
-    currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$")
+    currency: str = "USD"
+    site_url: str = "https://example.com"
+    unsubscribe_url: str = "https://example.com/unsubscribe"
     host: str = "127.0.0.1"
     port: int = Field(default=3000, ge=1, le=65535)
     workers: int = Field(default=1, ge=1, le=64)
     metrics: bool = True
 
-    @cached_property
+    @property
     def store_path(self) -> Path:
         """The decision store."""
         return self.home / "store.db"
 
-    @cached_property
+    @property
     def snapshots(self) -> Path:
         """The published snapshots."""
         return self.home / "snapshots"
 
-    @cached_property
+    @property
     def registry(self) -> Path:
         """MLflow's database and artifacts."""
         return self.home / "mlflow"
+
+    def to_environment(self) -> dict[str, str]:
+        """The variables from which another process reads these settings; holds the keys."""
+        keys = {
+            name: {"key": key.key.get_secret_value(), "scopes": sorted(key.scopes)}
+            for name, key in self.api_keys.items()
+        }
+        plain = self.model_dump(mode="json", exclude={"api_keys", "home"}, exclude_none=True)
+        return {
+            "OPPORTUNE_HOME": str(self.home.resolve()),
+            "OPPORTUNE_API_KEYS": json.dumps(keys),
+            **{f"OPPORTUNE_{name.upper()}": str(value) for name, value in plain.items()},
+        }
 
 
 def read_settings() -> Settings:

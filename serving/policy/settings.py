@@ -88,7 +88,7 @@ class LearnedSettings(_Settings):
 class RewardSettings(_Settings):
     """When a message has had its chance."""
 
-    window_days: float = Field(gt=0)
+    window_days: int = Field(gt=0)
 
 
 class PolicySettings(_Settings):

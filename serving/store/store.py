@@ -213,13 +213,13 @@ class Store:
         )
         return frame
 
-    def read_rewards(self, *, as_of: datetime, window_days: float) -> list[Reward]:
+    def read_rewards(self, *, as_of: datetime, window_days: int) -> list[Reward]:
         """Rewards of every message whose window had closed by `as_of`.
 
         Success is a click or a conversion by a human within the window. Later outcomes do not
         count, and a message whose window is open is pending, not failed.
         """
-        window_us = round(window_days * DAY_US)
+        window_us = window_days * DAY_US
         success = (
             select(outcomes.c.outcome_id)
             .where(outcomes.c.message_id == messages.c.message_id)

@@ -1,0 +1,1 @@
+"""The declarations themselves, by subject; `features.churn` and `features.engagement` choose."""

@@ -1,0 +1,111 @@
+"""What customers do: activity of every kind, and the features of the product they use."""
+
+from typing import Final
+
+from features.conditions import one_of
+from features.declarations import Aggregate, Combination, Derived, Feature, over_windows
+
+WINDOWS: Final = (7, 30, 90)
+
+
+def _count(name: str, *kinds: str) -> Feature:
+    return Feature(
+        name=name,
+        table="activity",
+        aggregate=Aggregate.COUNT,
+        where=(one_of("kind", *kinds),) if kinds else (),
+        unit="events",
+        description=f"Activity: {' or '.join(kinds) or 'rows of any kind'}.",
+    )
+
+
+def _recency(name: str, *kinds: str) -> Feature:
+    return Feature(
+        name=name,
+        table="activity",
+        aggregate=Aggregate.DAYS_SINCE_LAST,
+        where=(one_of("kind", *kinds),) if kinds else (),
+        unit="days",
+        null_means="never seen",
+        description=f"Time since the last {' or '.join(kinds) or 'activity of any kind'}.",
+    )
+
+
+def _trend(name: str, count: Feature) -> tuple[Feature | Derived, ...]:
+    """The last 30 days against the 60 days before them, per day; needs `<count>_30d`."""
+    before = Feature(
+        name=f"{count.name}_60d_before",
+        table=count.table,
+        aggregate=count.aggregate,
+        where=count.where,
+        window_days=60,
+        ends_days_ago=30,
+        unit=count.unit,
+        description=f"{count.description[:-1]}, 90 to 30 days ago.",
+    )
+    trend = Derived(
+        name=name,
+        combination=Combination.RATIO,
+        left=f"{count.name}_30d",
+        right=before.name,
+        scale=2.0,
+        unit="ratio",
+        null_means="nothing before to compare with",
+        description=f"{count.description[:-1]}, last 30 days over the 60 before, per day.",
+    )
+    return before, trend
+
+
+_ACTIVITY = _count("activity")
+_LOGINS = _count("logins", "login")
+_SESSIONS = _count("sessions", "session")
+_PURCHASES = _count("purchases", "purchase")
+
+DAYS_SINCE_ACTIVITY: Final = _recency("days_since_last_activity")
+
+ACTIVITY_COUNTS: Final = over_windows(_ACTIVITY, days=WINDOWS)
+
+ACTIVITY: Final[tuple[Feature | Derived, ...]] = (
+    DAYS_SINCE_ACTIVITY,
+    _recency("days_since_last_login", "login"),
+    _recency("days_since_last_feature_use", "feature_use"),
+    _recency("days_since_last_purchase", "purchase"),
+    *ACTIVITY_COUNTS,
+    *over_windows(_LOGINS, days=WINDOWS),
+    *over_windows(_SESSIONS, days=WINDOWS),
+    *over_windows(_PURCHASES, days=WINDOWS),
+    *_trend("activity_trend", _ACTIVITY),
+    *_trend("login_trend", _LOGINS),
+    *_trend("session_trend", _SESSIONS),
+    *_trend("purchase_trend", _PURCHASES),
+    Feature(
+        name="features_used_30d",
+        table="activity",
+        aggregate=Aggregate.DISTINCT,
+        value="item",
+        where=(one_of("kind", "feature_use"),),
+        window_days=30,
+        unit="features",
+        description="Different features of the product used (item of feature_use).",
+    ),
+    Feature(
+        name="session_minutes_30d",
+        table="activity",
+        aggregate=Aggregate.MEAN,
+        value="value",
+        where=(one_of("kind", "session"),),
+        window_days=30,
+        unit="minutes",
+        null_means="no session of known length",
+        description="Mean length of a session (value of session).",
+    ),
+    Feature(
+        name="onboarding_steps",
+        table="activity",
+        aggregate=Aggregate.DISTINCT,
+        value="item",
+        where=(one_of("kind", "onboarding_step"),),
+        unit="steps",
+        description="Different steps of the introduction done (item of onboarding_step).",
+    ),
+)

@@ -1,0 +1,1 @@
+"""Measuring what serves: batch decisions and the HTTP endpoint."""

@@ -1,0 +1,61 @@
+"""A simulated company with models, for the benchmarks of serving."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from features.tables import Tables
+from serving.decide import Engine
+from serving.publish import learn_bandit
+from serving.runtime import wire_parts
+from serving.settings import Settings
+from serving.snapshot.making import make_snapshot
+from serving.snapshot.state import Models, Snapshot
+from training.datasets.provenance import NotEnoughData
+from training.registry.servable import BoosterModel, ChannelModel, SendTimeModel, Servable
+from training.registry.tracking import Tracking
+from training.train import TrainedModel, TrainingSummary, train_all
+from training.world.simulated import SimulatedWorld
+
+_HISTORY_DAYS = 150
+
+
+@dataclass(frozen=True)
+class Company:
+    """Tables, and a snapshot with models trained on them."""
+
+    tables: Tables
+    snapshot: Snapshot
+
+
+def found_company(home: Path, *, n_customers: int, seed: int) -> Company:
+    """Simulate, train without the gate, and take a snapshot."""
+    world = SimulatedWorld(seed=seed, n_customers=n_customers, days=_HISTORY_DAYS)
+    tables = world.tables(world.start)
+    tracking = Tracking.in_folder(home / "mlflow")
+    trained = train_all(tables, known_until=world.start, tracking=tracking, seed=seed)
+    settings = Settings(home=home)
+    parts = wire_parts(settings, clock=lambda: world.start)
+    bandit = learn_bandit(tables, parts.store, as_of=world.start, policy=parts.policy)
+    parts.store.close()
+    snapshot = make_snapshot(tables, as_of=world.start, models=_models_of(trained), bandit=bandit)
+    return Company(tables, snapshot)
+
+
+def engine_for(snapshot: Snapshot, home: Path) -> Engine:
+    """An engine with an empty store in that folder."""
+    return wire_parts(Settings(home=home), clock=lambda: snapshot.as_of).engine(snapshot)
+
+
+def _models_of(trained: TrainingSummary) -> Models:
+    churn, channel, send_time = (
+        _model_of(found) for found in (trained.churn, trained.channel, trained.send_time)
+    )
+    return Models(
+        churn if isinstance(churn, BoosterModel) else None,
+        channel if isinstance(channel, ChannelModel) else None,
+        send_time if isinstance(send_time, SendTimeModel) else None,
+    )
+
+
+def _model_of(found: TrainedModel | NotEnoughData) -> Servable | None:
+    return None if isinstance(found, NotEnoughData) else found.version.model

@@ -1,0 +1,99 @@
+"""The demonstration command."""
+
+import resource
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from serving.cli.models import SeedOption
+from serving.cli.output import JsonOption, Stages, say, show, show_json
+from serving.demo.page import make_page
+from serving.demo.real import RealResult, run_real
+from serving.demo.simulated import SimulatedResult, SimulatedSize, run_simulated
+from serving.demo.words import describe_decision
+from serving.settings import Settings, read_settings
+from training.datasets.provenance import NotEnoughData
+
+_REAL = "complete_journey"
+
+
+def demo(
+    customers: Annotated[int, typer.Option(min=200, help="Simulated customers.")] = 3000,
+    days: Annotated[int, typer.Option(min=90, help="Simulated days of history.")] = 150,
+    loop_days: Annotated[int, typer.Option(min=1, help="Days in the closed loop.")] = 6,
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Run the whole loop on real and simulated data; ends with a report and a decision."""
+    settings = read_settings()
+    stages = Stages()
+    real_home = settings.model_copy(update={"home": settings.home / _REAL})
+    real = run_real(real_home, stage=stages.stage, seed=seed)
+    size = SimulatedSize(customers, days, loop_days)
+    simulated = run_simulated(settings, size=size, stage=stages.stage, seed=seed)
+    report = settings.home / "reports" / "demo.html"
+    with stages.stage("report"):
+        page = make_page(real, simulated, seconds=stages.seconds, peak_gib=_peak_gib())
+        page.write(report)
+    if as_json:
+        show_json(
+            {
+                "report": str(report),
+                "seconds": dict(stages.seconds),
+                "peak_gib": _peak_gib(),
+                "cases": len(simulated.log.cases),
+                "outcomes": simulated.log.n_outcomes,
+            }
+        )
+        return
+    _show_results(real, simulated)
+    _show_next_steps(settings, report, stages)
+
+
+def _show_results(real: RealResult, simulated: SimulatedResult) -> None:
+    churn = real.training.churn
+    if not isinstance(churn, NotEnoughData):
+        m = churn.metrics
+        show(
+            f"\nReal households, later months: churn AUC {m['auc']:.3f} against "
+            f"{m['auc_baseline']:.3f} from recency alone; calibration error "
+            f"{m['calibration_error']:.3f}."
+        )
+    show(f"Decisions for them as of {real.as_of:%Y-%m-%d}: {len(real.decisions):,}.")
+    show("\nSimulated world, true cents per case by arm (the world knows):")
+    for arm, row in simulated.log.by_arm().iterrows():
+        show(
+            f"  {arm:<8} {row['mean_cents']:+8.2f} +- {1.96 * row['standard_error']:.2f}"
+            f"   {row['n_sent']:,.0f} of {row['n_cases']:,.0f} cases sent"
+        )
+    if simulated.log.first_sent is not None:
+        show("\nOne decision, for a human to read:")
+        for line in describe_decision(simulated.log.first_sent):
+            show(f"  {line}")
+
+
+def _show_next_steps(settings: Settings, report: Path, stages: Stages) -> None:
+    home = settings.home
+    program = Path(sys.argv[0])
+    show(
+        f"\n{sum(stages.seconds.values()):.0f} s, peak {_peak_gib():.2f} GiB. Where it all is:\n"
+        f"  report     {report}\n"
+        f"  decisions  {settings.store_path} and {home / _REAL / 'store.db'} (SQLite)\n"
+        f"  models     {settings.registry} and {home / _REAL / 'mlflow'} (MLflow)\n"
+        f"  snapshots  {settings.snapshots}\n"
+        "\nWhat to do next:\n"
+        f"  serve decisions:  {program} serve        (prints a key and a curl line)\n"
+        f"  look at models:   {program.with_name('mlflow')} ui --backend-store-uri "
+        f"sqlite:///{settings.registry / 'mlflow.db'}\n"
+        f"  your own tables:  {program} check --data DIR, then train, promote, decide and serve\n"
+        "                    with the same --data; docs/tables.md says what they hold"
+    )
+    say("[green]the demo is done[/green]")
+
+
+def _peak_gib() -> float:
+    """Peak resident memory of this process."""
+    unit = 1 if sys.platform == "darwin" else 1024  # the BSDs count bytes, Linux KiB
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30

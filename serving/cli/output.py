@@ -1,0 +1,95 @@
+"""What commands say: progress and words on standard error, results on standard output."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from features.errors import BadInputError
+
+Json = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
+
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="One JSON object on standard output, nothing else.")
+]
+
+_words = Console(stderr=True, highlight=False)
+_results = Console(highlight=False, soft_wrap=True)
+
+
+def say(text: str) -> None:
+    """A sentence for whoever watches; standard error."""
+    _words.print(text)
+
+
+def show(text: str) -> None:
+    """A result for a human; standard output."""
+    _results.print(text, markup=False)
+
+
+def show_json(result: Json) -> None:
+    """A result for a program; one line on standard output."""
+    sys.stdout.write(json.dumps(result, ensure_ascii=False) + "\n")
+
+
+def show_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "") -> None:
+    """A table for a human; standard output."""
+    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False)
+    for position, name in enumerate(header):
+        table.add_column(name, justify="left" if position == 0 else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    _results.print(table)
+
+
+@contextmanager
+def progress(text: str) -> Iterator[None]:
+    """A spinner with the elapsed time while something runs; only on a terminal."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=_words, transient=True, disable=not _words.is_terminal) as bar:
+        bar.add_task(text, total=None)
+        yield
+
+
+def parse_moment(text: str) -> datetime:
+    """An aware moment: ISO 8601 with an offset, or a day, which means its UTC midnight.
+
+    >>> parse_moment("2026-06-01").isoformat(), parse_moment("2026-06-01T09:00+05:00").isoformat()
+    ('2026-06-01T00:00:00+00:00', '2026-06-01T04:00:00+00:00')
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadInputError(
+            f"--as-of {text!r}: expected ISO 8601 such as 2026-06-01 or 2026-06-01T09:00+05:00"
+        ) from None
+    if moment.tzinfo is None:
+        if len(text) > len("2026-06-01"):
+            raise BadInputError(f"--as-of {text!r}: a time needs its offset, e.g. {text}+00:00")
+        return moment.replace(tzinfo=UTC)
+    return moment.astimezone(UTC)
+
+
+@dataclass
+class Stages:
+    """Named stages with their seconds, for whoever wants to know where the time goes."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a stage and say that it is done."""
+        began = time.perf_counter()
+        with progress(name):
+            yield
+        self.seconds[name] = time.perf_counter() - began
+        say(f"[green]done[/green] {name} ({self.seconds[name]:.1f} s)")

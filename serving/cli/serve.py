@@ -1,0 +1,76 @@
+"""The command that serves."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from features.errors import NotReadyError
+from serving.cli.data import AsOfOption, read_as_of
+from serving.cli.output import progress, say
+from serving.launch import prepare_launch
+from serving.policy.settings import load_policy_settings
+from serving.publish import load_champions, publish
+from serving.settings import Settings, read_settings
+from serving.snapshot.files import current_version
+from serving.store.store import Store
+from training.registry.tracking import Tracking
+
+
+def serve(
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="Tables to serve from; else the snapshot that is there."),
+    ] = None,
+    as_of: AsOfOption = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that serve.")] = None,
+) -> None:
+    """Serve decisions over HTTP, until interrupted."""
+    given = {"host": host, "port": port, "workers": workers}
+    settings = read_settings().model_copy(
+        update={name: value for name, value in given.items() if value is not None}
+    )
+    if data is not None:
+        _publish_from(settings, data, as_of)
+    elif current_version(settings.snapshots) is None:
+        raise NotReadyError(
+            f"nothing to serve in {settings.home}: give --data DIR, or run `opportune demo` first"
+        )
+    _start(settings)
+
+
+def _publish_from(settings: Settings, data: Path, as_of: str | None) -> None:
+    with progress(f"making a snapshot of {data}"):
+        tables, moment = read_as_of(data, as_of)
+        store = Store(settings.store_path)
+        snapshot = publish(
+            settings,
+            tables,
+            as_of=moment,
+            models=load_champions(Tracking.in_folder(settings.registry)),
+            policy=load_policy_settings(settings.policy),
+            store=store,
+        )
+        store.close()
+    say(f"snapshot {snapshot.version}: {len(snapshot.customers.profile):,} customers, {moment}")
+    missing = sorted({"churn", "channel", "send_time"} - snapshot.models.by_file().keys())
+    if missing:
+        say(f"[yellow]no champion yet[/yellow] for {', '.join(missing)}")
+
+
+def _start(settings: Settings) -> None:
+    """Become the server: signals then reach it directly."""
+    launch = prepare_launch(settings, environment=os.environ)
+    url = f"http://{settings.host}:{settings.port}"
+    if launch.development_key is not None:
+        say("[yellow]no OPPORTUNE_API_KEYS configured[/yellow]: made a key for this start only")
+        say(f"  export OPPORTUNE_KEY={launch.development_key}")
+    say(f"serving on {url} - documentation at {url}/")
+    say(
+        f'  curl -s {url}/customers/churn -H "Authorization: Bearer $OPPORTUNE_KEY" '
+        "-H 'Content-Type: application/json' -d '{\"customer_id\": \"...\"}'"
+    )
+    os.execve(launch.command[0], list(launch.command), dict(launch.environment))  # noqa: S606  # our own interpreter

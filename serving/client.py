@@ -1,0 +1,89 @@
+"""Talking to the service over HTTP, with the same types on both sides."""
+
+from collections.abc import Sequence
+from typing import Self, TypeVar
+
+import httpx
+from pydantic import BaseModel
+
+from features.errors import OpportuneError
+from serving.records import (
+    ChurnAnswer,
+    ChurnQuestion,
+    Decision,
+    DecisionAnswers,
+    DecisionBatch,
+    DecisionRequest,
+    OutcomeEvent,
+    OutcomeReceipt,
+    OutcomeReport,
+    OutcomeState,
+)
+
+_Answer = TypeVar("_Answer", bound=BaseModel)
+
+_DECISIONS_AT_ONCE = 1000
+_OUTCOMES_AT_ONCE = 5000
+
+
+class ServiceAnswerError(OpportuneError):
+    """The service answered with an error; the message holds its status and words."""
+
+    code = "service_answer"
+
+
+class ServiceClient:
+    """A client of one running service."""
+
+    def __init__(self, url: str, *, key: str, timeout_seconds: float = 60.0) -> None:
+        """Talk to the service at that address with that bearer key."""
+        self._http = httpx.Client(
+            base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=timeout_seconds
+        )
+
+    def __enter__(self) -> Self:
+        """Use it as a context manager to close its connections."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def is_ready(self) -> bool:
+        """Whether the service answers."""
+        try:
+            return self._http.get("/readyz", timeout=2.0).status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False
+
+    def decide(self, request: DecisionRequest) -> Decision:
+        """One decision."""
+        return self._post("/decide", request, Decision)
+
+    def decide_many(self, requests: Sequence[DecisionRequest]) -> list[Decision]:
+        """Decisions in the order of the requests, in as many calls as needed."""
+        decided: list[Decision] = []
+        for start in range(0, len(requests), _DECISIONS_AT_ONCE):
+            batch = DecisionBatch(requests=list(requests[start : start + _DECISIONS_AT_ONCE]))
+            decided += self._post("/decide_batch", batch, DecisionAnswers).decisions
+        return decided
+
+    def report(self, outcomes: Sequence[OutcomeEvent]) -> list[OutcomeState]:
+        """What became of each outcome, in order."""
+        states: list[OutcomeState] = []
+        for start in range(0, len(outcomes), _OUTCOMES_AT_ONCE):
+            report = OutcomeReport(outcomes=list(outcomes[start : start + _OUTCOMES_AT_ONCE]))
+            states += self._post("/outcomes", report, OutcomeReceipt).states
+        return states
+
+    def churn(self, customer_id: str) -> ChurnAnswer:
+        """Churn risk of one customer."""
+        return self._post("/customers/churn", ChurnQuestion(customer_id=customer_id), ChurnAnswer)
+
+    def _post(self, path: str, body: BaseModel, kind: type[_Answer]) -> _Answer:
+        response = self._http.post(
+            path, content=body.model_dump_json(), headers={"Content-Type": "application/json"}
+        )
+        if response.status_code != httpx.codes.OK:
+            raise ServiceAnswerError(f"{path} answered {response.status_code}: {response.text}")
+        return kind.model_validate_json(response.content)

@@ -1,0 +1,1 @@
+"""The demonstration: the whole loop once, on real and on simulated data."""

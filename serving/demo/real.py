@@ -1,0 +1,114 @@
+"""Real input: a year of a grocer's households, their churn, and what to tell them today."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+
+from features.sources import read_complete_journey
+from features.tables import Tables, last_moment
+from features.triggers import find_triggers
+from serving.publish import learn_bandit, load_champions
+from serving.records import ChurnAnswer, Decision
+from serving.requests import churn_risk_requests, requests_of
+from serving.risk import explain_churn
+from serving.runtime import wire_parts
+from serving.settings import Settings
+from serving.snapshot.making import make_snapshot
+from serving.snapshot.state import Snapshot
+from training.datasets.provenance import NotEnoughData
+from training.gate import Hold, Promote
+from training.promote import promote
+from training.registry.tracking import Tracking
+from training.train import TrainingSummary, train_all
+
+Stage = Callable[[str], AbstractContextManager[None]]
+
+_N_RISKIEST = 5
+
+
+@dataclass(frozen=True)
+class RealResult:
+    """What came of the real data.
+
+    Attributes:
+        as_of: The last moment of the data.
+        sizes: Rows by table.
+        assumptions: What the data does not say.
+        training: What became of each model.
+        gate: What the gate said of each model that could be trained.
+        decisions: Decisions about the households as of the last day.
+        riskiest: The households with the highest churn risk.
+    """
+
+    as_of: datetime
+    sizes: dict[str, int]
+    assumptions: tuple[str, ...]
+    training: TrainingSummary
+    gate: Sequence[Promote | Hold]
+    decisions: Sequence[Decision]
+    riskiest: Sequence[ChurnAnswer]
+
+
+def run_real(settings: Settings, *, stage: Stage, seed: int) -> RealResult:
+    """Read, train, judge and decide; state goes to the settings' home."""
+    with stage("real data: reading a year of a grocer's households"):
+        adapted = read_complete_journey()
+        tables = adapted.tables
+        as_of = last_moment(tables)
+    tracking = Tracking.in_folder(settings.registry)
+    with stage("real data: training and judging models forward in time"):
+        training = train_all(tables, known_until=as_of, tracking=tracking, seed=seed)
+        gate = promote_all(training, tables, known_until=as_of, tracking=tracking, seed=seed)
+    with stage("real data: deciding for every household as of the last day"):
+        snapshot, decisions = _decide(settings, tables, as_of=as_of, tracking=tracking)
+        riskiest = [explain_churn(snapshot, customer) for customer in _find_riskiest(snapshot)]
+    return RealResult(
+        as_of=as_of,
+        sizes={name: len(frame) for name, frame in tables.items()},
+        assumptions=adapted.assumptions,
+        training=training,
+        gate=gate,
+        decisions=decisions,
+        riskiest=riskiest,
+    )
+
+
+def promote_all(
+    training: TrainingSummary,
+    tables: Tables,
+    *,
+    known_until: datetime,
+    tracking: Tracking,
+    seed: int,
+) -> list[Promote | Hold]:
+    """Send every model that could be trained through the gate."""
+    return [
+        promote(name, tables, known_until=known_until, tracking=tracking, seed=seed)
+        for name, found in training.by_name().items()
+        if not isinstance(found, NotEnoughData)
+    ]
+
+
+def _decide(
+    settings: Settings, tables: Tables, *, as_of: datetime, tracking: Tracking
+) -> tuple[Snapshot, list[Decision]]:
+    parts = wire_parts(settings, clock=lambda: as_of)
+    snapshot = make_snapshot(
+        tables,
+        as_of=as_of,
+        models=load_champions(tracking),
+        bandit=learn_bandit(tables, parts.store, as_of=as_of, policy=parts.policy),
+    )
+    found = requests_of(find_triggers(tables, as_of=as_of), as_of=as_of)
+    decisions = parts.engine(snapshot).decide_many([*found, *churn_risk_requests(snapshot)])
+    parts.store.close()
+    return snapshot, decisions
+
+
+def _find_riskiest(snapshot: Snapshot) -> list[str]:
+    """Customers with the highest churn probability; empty without a model."""
+    if snapshot.models.churn is None:
+        return []
+    order = (-snapshot.customers.p_churn).argsort(kind="stable")[:_N_RISKIEST]
+    return snapshot.customers.profile["customer_id"].iloc[order].tolist()

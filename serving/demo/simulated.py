@@ -1,0 +1,101 @@
+"""A simulated world with known truth: all models, then some days in a closed loop over HTTP."""
+
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from features.tables import Tables
+from serving.demo.real import Stage, promote_all
+from serving.launch import running_service
+from serving.publish import load_champions, publish
+from serving.rehearse import RehearsalLog, rehearse
+from serving.runtime import wire_parts
+from serving.settings import Settings
+from training.gate import Hold, Promote
+from training.registry.tracking import Tracking
+from training.train import TrainingSummary, train_all
+from training.world.simulated import SimulatedWorld
+
+
+@dataclass(frozen=True)
+class SimulatedSize:
+    """How much is simulated."""
+
+    n_customers: int = 3000
+    history_days: int = 150
+    loop_days: int = 6
+
+
+@dataclass(frozen=True)
+class SimulatedResult:
+    """What came of the simulated world.
+
+    Attributes:
+        size: How much was simulated.
+        sizes: Rows by table before the loop.
+        training: What became of each model.
+        gate: What the gate said of each.
+        log: What happened in the closed loop.
+        n_rewards_before: Rewards that the bandit had learned from before the loop.
+        n_rewards_after: Rewards that it had learned from in the end.
+    """
+
+    size: SimulatedSize
+    sizes: dict[str, int]
+    training: TrainingSummary
+    gate: Sequence[Promote | Hold]
+    log: RehearsalLog
+    n_rewards_before: int
+    n_rewards_after: int
+
+
+def run_simulated(
+    settings: Settings, *, size: SimulatedSize, stage: Stage, seed: int
+) -> SimulatedResult:
+    """Simulate, train, serve, and close the loop; state goes to the settings' home."""
+    with stage(f"simulated world: {size.n_customers:,} customers, {size.history_days} days"):
+        world = SimulatedWorld(seed=seed, n_customers=size.n_customers, days=size.history_days)
+        start = world.start
+        tables = world.tables(start)
+    tracking = Tracking.in_folder(settings.registry)
+    with stage("simulated world: training and judging models"):
+        training = train_all(tables, known_until=start, tracking=tracking, seed=seed)
+        gate = promote_all(training, tables, known_until=start, tracking=tracking, seed=seed)
+    serving = settings.model_copy(update={"clock": "caller", "port": _free_port(settings.host)})
+    parts = wire_parts(serving, clock=lambda: start)
+    models = load_champions(tracking)
+    versions: list[int] = []
+
+    def publish_morning(known: Tables, now: datetime) -> None:
+        snapshot = publish(
+            serving, known, as_of=now, models=models, policy=parts.policy, store=parts.store
+        )
+        versions.append(snapshot.bandit.version)
+
+    with stage(f"simulated world: {size.loop_days} days in a closed loop over HTTP"):
+        publish_morning(tables, start)
+        with running_service(serving, log=settings.home / "service.log") as client:
+            log = rehearse(
+                world, client, start=start, n_days=size.loop_days, publish=publish_morning
+            )
+        end = start + timedelta(days=size.loop_days)
+        publish_morning(world.tables(end), end)
+    parts.store.close()
+    return SimulatedResult(
+        size=size,
+        sizes={name: len(frame) for name, frame in tables.items()},
+        training=training,
+        gate=gate,
+        log=log,
+        n_rewards_before=versions[0],
+        n_rewards_after=versions[-1],
+    )
+
+
+def _free_port(host: str) -> int:
+    """A port nobody listens on, so that a service that runs already is left alone."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,230 @@
+"""The real server process: decide, report, restart, find everything again."""
+
+import socket
+from collections.abc import Iterator
+from datetime import timedelta
+
+import httpx
+import pytest
+
+from features.vocabulary import Channel, Outcome, Trigger
+from serving.client import ServiceAnswerError, ServiceClient
+from serving.launch import running_service
+from serving.records import DecisionRequest, OutcomeEvent, OutcomeState
+from serving.settings import ApiKey, Scope, Settings
+from serving.snapshot.files import publish_snapshot
+from serving.snapshot.state import Snapshot
+from serving.store.store import Store
+
+pytestmark = pytest.mark.e2e
+
+KEY = "a-key-of-at-least-sixteen"
+READER = "another-key-that-only-reads"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory, snapshot: Snapshot) -> Settings:
+    home = tmp_path_factory.mktemp("home")
+    chosen = Settings(
+        home=home,
+        clock="caller",
+        port=free_port(),
+        workers=2,
+        api_keys={
+            "shop": ApiKey(key=KEY, scopes=frozenset(Scope)),
+            "reader": ApiKey(key=READER, scopes=frozenset({Scope.READ})),
+        },
+    )
+    publish_snapshot(snapshot, chosen.snapshots)
+    return chosen
+
+
+@pytest.fixture(scope="module")
+def service(settings: Settings) -> Iterator[ServiceClient]:
+    with running_service(settings, log=settings.home / "service.log") as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def http(settings: Settings, service: ServiceClient) -> Iterator[httpx.Client]:
+    url = f"http://{settings.host}:{settings.port}"
+    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {KEY}"}) as client:
+        yield client
+
+
+def request(snapshot: Snapshot, number: int, **more: object) -> DecisionRequest:
+    return DecisionRequest.model_validate(
+        {
+            "customer_id": f"c{number:03d}",
+            "trigger": Trigger.ABANDONED_CART,
+            "evidence": {"item": "Kettle", "n_items": 2},
+            "decided_at": snapshot.as_of,
+            "idempotency_key": f"e2e-{number}",
+        }
+        | more
+    )
+
+
+def test_service_keeps_every_record_over_a_restart(settings: Settings, snapshot: Snapshot) -> None:
+    own = settings.model_copy(update={"home": settings.home / "own", "port": free_port()})
+    publish_snapshot(snapshot, own.snapshots)
+    requests = [request(snapshot, n) for n in range(60)]
+    with running_service(own, log=own.home / "first.log") as client:
+        decided = [client.decide(r) for r in requests[:10]] + client.decide_many(requests[10:])
+        sent = [d for d in decided if d.send and d.send_at is not None]
+        outcomes = [
+            OutcomeEvent(message_id=m.message_id, outcome=Outcome.OPENED, at=d.send_at)
+            for d in sent
+            for m in d.messages
+            if d.send_at is not None
+        ]
+        assert set(client.report(outcomes)) == {OutcomeState.BOOKED}
+
+    with running_service(own, log=own.home / "second.log") as client:
+        again = client.decide_many(requests)
+        assert set(client.report(outcomes)) == {OutcomeState.DUPLICATE}
+
+    assert len(sent) > 20
+    assert again == decided
+    store = Store(own.store_path)
+    assert [store.read_decision(d.decision_id) for d in decided] == decided
+    store.close()
+
+
+def test_service_takes_a_new_snapshot_without_a_restart(
+    settings: Settings, service: ServiceClient, snapshot: Snapshot
+) -> None:
+    later = Snapshot(
+        version="",
+        as_of=snapshot.as_of + timedelta(days=1),
+        customers=snapshot.customers,
+        contacts=snapshot.contacts,
+        models=snapshot.models,
+        bandit=snapshot.bandit,
+    )
+    assert service.churn("c001").features_as_of == snapshot.as_of
+    publish_snapshot(later, settings.snapshots)
+
+    assert service.churn("c001").features_as_of == later.as_of
+
+
+def test_service_explains_churn(service: ServiceClient) -> None:
+    answer = service.churn("c001")
+    unknown = service.churn("nobody")
+
+    assert answer.p_churn is not None
+    assert answer.playbook is not None
+    assert len(answer.reasons) == 5
+    assert (unknown.known, unknown.p_churn) == (False, None)
+
+
+def test_service_answers_an_unknown_customer_with_a_cold_start(
+    service: ServiceClient, snapshot: Snapshot
+) -> None:
+    profile = {"language": "ru", "timezone": "Asia/Almaty", "consents": [Channel.EMAIL]}
+    decision = service.decide(
+        request(snapshot, 999, customer_id="stranger", profile=profile, idempotency_key=None)
+    )
+
+    assert decision.cold_start
+    assert decision.features_as_of is None
+
+
+def test_service_refuses_a_key_for_another_request(
+    service: ServiceClient, snapshot: Snapshot
+) -> None:
+    service.decide(request(snapshot, 1, idempotency_key="same"))
+
+    with pytest.raises(ServiceAnswerError, match=r"409.*same"):
+        service.decide(request(snapshot, 2, idempotency_key="same"))
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        ({}, [["customer_id"], ["trigger"]]),
+        ({"customer_id": "", "trigger": "spam"}, [["customer_id"], ["trigger"]]),
+        (
+            {"customer_id": "c1", "trigger": "inactivity", "evidence": {"days": 1}, "extra": 1},
+            [["evidence"], ["extra"]],
+        ),
+        (
+            {"customer_id": "c1", "trigger": "inactivity", "decided_at": "2026-06-10T07:00:00"},
+            [["decided_at"]],
+        ),
+    ],
+)
+def test_service_names_each_wrong_field(
+    body: dict[str, object], fields: list[list[str]], http: httpx.Client
+) -> None:
+    answer = http.post("/decide", json=body)
+
+    assert answer.status_code == 400
+    assert sorted(fault["loc"] for fault in answer.json()["detail"]) == fields
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "status"),
+    [
+        (b"{not json", {"Content-Type": "application/json"}, 400),
+        (b"\x80\x04K\x01.", {"Content-Type": "application/vnd.bentoml+pickle"}, 415),
+        (b"x", {"Content-Type": "multipart/form-data; boundary=x"}, 415),
+        (b" " * 5_000_001, {"Content-Type": "application/json"}, 413),
+    ],
+)
+def test_service_refuses_what_is_not_a_bounded_json_body(
+    content: bytes, headers: dict[str, str], status: int, http: httpx.Client
+) -> None:
+    assert http.post("/decide", content=content, headers=headers).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("path", "key", "status"),
+    [
+        ("/decide", None, 401),
+        ("/decide", "wrong", 401),
+        ("/decide", READER, 403),
+        ("/customers/churn", READER, 200),
+        ("/nowhere", READER, 404),
+        ("/nowhere", None, 401),
+    ],
+)
+def test_service_asks_for_a_key_with_the_scope(
+    path: str, key: str | None, status: int, settings: Settings, service: ServiceClient
+) -> None:
+    headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+    url = f"http://{settings.host}:{settings.port}{path}"
+
+    answer = httpx.post(url, json={"customer_id": "c001"}, headers=headers)
+
+    assert answer.status_code == status
+
+
+def test_service_documents_its_endpoints(http: httpx.Client) -> None:
+    specification = http.get("/docs.json").json()
+
+    assert {"/decide", "/decide_batch", "/outcomes", "/customers/churn"} <= set(
+        specification["paths"]
+    )
+    fields = specification["components"]["schemas"]["Decision"]["properties"]
+    assert {"propensity", "allowed", "scores", "policy_version"} <= set(fields)
+    assert http.get("/livez").status_code == http.get("/readyz").status_code == 200
+    assert "bentoml_service_request" in http.get("/metrics").text
+
+
+def test_service_log_holds_no_key_and_no_request(
+    settings: Settings, service: ServiceClient, http: httpx.Client
+) -> None:
+    http.post("/decide", json={"customer_id": "c001", "trigger": "secret-looking-value"})
+    log = (settings.home / "service.log").read_text(encoding="utf-8")
+
+    assert KEY not in log
+    assert READER not in log
+    assert "secret-looking-value" not in log

@@ -1,0 +1,83 @@
+from dataclasses import replace
+from datetime import datetime
+
+import numpy as np
+import pytest
+
+from features.tables import Tables
+from training.churn import TrainedChurn, fit_recency, judge_churn, judge_recency, train_churn
+from training.datasets.churn import ChurnDataset, build_churn_dataset
+from training.datasets.provenance import NotEnoughData
+from training.evaluation import lift_at
+
+
+@pytest.fixture(scope="module")
+def dataset(shop_tables: Tables, shop_end: datetime) -> ChurnDataset:
+    built = build_churn_dataset(shop_tables, known_until=shop_end)
+    assert isinstance(built, ChurnDataset)
+    return built
+
+
+@pytest.fixture(scope="module")
+def trained(dataset: ChurnDataset) -> TrainedChurn:
+    result = train_churn(dataset, seed=1)
+    assert isinstance(result, TrainedChurn)
+    return result
+
+
+def test_churn_model_beats_recency_on_the_last_month(trained: TrainedChurn) -> None:
+    gain = trained.comparison.difference
+    assert gain.log_loss.high < 0
+    assert gain.auc.value > 0
+    assert trained.comparison.ours.calibration_error.value < 0.06
+    assert lift_at(trained.p_test, labels=trained.test.labels, share=0.1) > 2
+
+
+def test_churn_model_is_the_same_for_the_same_seed(
+    dataset: ChurnDataset, trained: TrainedChurn
+) -> None:
+    assert train_churn(dataset, seed=1) is not trained
+    again = train_churn(dataset, seed=1)
+    assert isinstance(again, TrainedChurn)
+    assert again.fitted.model == trained.fitted.model
+    assert again.comparison == trained.comparison
+
+
+def test_churn_model_of_shuffled_labels_falls_to_chance(dataset: ChurnDataset) -> None:
+    shuffled = np.random.default_rng(4).permutation(dataset.labels)
+    result = train_churn(replace(dataset, labels=shuffled), seed=1)
+    assert isinstance(result, TrainedChurn)
+    auc = result.comparison.ours.auc
+    assert auc.low < 0.5 < auc.high
+
+
+def test_recency_rises_with_the_days_and_takes_never_as_longest(dataset: ChurnDataset) -> None:
+    baseline = fit_recency(dataset)
+    column = dataset.provenance.signature.names.index("days_since_last_activity")
+    X = np.full((4, dataset.X.shape[1]), np.nan)
+    X[:3, column] = [0.5, 10.0, 80.0]
+    p = baseline.predict(replace(dataset, X=X))
+    assert (np.diff(p[:3]) > 0).all()
+    assert p[3] >= p[2]
+
+
+def test_recency_takes_the_latest_sign_of_life(dataset: ChurnDataset) -> None:
+    names = dataset.provenance.signature.names
+    X = np.full((2, dataset.X.shape[1]), np.nan)
+    X[:, names.index("days_since_last_activity")] = 40.0
+    X[1, names.index("days_since_last_order")] = 1.0
+    p = fit_recency(dataset).predict(replace(dataset, X=X))
+    assert p[1] < p[0]
+
+
+def test_judged_losses_are_those_of_the_comparison(trained: TrainedChurn) -> None:
+    ours = judge_churn(trained.fitted.model, trained.test)
+    other = judge_recency(trained.baseline, trained.test)
+    assert ours.losses.mean() == pytest.approx(trained.comparison.ours.log_loss.value)
+    assert other.losses.mean() == pytest.approx(trained.comparison.other.log_loss.value)
+    assert ours.calibration_error == trained.comparison.ours.calibration_error.value
+
+
+def test_churn_without_a_lost_customer_says_so(dataset: ChurnDataset) -> None:
+    result = train_churn(replace(dataset, labels=np.zeros_like(dataset.labels)), seed=1)
+    assert isinstance(result, NotEnoughData)

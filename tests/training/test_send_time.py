@@ -1,0 +1,117 @@
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from features.tables import Tables
+from training.datasets.provenance import NotEnoughData
+from training.measures import Floats
+from training.registry.servable import N_WEEK_HOURS, SendTimeModel
+from training.send_time import (
+    STRENGTHS,
+    SendTimeDataset,
+    TrainedSendTime,
+    Weeks,
+    build_send_time_dataset,
+    find_population,
+    judge_customer_only,
+    judge_population,
+    judge_send_time,
+    train_send_time,
+)
+
+
+def draw_weeks(rng: np.random.Generator, shares: Floats, *, n_before: int, n_after: int) -> Weeks:
+    return Weeks(
+        before=rng.multinomial(n_before, shares).astype(float),
+        after=rng.multinomial(n_after, shares).astype(float),
+        customers=np.arange(len(shares)).astype(str).astype(object),
+    )
+
+
+def draw_dataset(seed: int, *, concentration: float) -> SendTimeDataset:
+    """Customers whose weeks are Dirichlet draws around an uneven population week."""
+    rng = np.random.default_rng(seed)
+    population = rng.dirichlet(np.full(N_WEEK_HOURS, 1.0))
+    shares = rng.dirichlet(concentration * population + 1e-3, size=400)
+    return SendTimeDataset(
+        validation=draw_weeks(rng, shares, n_before=60, n_after=30),
+        test=draw_weeks(rng, shares, n_before=60, n_after=30),
+        test_from=datetime(2026, 1, 1, tzinfo=UTC),
+        fingerprint="f",
+        tables=("activity",),
+    )
+
+
+@pytest.mark.parametrize("concentration", [10.0, 100.0])
+def test_strength_found_is_the_concentration_that_made_the_weeks(concentration: float) -> None:
+    trained = train_send_time(draw_dataset(1, concentration=concentration), seed=1)
+    assert concentration / 2.5 < trained.model.strength < concentration * 2.5
+    assert trained.over_population.high < 0
+    assert trained.over_customer.high < 0
+
+
+def test_customers_who_are_all_alike_are_shrunk_to_the_population() -> None:
+    trained = train_send_time(draw_dataset(2, concentration=1e6), seed=1)
+    assert trained.model.strength >= 1000
+    assert trained.over_population.value == pytest.approx(0, abs=0.01)
+    assert trained.over_customer.high < -0.5
+
+
+def test_strength_is_the_best_of_all_that_were_tried() -> None:
+    trained = train_send_time(draw_dataset(3, concentration=20), seed=1)
+    assert [score.strength for score in trained.scores] == list(STRENGTHS)
+    best = max(trained.scores, key=lambda score: score.log_likelihood)
+    assert trained.model.strength == best.strength
+
+
+def test_loss_is_nats_of_an_event() -> None:
+    even = np.full((2, N_WEEK_HOURS), 1 / N_WEEK_HOURS)
+    weeks = draw_weeks(np.random.default_rng(1), even, n_before=0, n_after=7)
+    model = SendTimeModel("", (1 / N_WEEK_HOURS,) * N_WEEK_HOURS, 1.0)
+    assert judge_send_time(model, weeks).losses.mean() == pytest.approx(np.log(168))
+    assert judge_population(weeks).losses.mean() == pytest.approx(np.log(168))
+    assert judge_customer_only(weeks).losses.mean() == pytest.approx(np.log(168))
+
+
+def test_population_is_a_distribution_without_impossible_hours() -> None:
+    population = np.array(find_population(draw_dataset(4, concentration=5).test))
+    assert population.sum() == pytest.approx(1.0)
+    assert population.min() > 0
+
+
+def test_shop_is_cut_at_sixty_and_thirty_days_before_its_end(
+    shop_tables: Tables, shop_end: datetime
+) -> None:
+    dataset = build_send_time_dataset(shop_tables, known_until=shop_end)
+    assert isinstance(dataset, SendTimeDataset)
+    assert dataset.test_from == shop_end - timedelta(days=30)
+    activity = shop_tables["activity"]
+    outcomes = shop_tables["outcomes"]
+    opens = outcomes.loc[outcomes["outcome"] == "opened", "at"]
+    n_later = (activity["at"] >= dataset.test_from).sum() + (
+        (opens >= dataset.test_from) & (opens < shop_end)
+    ).sum()
+    assert dataset.test.after.sum() == n_later
+    np.testing.assert_array_equal(
+        dataset.validation.before + dataset.validation.after, dataset.test.before
+    )
+
+
+def test_evening_customers_of_the_shop_are_open_in_the_evening(
+    shop_tables: Tables, shop_end: datetime
+) -> None:
+    dataset = build_send_time_dataset(shop_tables, known_until=shop_end)
+    assert isinstance(dataset, SendTimeDataset)
+    trained = train_send_time(dataset, seed=1)
+    assert isinstance(trained, TrainedSendTime)
+    assert trained.over_population.high < 0
+    openness = trained.model.relative_openness(dataset.test.before)
+    evening = np.arange(N_WEEK_HOURS) % 24 == 20
+    is_evening = np.array([int(customer[1:]) % 2 == 0 for customer in dataset.test.customers])
+    assert openness[is_evening][:, evening].mean() > 1.5 * openness[~is_evening][:, evening].mean()
+
+
+def test_young_log_is_not_enough(shop_tables: Tables, shop_end: datetime) -> None:
+    verdict = build_send_time_dataset(shop_tables, known_until=shop_end - timedelta(days=160))
+    assert isinstance(verdict, NotEnoughData)

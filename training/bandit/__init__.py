@@ -1,0 +1,1 @@
+"""Learning which variant of a message works, with the probability of every choice known."""

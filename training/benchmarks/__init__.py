@@ -1,0 +1,1 @@
+"""Ours beside a reference, on public data: what `opportune bench` prints."""

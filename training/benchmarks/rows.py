@@ -1,0 +1,35 @@
+"""One shape for every benchmark, so that figures can be compared over time."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class BenchRow:
+    """One figure of ours beside a reference.
+
+    Attributes:
+        case: Data set, scenario or stream.
+        metric: What is measured.
+        ours: Our figure.
+        low: Lower end of its 95 % interval; None where there is none.
+        high: Upper end of its 95 % interval; None where there is none.
+        reference: The figure to compare with; None where there is none.
+        reference_name: Whose it is; None without a reference.
+        unit: Unit of both figures.
+        n: Runs, seeds or rows behind ours.
+    """
+
+    case: str
+    metric: str
+    ours: float
+    low: float | None
+    high: float | None
+    reference: float | None
+    reference_name: str | None
+    unit: str
+    n: int
+
+    @property
+    def ratio(self) -> float | None:
+        """Ours over the reference; None where that is zero."""
+        return self.ours / self.reference if self.reference else None

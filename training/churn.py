@@ -1,0 +1,124 @@
+"""Who will be lost: boosted trees, beside what anybody would try first.
+
+The plain baseline knows one number, the days since the last sign of life. A model that cannot
+beat it on later months is not worth serving.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from training.boosting import FittedBooster, LabelledRows, fit_booster
+from training.calibration import fit_platt
+from training.datasets.churn import ChurnDataset, split_churn
+from training.datasets.provenance import NotEnoughData
+from training.datasets.split import ForwardSplit
+from training.evaluation import Comparison, Judged, Window, compare, judge
+from training.measures import Floats
+from training.registry.servable import BoosterModel, Calibration
+
+RECENCIES = ("days_since_last_activity", "days_since_last_order")
+BASELINE = "recency only"
+
+
+@dataclass(frozen=True)
+class RecencyModel:
+    """Logistic regression on log(1 + days since the last sign of life).
+
+    Attributes:
+        curve: From p = days / (1 + days), whose logit is log(days), to a probability.
+        days_if_never: Taken for who never showed any.
+    """
+
+    curve: Calibration
+    days_if_never: float
+
+    def predict(self, dataset: ChurnDataset) -> Floats:
+        """Probability of churn, (n,)."""
+        return self.curve.apply(_to_share(_find_recency(dataset), self.days_if_never))
+
+
+@dataclass(frozen=True)
+class TrainedChurn:
+    """A churn model and how it did on later months.
+
+    Attributes:
+        fitted: The model.
+        baseline: Recency only, from the same rows.
+        split: Which rows were used for what.
+        test: Rows of the test part.
+        p_test: What the model said of them.
+        p_baseline: What the baseline said of them.
+        comparison: The model against the baseline on them.
+    """
+
+    fitted: FittedBooster
+    baseline: RecencyModel
+    split: ForwardSplit
+    test: ChurnDataset
+    p_test: Floats
+    p_baseline: Floats
+    comparison: Comparison
+
+
+def train_churn(dataset: ChurnDataset, *, seed: int) -> TrainedChurn | NotEnoughData:
+    """Fit on the earlier months, calibrate on later ones, judge on the latest."""
+    split = split_churn(dataset)
+    if isinstance(split, NotEnoughData):
+        return split
+    train, calibration = dataset.take(split.train), dataset.take(split.calibration)
+    test = dataset.take(split.test)
+    fitted = fit_booster(
+        "churn",
+        signature=dataset.provenance.signature,
+        train=LabelledRows(train.X, train.labels),
+        calibration=LabelledRows(calibration.X, calibration.labels),
+        seed=seed,
+    )
+    baseline = fit_recency(dataset.take(split.train | split.calibration))
+    p_test, p_baseline = fitted.model.predict(test.X), baseline.predict(test)
+    return TrainedChurn(
+        fitted=fitted,
+        baseline=baseline,
+        split=split,
+        test=test,
+        p_test=p_test,
+        p_baseline=p_baseline,
+        comparison=compare(
+            p_test,
+            other=p_baseline,
+            window=Window(test.labels, test.customers),
+            rng=np.random.default_rng(seed),
+        ),
+    )
+
+
+def fit_recency(dataset: ChurnDataset) -> RecencyModel:
+    """The baseline from these rows."""
+    days = _find_recency(dataset)
+    longest = float(np.nanmax(days)) if not np.isnan(days).all() else 0.0
+    curve = fit_platt(_to_share(days, longest), labels=dataset.labels)
+    return RecencyModel(curve, longest)
+
+
+def judge_churn(model: BoosterModel, dataset: ChurnDataset) -> Judged:
+    """Log loss of each row, and the calibration error over all."""
+    return judge(model.predict(dataset.X), labels=dataset.labels)
+
+
+def judge_recency(baseline: RecencyModel, dataset: ChurnDataset) -> Judged:
+    """Log loss of each row, and the calibration error over all."""
+    return judge(baseline.predict(dataset), labels=dataset.labels)
+
+
+def _find_recency(dataset: ChurnDataset) -> Floats:
+    """Days since the last sign of life of any kind, (n,); NaN where there was never one."""
+    names = dataset.provenance.signature.names
+    columns = [dataset.X[:, names.index(name)] for name in RECENCIES]
+    recency: Floats = np.fmin.reduce(columns)
+    return recency
+
+
+def _to_share(days: Floats, days_if_never: float) -> Floats:
+    known = np.where(np.isnan(days), days_if_never, days) + 1.0
+    return known / (1.0 + known)

@@ -1,0 +1,1 @@
+"""Labelled rows in time: what was known at a moment, and what came of it afterwards."""

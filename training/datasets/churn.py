@@ -1,0 +1,145 @@
+"""Rows for churn: every customer who may be lost, month by month, and who was."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Self
+
+import numpy as np
+import pandas as pd
+
+from features.churn import CHURN_FEATURES, churn_labels, eligible_customers
+from features.point_in_time import make_spine
+from features.tables import CONTRACTS, Tables
+from training.datasets.provenance import (
+    Customers,
+    Moments,
+    NotEnoughData,
+    Provenance,
+    build_matrix,
+    describe_source,
+    to_moments,
+)
+from training.datasets.split import ForwardSplit, split_forward, to_datetime
+from training.measures import Bools, Floats
+
+HORIZON_DAYS = 30
+_HISTORY_DAYS = 30
+_MOST_MOMENTS = 12
+_SIGNS_OF_LIFE = ("activity", "orders", "subscriptions")
+
+
+@dataclass(frozen=True)
+class ChurnDataset:
+    """One row per customer and moment.
+
+    Attributes:
+        X: Features, (n, features); NaN is null.
+        labels: Whether the customer was lost within the horizon, (n,).
+        customers: customer_id, (n,).
+        moments: As of when, (n,).
+        horizon_days: How far the labels look ahead.
+        provenance: Where the rows come from.
+    """
+
+    X: Floats
+    labels: Bools
+    customers: Customers
+    moments: Moments
+    horizon_days: int
+    provenance: Provenance
+
+    @property
+    def label_span(self) -> timedelta:
+        """From a row's moment until its label is known."""
+        return timedelta(days=self.horizon_days)
+
+    def take(self, rows: Bools) -> Self:
+        """The rows of that mask."""
+        return replace(
+            self,
+            X=self.X[rows],
+            labels=self.labels[rows],
+            customers=self.customers[rows],
+            moments=self.moments[rows],
+        )
+
+
+def build_churn_dataset(
+    tables: Tables, *, known_until: datetime, horizon_days: int = HORIZON_DAYS
+) -> ChurnDataset | NotEnoughData:
+    """Every eligible customer at moments one horizon apart, the last label just known.
+
+    Args:
+        tables: Conformed tables.
+        known_until: Aware moment; nothing known at it or later is read.
+        horizon_days: How far the labels look ahead; also the distance of the moments, so that
+            labels do not overlap.
+    """
+    moments = plan_moments(tables, known_until=known_until, horizon_days=horizon_days)
+    spines = [
+        make_spine(eligible_customers(tables, as_of=moment), as_of=moment) for moment in moments
+    ]
+    spine = pd.concat([make_spine([], as_of=known_until), *spines], ignore_index=True)
+    if spine.empty:
+        return NotEnoughData(
+            f"no customer has a history of {_HISTORY_DAYS} days and {horizon_days} days after it "
+            f"before {known_until.date()}"
+        )
+    labels = churn_labels(tables, spine, horizon_days=horizon_days, known_until=known_until)
+    return ChurnDataset(
+        X=build_matrix(tables, spine, features=CHURN_FEATURES),
+        labels=labels.to_numpy(dtype=bool),
+        customers=spine["customer_id"].to_numpy(dtype=object),
+        moments=to_moments(spine["as_of"]),
+        horizon_days=horizon_days,
+        provenance=describe_source(
+            tables,
+            features=CHURN_FEATURES,
+            also=("customers", *_SIGNS_OF_LIFE),
+            known_until=known_until,
+        ),
+    )
+
+
+def plan_moments(tables: Tables, *, known_until: datetime, horizon_days: int) -> list[datetime]:
+    """Moments one horizon apart, oldest first, each with its label known by `known_until`.
+
+    The first lies at least 30 days after the day on which the first activity, order or
+    subscription became known; 12 at most.
+    """
+    starts = [
+        tables[name][CONTRACTS[name].known_at].min()
+        for name in _SIGNS_OF_LIFE
+        if name in tables and len(tables[name])
+    ]
+    if not starts:
+        return []
+    first = min(starts).normalize().to_pydatetime() + timedelta(days=_HISTORY_DAYS)
+    step = timedelta(days=horizon_days)
+    back = [known_until - n * step for n in range(1, _MOST_MOMENTS + 1)]
+    return [moment for moment in reversed(back) if moment >= first]
+
+
+def split_churn(dataset: ChurnDataset) -> ForwardSplit | NotEnoughData:
+    """The last fifth of the moments tests, the fifth before calibrates; at least one each."""
+    moments = np.unique(dataset.moments)
+    if len(moments) < 3:
+        return NotEnoughData(
+            f"{len(moments)} moments with known labels, {dataset.horizon_days} days apart: three "
+            "are needed, to learn from, to calibrate and to test"
+        )
+    n_late = max(1, len(moments) // 5)
+    split = split_forward(
+        dataset.moments,
+        calibration_from=to_datetime(moments[-2 * n_late]),
+        test_from=to_datetime(moments[-n_late]),
+        label_span=dataset.label_span,
+    )
+    parts = {"train": split.train, "calibration": split.calibration, "test": split.test}
+    for name, rows in parts.items():
+        n_churned, n_rows = int(dataset.labels[rows].sum()), int(rows.sum())
+        if not 0 < n_churned < n_rows:
+            return NotEnoughData(
+                f"{n_churned} of {n_rows} customers churn in the {name} part: both kinds are needed"
+            )
+    return split

@@ -1,0 +1,234 @@
+"""What probabilities were worth on rows the model never saw, with honest intervals.
+
+Rows of one customer hang together, so the bootstrap draws customers, not rows (Field & Welsh
+2007). Two models are compared on the same draws: the interval is of their difference, and is
+much narrower than the two intervals side by side suggest.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from itertools import chain
+
+import numpy as np
+import numpy.typing as npt
+
+from features.errors import BadInputError
+from training.measures import (
+    MEASURES,
+    N_CALIBRATION_BINS,
+    Bools,
+    Floats,
+    Integers,
+    assign_bins,
+    log_losses,
+    make_calibration_error,
+)
+
+N_RESAMPLES = 400
+_TAILS = (2.5, 97.5)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value and its 95 % bootstrap interval (percentiles)."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Measures:
+    """The measures of `training.measures`: of one model, or a difference between two."""
+
+    auc: Estimate
+    average_precision: Estimate
+    brier: Estimate
+    log_loss: Estimate
+    calibration_error: Estimate
+
+    def by_name(self) -> Mapping[str, Estimate]:
+        """Every estimate by its name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+@dataclass(frozen=True)
+class Window:
+    """Labelled rows to judge on.
+
+    Attributes:
+        labels: What happened, shape (n,).
+        customers: Whose row it is, shape (n,): the unit that the bootstrap draws.
+    """
+
+    labels: Bools
+    customers: npt.NDArray[np.object_]
+
+    def __post_init__(self) -> None:
+        if self.labels.shape != self.customers.shape or self.labels.ndim != 1:
+            raise BadInputError(
+                f"a window wants labels and customers of one length, got shapes "
+                f"{self.labels.shape} and {self.customers.shape}"
+            )
+        if not 0 < self.labels.sum() < len(self.labels):
+            raise BadInputError(
+                f"a window needs positives and negatives to judge on, got "
+                f"{int(self.labels.sum())} positives of {len(self.labels)}"
+            )
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two models on the same window.
+
+    Attributes:
+        ours: The model in question.
+        other: What it is held against.
+        difference: Ours minus the other, paired.
+    """
+
+    ours: Measures
+    other: Measures
+    difference: Measures
+
+
+@dataclass(frozen=True)
+class CalibrationCurve:
+    """Foretold against observed, by bin of equal mass, lowest probability first.
+
+    Attributes:
+        p_mean: Mean probability in the bin.
+        rate: Share of positives in the bin.
+        n_rows: Rows in the bin.
+    """
+
+    p_mean: Floats
+    rate: Floats
+    n_rows: Integers
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a gate needs to know of a model on some rows.
+
+    Attributes:
+        losses: Of each row, (n,), in nats; lower is better.
+        calibration_error: Over all rows; None where the model gives no probability of an event.
+    """
+
+    losses: Floats
+    calibration_error: float | None
+
+
+def judge(p: Floats, *, labels: Bools) -> Judged:
+    """Log loss of each row, and the calibration error over all."""
+    calibration_error = make_calibration_error(p, labels)(np.ones(len(p)))
+    return Judged(log_losses(p, labels=labels), calibration_error)
+
+
+def evaluate(
+    p: Floats, *, window: Window, rng: np.random.Generator, n_resamples: int = N_RESAMPLES
+) -> Measures:
+    """Every measure of probabilities p (n,) on the window."""
+    return compare(p, other=p, window=window, rng=rng, n_resamples=n_resamples).ours
+
+
+def compare(
+    p: Floats,
+    *,
+    other: Floats,
+    window: Window,
+    rng: np.random.Generator,
+    n_resamples: int = N_RESAMPLES,
+) -> Comparison:
+    """Every measure of p and of another model's probabilities, and the paired differences."""
+    _check_probabilities(p, window=window)
+    _check_probabilities(other, window=window)
+    ours_of = [make(p, window.labels) for make in MEASURES.values()]
+    other_of = [make(other, window.labels) for make in MEASURES.values()]
+    full = np.ones(len(p))
+    draws = draw_weights(window.customers, rng=rng, n_resamples=n_resamples)
+    values = np.array(
+        [
+            [[measure(weights) for measure in measures] for measures in (ours_of, other_of)]
+            for weights in chain([full], draws)
+        ]
+    )
+    ours, others = values[:, 0], values[:, 1]
+    return Comparison(_summarise(ours), _summarise(others), _summarise(ours - others))
+
+
+def mean_difference(
+    losses: Floats,
+    *,
+    other: Floats,
+    customers: npt.NDArray[np.object_],
+    rng: np.random.Generator,
+    n_resamples: int = N_RESAMPLES,
+) -> Estimate:
+    """Mean of losses minus the other model's on the same rows, drawn by customer."""
+    differences = losses - other
+    draws = draw_weights(customers, rng=rng, n_resamples=n_resamples)
+    means = np.array([weights @ differences / weights.sum() for weights in draws])
+    low, high = np.percentile(means, _TAILS)
+    return Estimate(float(differences.mean()), float(low), float(high))
+
+
+def draw_weights(
+    customers: npt.NDArray[np.object_], *, rng: np.random.Generator, n_resamples: int
+) -> Iterator[Floats]:
+    """How often each row counts in each replicate: as often as its customer was drawn."""
+    unique, position = np.unique(customers, return_inverse=True)
+    for _ in range(n_resamples):
+        drawn = rng.integers(len(unique), size=len(unique))
+        counts = np.bincount(drawn, minlength=len(unique))
+        yield counts[position].astype(np.float64)
+
+
+def calibration_curve(
+    p: Floats, *, labels: Bools, n_bins: int = N_CALIBRATION_BINS
+) -> CalibrationCurve:
+    """Foretold against observed in bins of equal mass."""
+    bins = assign_bins(p, n_bins=n_bins)
+    n_rows = np.bincount(bins).astype(np.int64)
+    return CalibrationCurve(
+        p_mean=np.bincount(bins, p) / n_rows,
+        rate=np.bincount(bins, labels.astype(np.float64)) / n_rows,
+        n_rows=n_rows,
+    )
+
+
+def lift_at(p: Floats, *, labels: Bools, share: float) -> float:
+    """Positives among the highest `share` of rows, over what chance would find there.
+
+    Rows tied at the border count in part.
+
+    >>> lift_at(np.array([0.9, 0.2, 0.1, 0.1]), labels=np.array([True, False, True, False]),
+    ...         share=0.25)
+    2.0
+    """
+    n_top = max(1, round(share * len(p)))
+    border = np.partition(p, -n_top)[-n_top]
+    above, at = p > border, p == border
+    n_found = labels[above].sum() + labels[at].mean() * (n_top - above.sum())
+    return float(n_found / n_top / labels.mean())
+
+
+def _summarise(values: Floats) -> Measures:
+    """Measures of an array whose first row is the whole window, the others its replicates."""
+    if np.isnan(values).all(axis=0).any():
+        raise BadInputError("no bootstrap replicate holds both classes: too few customers")
+    # A replicate that lost every positive has no AUC; it says nothing and is left out.
+    low, high = np.nanpercentile(values[1:], _TAILS, axis=0)
+    estimates = (
+        Estimate(float(value), float(a), float(b))
+        for value, a, b in zip(values[0], low, high, strict=True)
+    )
+    return Measures(**dict(zip(MEASURES, estimates, strict=True)))
+
+
+def _check_probabilities(p: Floats, *, window: Window) -> None:
+    if p.shape != window.labels.shape:
+        raise BadInputError(f"{p.shape} probabilities for a window of {window.labels.shape} rows")
+    if not ((p >= 0) & (p <= 1)).all():
+        raise BadInputError("probabilities lie in [0, 1] and are never null")

@@ -1,0 +1,211 @@
+"""The door to MLflow: trainings are logged, versions registered, champions named and read.
+
+Only the client is used, never MLflow's global tracking URI, so that two stores do not mix.
+"""
+
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Self
+
+from matplotlib.figure import Figure
+from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts
+from mlflow.entities import (
+    Dataset,
+    DatasetInput,
+    LoggedModelOutput,
+    LoggedModelStatus,
+    Metric,
+    Param,
+    Run,
+    RunTag,
+)
+from mlflow.exceptions import MlflowException
+
+from training.gate import Promote
+from training.registry.entries import Alias, ModelName, ModelVersion, NoChampion, NoVersion
+from training.registry.folder import SERVABLE_FILE, write_model_folder
+from training.registry.servable import SendTimeModel, Servable, load_servable
+
+EXPERIMENT = "opportune"
+_TRAINED_UNTIL = "opportune.trained_until"
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """Everything that is logged about one training.
+
+    Attributes:
+        name: Under which name the model is registered.
+        model: The model.
+        trained_until: It has seen no label of this moment or later.
+        fingerprint: Of the data it was made from.
+        tables: Tables that had rows.
+        params: Settings of the training.
+        metrics: What came out, by name.
+        plots: Figures by file name without ending.
+        notes: Tags of the run: what a reader must know, such as that no arm was randomised.
+    """
+
+    name: ModelName
+    model: Servable
+    trained_until: datetime
+    fingerprint: str
+    tables: tuple[str, ...]
+    params: Mapping[str, str | int | float]
+    metrics: Mapping[str, float]
+    plots: Mapping[str, Figure] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+
+class Tracking:
+    """An MLflow tracking store and registry.
+
+    Args:
+        uri: MLflow's own address, such as `sqlite:////home/me/mlflow.db` or `http://host:5000`.
+        artifact_root: Where artifacts of a new experiment go: a URI; None leaves it to the server.
+        experiment: Name of the experiment that runs belong to; made if missing.
+    """
+
+    def __init__(
+        self, uri: str, *, artifact_root: str | None, experiment: str = EXPERIMENT
+    ) -> None:
+        self.uri = uri
+        self._client = _open_client(uri)
+        found = self._client.get_experiment_by_name(experiment)
+        self._experiment_id: str = (
+            found.experiment_id
+            if found is not None
+            else self._client.create_experiment(experiment, artifact_location=artifact_root)
+        )
+
+    @classmethod
+    def in_folder(cls, folder: Path) -> Self:
+        """A store of its own in the folder: `mlflow.db` and `artifacts/`; made if missing."""
+        folder.mkdir(parents=True, exist_ok=True)
+        home = folder.resolve()
+        artifacts = (home / "artifacts").as_uri()
+        return cls(f"sqlite:///{(home / 'mlflow.db').as_posix()}", artifact_root=artifacts)
+
+    def log_training(self, record: TrainingRecord) -> ModelVersion:
+        """Log the training as a run, register its model, and make it the challenger."""
+        with self._run(record) as run:
+            self._log_facts(record, run=run)
+            for name, figure in record.plots.items():
+                self._client.log_figure(run.info.run_id, figure, f"plots/{name}.png")
+            source = self._log_model(record, run_id=run.info.run_id)
+            registered = self._register(record, source=source, run_id=run.info.run_id)
+        found = self.find(record.name, alias=Alias.CHALLENGER)
+        if isinstance(found, NoVersion) or found.version != registered:
+            raise RuntimeError(
+                f"{record.name} version {registered} was registered, but challenger is {found}"
+            )
+        return found
+
+    def find(self, name: ModelName, *, alias: Alias) -> ModelVersion | NoVersion:
+        """The version under that alias. Only our JSON is read: nothing in it is executed."""
+        try:
+            aliases = self._client.get_registered_model(name.value).aliases
+        except MlflowException as fault:
+            if fault.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return NoVersion(name, alias)
+        if alias.value not in aliases:
+            return NoVersion(name, alias)
+        entry = self._client.get_model_version(name.value, str(aliases[alias.value]))
+        with TemporaryDirectory() as folder:
+            source = f"{entry.source}/{SERVABLE_FILE}"
+            local = download_artifacts(artifact_uri=source, dst_path=folder, tracking_uri=self.uri)
+            model = _with_version(load_servable(Path(local)), version=str(entry.version))
+        trained_until = datetime.fromisoformat(entry.tags[_TRAINED_UNTIL])
+        return ModelVersion(name, str(entry.version), str(entry.run_id), trained_until, model)
+
+    def load_champion(self, name: ModelName) -> Servable | NoChampion:
+        """The model that is served."""
+        found = self.find(name, alias=Alias.CHAMPION)
+        return NoChampion(name) if isinstance(found, NoVersion) else found.model
+
+    def set_champion(self, decision: Promote) -> None:
+        """Let the promoted version be served; it is no longer the challenger."""
+        name, version = decision.name.value, decision.version
+        self._client.set_registered_model_alias(name, Alias.CHAMPION.value, version)
+        challenger = self._client.get_registered_model(name).aliases.get(Alias.CHALLENGER.value)
+        if str(challenger) == version:
+            self._client.delete_registered_model_alias(name, Alias.CHALLENGER.value)
+
+    @contextmanager
+    def _run(self, record: TrainingRecord) -> Iterator[Run]:
+        """A run that ends as failed when what is inside it fails."""
+        run = self._client.create_run(self._experiment_id, run_name=record.name.value)
+        try:
+            yield run
+        except BaseException:
+            self._client.set_terminated(run.info.run_id, status="FAILED")
+            raise
+        self._client.set_terminated(run.info.run_id)
+
+    def _log_facts(self, record: TrainingRecord, *, run: Run) -> None:
+        moment = run.info.start_time
+        tags = {
+            "fingerprint": record.fingerprint,
+            "tables": ",".join(record.tables),
+            "trained_until": record.trained_until.isoformat(),
+            **record.notes,
+        }
+        self._client.log_batch(
+            run.info.run_id,
+            metrics=[Metric(key, value, moment, 0) for key, value in record.metrics.items()],
+            params=[Param(key, str(value)) for key, value in record.params.items()],
+            tags=[RunTag(key, value) for key, value in tags.items()],
+        )
+        dataset = Dataset(
+            name=record.name.value,
+            digest=record.fingerprint[:36],  # as long as MLflow lets it be
+            source_type="opportune",
+            source=",".join(record.tables),
+        )
+        self._client.log_inputs(run.info.run_id, datasets=[DatasetInput(dataset)])
+
+    def _log_model(self, record: TrainingRecord, *, run_id: str) -> str:
+        """Log the model's folder; returns where it lies."""
+        logged = self._client.create_logged_model(
+            self._experiment_id, name=record.name.value, source_run_id=run_id
+        )
+        with TemporaryDirectory() as folder:
+            write_model_folder(record.model, Path(folder), run_id=run_id)
+            self._client.log_model_artifacts(logged.model_id, folder)
+        ready = self._client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
+        self._client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
+        location: str = ready.artifact_location
+        return location
+
+    def _register(self, record: TrainingRecord, *, source: str, run_id: str) -> str:
+        """Register the model as the new challenger; returns its version."""
+        name = record.name.value
+        if not self._client.search_registered_models(f"name = '{name}'"):
+            self._client.create_registered_model(name)
+        tags = {_TRAINED_UNTIL: record.trained_until.isoformat()}
+        entry = self._client.create_model_version(name, source=source, run_id=run_id, tags=tags)
+        self._client.set_registered_model_alias(name, Alias.CHALLENGER.value, entry.version)
+        return str(entry.version)
+
+
+def _open_client(uri: str) -> MlflowClient:
+    # A new store announces every migration of its schema.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
+    with warnings.catch_warnings():
+        # MLflow's own use of SQLAlchemy 2.1, when its store is first imported.
+        warnings.filterwarnings("ignore", message="The ``noload`` loader strategy is deprecated")
+        return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def _with_version(model: Servable, *, version: str) -> Servable:
+    if isinstance(model, SendTimeModel):
+        return replace(model, version=version)
+    return replace(model, version=version)

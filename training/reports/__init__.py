@@ -1,0 +1,1 @@
+"""What people see of models: plots, and later whole reports."""

@@ -1,0 +1,191 @@
+"""Cases: one trigger being true for one customer, and what happens if nobody writes.
+
+A service case may end in a call to support, a marketing case in the purchase the customer would have
+made anyway. Either way the moment is drawn when the case opens and lies hidden until it comes; a
+message that is seen before it may prevent the call or bring a purchase that would not have come.
+Cases are kept in the order in which they are opened and never moved, so their rows are names.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from features.vocabulary import Trigger
+from training.world.clock import DAY, NEVER, Flags, Floats, Ints, Micros, hours_between
+from training.world.response import TRIGGERS
+
+NO_CASE: Final = -1
+
+_OPEN_DAYS = 45  # no case can be acted on for longer
+_ALIAS = {Trigger.INCIDENT_UPDATE: Trigger.SERVICE_DISRUPTION}
+_BOUND_TO = np.array([TRIGGERS.index(_ALIAS.get(t, t)) for t in TRIGGERS])
+
+
+@dataclass(frozen=True)
+class NewCases:
+    """Cases to open, (n,) each.
+
+    Attributes:
+        customer: Position in the population.
+        trigger: Position in `TRIGGERS`.
+        opened_at: The trigger becomes true.
+        closes_at: It stops being true, if nothing closes it before; NEVER where that is open.
+        onset_at: The call (purchase) comes at onset + Exp(rate), if it comes.
+        rate: Per hour.
+        p_event: Chance that it comes.
+        p_exit: Chance that the case ends by itself between opening and onset, evenly over that time.
+        happens_at: The drawn moment of the event; NEVER where it doesn't come.
+        amount_cents: Marketing: amount of the order.
+        item: Item of the order, -1 for none.
+    """
+
+    customer: Ints
+    trigger: Ints
+    opened_at: Micros
+    closes_at: Micros
+    onset_at: Micros
+    rate: Floats
+    p_event: Floats
+    p_exit: Floats
+    happens_at: Micros
+    amount_cents: Ints
+    item: Ints
+
+
+_INTEGERS = ("customer", "trigger", "opened_at", "closes_at", "onset_at", "happens_at") + (
+    "amount_cents",
+    "item",
+)
+_NUMBERS = ("rate", "p_event", "p_exit")
+
+
+class Cases:
+    """All cases so far, as growing columns.
+
+    Besides the columns of `NewCases`: `done` (the event has been written to the tables), `won` (a
+    message has already had its effect), `message` and `seen_at` (the last message seen about it).
+    """
+
+    def __init__(self) -> None:
+        self.n = 0
+        self._first_live = 0
+        self._capacity = 1024
+        for name in (*_INTEGERS, "message", "seen_at"):
+            setattr(self, name, np.zeros(self._capacity, dtype=np.int64))
+        for name in _NUMBERS:
+            setattr(self, name, np.zeros(self._capacity))
+        for name in ("done", "won"):
+            setattr(self, name, np.zeros(self._capacity, dtype=np.bool_))
+        self._index: tuple[Ints, Ints] | None = None
+
+    customer: Ints
+    trigger: Ints
+    opened_at: Micros
+    closes_at: Micros
+    onset_at: Micros
+    happens_at: Micros
+    amount_cents: Ints
+    item: Ints
+    message: Ints
+    seen_at: Micros
+    rate: Floats
+    p_event: Floats
+    p_exit: Floats
+    done: Flags
+    won: Flags
+
+    def open(self, new: NewCases) -> Ints:
+        """Add cases; their rows."""
+        n_new = len(new.customer)
+        self._reserve(self.n + n_new)
+        rows = np.arange(self.n, self.n + n_new)
+        for name in (*_INTEGERS, *_NUMBERS):
+            getattr(self, name)[rows] = getattr(new, name)
+        self.message[rows] = -1
+        self.seen_at[rows] = NEVER
+        self.done[rows] = False
+        self.won[rows] = False
+        self.n += n_new
+        self._index = None
+        return rows
+
+    def live(self) -> slice:
+        """Rows that something can still come of."""
+        return slice(self._first_live, self.n)
+
+    def forget_before(self, moment: int) -> None:
+        """Leave cases out of `live` that opened long before the moment."""
+        opened = self.opened_at[self.live()]
+        old = opened < moment - _OPEN_DAYS * DAY
+        self._first_live += int(np.argmin(old)) if len(old) and not old.all() else len(old)
+        self._index = None
+
+    def due(self, until: int) -> Ints:
+        """Rows whose event came before `until` and is not written yet."""
+        live = self.live()
+        found = (self.happens_at[live] < until) & ~self.done[live]
+        return np.flatnonzero(found) + live.start
+
+    def latest(self, customer: Ints, trigger: Ints, *, now: int) -> Ints:
+        """The row of each customer's last case of the trigger if it is true at `now`, else NO_CASE.
+
+        An incident update is about the disruption in the customer's region.
+        """
+        order, keys = self._sorted()
+        if not len(order):
+            return np.full(len(customer), NO_CASE)
+        start = self._start()
+        wanted = self._key(customer, _BOUND_TO[trigger], np.full(len(customer), now))
+        place = np.searchsorted(keys, wanted) - 1
+        row = order[np.maximum(place, 0)]
+        found = (
+            (place >= 0)
+            & (self.customer[row] == customer)
+            & (self.trigger[row] == _BOUND_TO[trigger])
+            & (self.opened_at[row] >= start)
+            & (self.closes_at[row] > now)
+        )
+        return np.where(found, row, NO_CASE)
+
+    def true_at(self, now: int) -> Ints:
+        """Rows of all cases that are true at `now`, each customer's last one of a trigger."""
+        live = self.live()
+        open_now = (self.opened_at[live] < now) & (self.closes_at[live] > now)
+        rows = np.flatnonzero(open_now) + live.start
+        return rows[self.latest(self.customer[rows], self.trigger[rows], now=now) == rows]
+
+    def p_undecided(self, row: Ints, *, now: int) -> Floats:
+        """P(the event had not come and the case not ended by itself by `now`), as seen at opening."""
+        waited = np.maximum(hours_between(self.onset_at[row], now), 0.0)
+        come = self.p_event[row] * -np.expm1(-self.rate[row] * waited)
+        span = np.maximum(self.onset_at[row] - self.opened_at[row], 1)
+        elapsed = np.clip((now - self.opened_at[row]) / span, 0.0, 1.0)
+        undecided: Floats = 1.0 - come - self.p_exit[row] * elapsed
+        return undecided
+
+    def _reserve(self, wanted: int) -> None:
+        if wanted <= self._capacity:
+            return
+        self._capacity = max(wanted, 2 * self._capacity)
+        for name in (*_INTEGERS, *_NUMBERS, "message", "seen_at", "done", "won"):
+            column = getattr(self, name)
+            grown = np.zeros(self._capacity, dtype=column.dtype)
+            grown[: self.n] = column[: self.n]
+            setattr(self, name, grown)
+
+    def _start(self) -> int:
+        return int(self.opened_at[self.live()].min(initial=NEVER))
+
+    def _key(self, customer: Ints, trigger: Ints, at: Micros) -> Ints:
+        """Sorts by customer, trigger, moment; seconds since the first live case fit 40 bits."""
+        seconds = np.clip(-(-(at - self._start()) // 1_000_000), 0, 2**40 - 1)
+        return ((customer * len(TRIGGERS) + trigger) << 40) + seconds
+
+    def _sorted(self) -> tuple[Ints, Ints]:
+        if self._index is None:
+            live = self.live()
+            keys = self._key(self.customer[live], self.trigger[live], self.opened_at[live])
+            order = np.argsort(keys, kind="stable")
+            self._index = (order + live.start, keys[order])
+        return self._index

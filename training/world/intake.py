@@ -1,0 +1,112 @@
+"""Frames from outside, checked and turned into what the world works with."""
+
+import numpy as np
+import pandas as pd
+
+from features.errors import BadInputError
+from training.world.cases import NO_CASE
+from training.world.clock import Ints, Micros, to_moment
+from training.world.messages import Mail
+from training.world.realm import Realm
+from training.world.response import CHANNELS, TRIGGERS, Approach, wordings_of
+from training.world.tables import ARMS
+
+CANDIDATE_COLUMNS = ("customer_id", "trigger", "channel", "send_at", "variant")
+MESSAGE_COLUMNS = ("message_id", "decision_id", "customer_id", "trigger", "channel", "variant") + (
+    "sent_at",
+    "arm",
+    "propensity",
+    "cost_cents",
+)
+
+
+def read_candidates(realm: Realm, frame: pd.DataFrame, *, now: int) -> tuple[Approach, Ints]:
+    """Candidates as customers would meet them, and the cases they are about.
+
+    Raises:
+        BadInputError: A column is missing, a value unknown or a moment past.
+    """
+    _require_columns(frame, CANDIDATE_COLUMNS, what="candidates")
+    return _meet(realm, frame, sent_at=_moments(frame, "send_at", now=now), now=now)
+
+
+def read_messages(realm: Realm, frame: pd.DataFrame, *, now: int) -> Mail:
+    """Messages to send; their ids, arms and costs go into the facts.
+
+    Raises:
+        BadInputError: A column is missing, a value unknown, a moment past or an id taken.
+    """
+    _require_columns(frame, MESSAGE_COLUMNS, what="messages")
+    names = realm.facts.names
+    known = frame["message_id"].isin(names["message_id"]) | frame["message_id"].duplicated()
+    if known.any():
+        taken = frame["message_id"][known].tolist()[:3]
+        raise BadInputError(f"messages: message_id must be new and unique, {taken} is not")
+    approach, case = _meet(realm, frame, sent_at=_moments(frame, "sent_at", now=now), now=now)
+    row = len(names["message_id"]) + np.arange(len(frame))
+    codes, variants = pd.factorize(frame["variant"])
+    realm.facts.add(
+        "messages",
+        message_id=row,
+        decision_id=row,
+        customer_id=approach.customer,
+        trigger=approach.trigger,
+        channel=approach.channel,
+        variant=np.where(codes < 0, -1, codes + len(names["variant"])),
+        sent_at=approach.sent_at,
+        arm=_positions_in(frame, "arm", ARMS),
+        propensity=frame["propensity"].to_numpy(np.float64),
+        cost_cents=frame["cost_cents"].to_numpy(np.float64),
+    )
+    names["message_id"] += frame["message_id"].tolist()
+    names["decision_id"] += frame["decision_id"].tolist()
+    names["variant"] += list(variants)
+    return Mail(row, approach, case)
+
+
+def _meet(
+    realm: Realm, frame: pd.DataFrame, *, sent_at: Micros, now: int
+) -> tuple[Approach, Ints]:
+    customer = _positions_in(frame, "customer_id", realm.people.index)
+    trigger = _positions_in(frame, "trigger", TRIGGERS)
+    case = realm.cases.latest(customer, trigger, now=now)
+    season = (sent_at >= realm.changes_at).astype(np.int64)
+    approach = Approach(
+        customer=customer,
+        trigger=trigger,
+        channel=_positions_in(frame, "channel", CHANNELS),
+        sent_at=sent_at,
+        wording=wordings_of(frame["variant"], season=season, seed=realm.luck.seed),
+        season=season,
+        founded=case != NO_CASE,
+    )
+    return approach, case
+
+
+def _moments(frame: pd.DataFrame, column: str, *, now: int) -> Micros:
+    """Moments of a column of aware times, none of them past."""
+    times = frame[column]
+    if not isinstance(times.dtype, pd.DatetimeTZDtype):
+        raise BadInputError(f"{column}: expected times with a zone, got {times.dtype}")
+    moments = times.dt.tz_convert("UTC").dt.as_unit("us").astype("int64").to_numpy()
+    if times.isna().any() or (moments < now).any():
+        raise BadInputError(
+            f"{column}: {times.min()} is not at or after {to_moment(now).isoformat()}, up to "
+            "which the world has lived"
+        )
+    return moments
+
+
+def _require_columns(frame: pd.DataFrame, wanted: tuple[str, ...], *, what: str) -> None:
+    missing = [name for name in wanted if name not in frame.columns]
+    if missing:
+        raise BadInputError(f"{what}: columns {missing} are missing, got {list(frame.columns)}")
+
+
+def _positions_in(frame: pd.DataFrame, column: str, book: pd.Index | tuple[str, ...]) -> Ints:
+    index = book if isinstance(book, pd.Index) else pd.Index(book)
+    positions = index.get_indexer(pd.Index(frame[column])).astype(np.int64)
+    if (positions < 0).any():
+        unknown = frame[column][positions < 0].unique()[:3].tolist()
+        raise BadInputError(f"{column}: the world knows no {unknown}, but {list(index[:12])}")
+    return positions

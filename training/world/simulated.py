@@ -1,0 +1,190 @@
+"""The simulated world: one seed, one history, and a truth that can be asked for.
+
+See docs/world.md for what it models and what it does not.
+"""
+
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from features.economics import default_economics
+from features.errors import BadInputError
+from features.tables import Tables
+from training.world import accounts, problems, shopping, visits
+from training.world.cases import Cases
+from training.world.clock import HOUR, NEVER, day_start, to_micros, to_moment
+from training.world.frames import customers_frame, vendors_frame
+from training.world.happenings import let_happen
+from training.world.history import EVERY_HOURS, HistoryPolicy
+from training.world.intake import read_candidates, read_messages
+from training.world.luck import Luck
+from training.world.market import Market
+from training.world.messages import Outbox, receive
+from training.world.population import draw_population
+from training.world.realm import Realm, begin_life
+from training.world.response import TRIGGERS
+from training.world.scenario import CALM, Scenario
+from training.world.tables import Facts
+from training.world.truth import TrueValue, value_messages
+from training.world.worth import weigh
+
+
+class SimulatedWorld:
+    """A world of customers who live on, buy, call and leave; implements `protocol.World`.
+
+    The constructor simulates the history, with its partly randomised messages (see `history`).
+
+    Args:
+        seed: Same seed, same world.
+        n_customers: Customers in all; one in twenty signs up only after the history.
+        days: Days of history.
+        scenario: What is different from the calm world.
+
+    Attributes:
+        start: First moment after the history.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int,
+        n_customers: int = 20_000,
+        days: int = 180,
+        scenario: Scenario = CALM,
+    ) -> None:
+        if n_customers < 1 or days < 1:
+            raise BadInputError(
+                f"a world needs customers and days of history, got {n_customers=} and {days=}"
+            )
+        self.start = to_moment(day_start(days))
+        self._realm = _make_realm(seed, n_customers=n_customers, days=days, scenario=scenario)
+        self._outbox = Outbox()
+        self._clock = day_start(0)
+        self._live_history(day_start(days))
+
+    @property
+    def now(self) -> datetime:
+        """The moment up to which the world has lived."""
+        return to_moment(self._clock)
+
+    def tables(self, until: datetime) -> Tables:
+        """All fifteen tables as known strictly before `until`, which must not lie ahead of now."""
+        moment = to_micros(until)
+        if moment > self._clock:
+            raise BadInputError(
+                f"tables until {until.isoformat()}: the world has lived up to "
+                f"{self.now.isoformat()}, advance it first"
+            )
+        known = self._realm.facts.known(moment, now=self._clock)
+        customers = customers_frame(self._realm, until=moment)
+        return {"customers": customers, **known, "vendors": vendors_frame()}
+
+    def deliver(self, messages: pd.DataFrame) -> None:
+        """Take messages to send; which case each is about is settled now.
+
+        Args:
+            messages: Rows of the `messages` table with `sent_at` at or after now.
+
+        Raises:
+            BadInputError: A column is missing, a value unknown, a moment past or an id taken.
+        """
+        self._outbox.add(read_messages(self._realm, messages, now=self._clock))
+
+    def advance(self, until: datetime) -> None:
+        """Live on until that moment; one already past changes nothing."""
+        self._live_until(to_micros(until))
+
+    def true_value(self, candidates: pd.DataFrame) -> npt.NDArray[np.float64]:
+        """Expected cents, net of cost, of each candidate alone against no message; see `truth`.
+
+        Args:
+            candidates: customer_id, trigger, channel, send_at (now or later), variant (nullable).
+
+        Raises:
+            BadInputError: A column is missing, a value unknown or a moment past.
+        """
+        return self.true_terms(candidates).total
+
+    def true_terms(self, candidates: pd.DataFrame) -> TrueValue:
+        """The terms that add up to `true_value`."""
+        approach, case = read_candidates(self._realm, candidates, now=self._clock)
+        return value_messages(
+            self._realm, approach, case=case, now=self._clock, economics=default_economics()
+        )
+
+    def conditions(self) -> pd.DataFrame:
+        """Which triggers are true for whom now, the truth behind detectors.
+
+        Returns:
+            customer_id, trigger, opened_at: one row for each customer and trigger, customers who
+            left without. Incident updates share the rows of disruptions.
+        """
+        cases, identity = self._realm.cases, self._realm.people.identity
+        rows = cases.true_at(self._clock)
+        rows = rows[self._realm.life.present[cases.customer[rows]]]
+        return pd.DataFrame(
+            {
+                "customer_id": [identity.ids[customer] for customer in cases.customer[rows]],
+                "trigger": [TRIGGERS[trigger].value for trigger in cases.trigger[rows]],
+                "opened_at": pd.to_datetime(cases.opened_at[rows], unit="us", utc=True),
+            }
+        )
+
+    def _live_history(self, until: int) -> None:
+        policy = HistoryPolicy(self._realm, ends_at=until)
+        while self._clock < until:
+            self._live_until(self._clock + EVERY_HOURS * HOUR)
+            if self._clock < until:
+                self._outbox.add(policy.decide(self._clock))
+
+    def _live_until(self, until: int) -> None:
+        realm = self._realm
+        while self._clock < until:
+            if self._clock == day_start(realm.day + 1):
+                _live_day(realm, realm.day + 1)
+            stop = min(until, day_start(realm.day + 1))
+            for mail in self._outbox.take(until=stop):
+                receive(realm, mail)
+            let_happen(realm, until=stop)
+            self._clock = stop
+
+
+def _make_realm(seed: int, *, n_customers: int, days: int, scenario: Scenario) -> Realm:
+    luck = Luck(seed)
+    people = draw_population(luck, n=n_customers, history_days=days)
+    facts = Facts(people.identity.ids)
+    market = Market(luck, facts)
+    change = scenario.change_after_days
+    realm = Realm(
+        scenario=scenario,
+        luck=luck,
+        people=people,
+        market=market,
+        worth=weigh(people, market=market, scenario=scenario, economics=default_economics()),
+        facts=facts,
+        cases=Cases(),
+        life=begin_life(people, luck),
+        changes_at=NEVER if change is None else day_start(days + change),
+    )
+    accounts.subscribe(realm, np.arange(people.n), people.identity.signed_up_at)
+    return realm
+
+
+def _live_day(realm: Realm, day: int) -> None:
+    """What a day brings by itself; messages bear on it only through who is dissatisfied or gone."""
+    realm.day = day
+    realm.cases.forget_before(day_start(day))
+    accounts.change_moods(realm, day)
+    accounts.bill(realm, day)
+    accounts.ask_and_complain(realm, day)
+    accounts.expire_cards(realm, day)
+    problems.disrupt(realm, day)
+    problems.write_in(realm, day)
+    visits.fall_silent(realm, day)
+    shopping.cheapen(realm, day)
+    today = visits.come(realm, day)
+    visits.sign_in(realm, today)
+    visits.use(realm, today)
+    shopping.shop(realm, today)

@@ -1,0 +1,137 @@
+"""The true value of a message, in closed form.
+
+The value is expected cents, net of the cost of sending, of this one message sent at `send_at` against
+no message, with no further message, given everything about the customer (latent traits, mood, load,
+open cases, what earlier messages have already brought about) but nothing that has not happened yet.
+With p = P(arrives) x P(customer is still there) it is
+
+    - cost + p x { p_seen x (gain - p_unsubscribe x channel) - patience }
+         + P(arrives) x p_seen x lost x (P(lost | dissatisfied) - P(lost | content))
+                      x (save x P(dissatisfied) - p_irritate x P(content))
+
+    gain (service)   = support call x power x P(the call comes after the message is seen)
+    gain (marketing) = (margin of the order - calls about its parcel) x power
+                       x E[fade until it is seen] x P(would not have bought anyway)
+
+where P(lost | mood) is the chance to leave within 30 days. Each factor is exact: delays until a
+message is seen are mixtures of exponentials, moods are a Markov chain, and which case a message is
+about is settled when it is handed over. A message about nothing has no gain and no save.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from features.economics import Economics
+from training.world.cases import NO_CASE
+from training.world.clock import NEVER, Floats, Ints, day_of, hours_between
+from training.world.messages import load_at, reaches
+from training.world.moods import moods_ahead, p_lost_ahead
+from training.world.realm import Realm
+from training.world.response import (
+    CHANNELS,
+    FADE_HOURS,
+    IS_SERVICE,
+    P_BOUNCE,
+    SPEED,
+    Approach,
+    Response,
+    reads_in_time,
+    respond,
+)
+
+
+@dataclass(frozen=True)
+class TrueValue:
+    """Terms of the true value in cents, (n,) each; they add up to it.
+
+    Attributes:
+        send_cost: Cost of sending, negative; of one segment for SMS.
+        gain: Prevented calls, margin of orders that would not have come.
+        kept: Customers won back.
+        irritated: Customers lost, negative.
+        unsubscribed: Channels lost, negative.
+        worn: Less notice for the messages after it, negative.
+    """
+
+    send_cost: Floats
+    gain: Floats
+    kept: Floats
+    irritated: Floats
+    unsubscribed: Floats
+    worn: Floats
+
+    @property
+    def total(self) -> Floats:
+        """The value."""
+        return (
+            self.send_cost
+            + self.gain
+            + self.kept
+            + self.irritated
+            + self.unsubscribed
+            + self.worn
+        )
+
+
+def value_messages(
+    realm: Realm, approach: Approach, *, case: Ints, now: int, economics: Economics
+) -> TrueValue:
+    """The true value of each message, were it alone.
+
+    Args:
+        realm: The world as it is at `now`.
+        approach: The messages, sent at `now` or later, (n,).
+        case: Rows of the cases they are about, NO_CASE for none, (n,).
+        now: Nothing from this moment on is used.
+        economics: Prices of sending.
+    """
+    who, channel, season = approach.customer, approach.channel, approach.season
+    load = load_at(realm, who, approach.sent_at)
+    response = respond(approach, load=load, people=realm.people, scenario=realm.scenario)
+    p_arrive = reaches(realm, approach) * (1.0 - P_BOUNCE[channel])
+    moods = moods_ahead(
+        realm.life.mood[who],
+        customer=who,
+        steps=day_of(approach.sent_at) - realm.day,
+        temper=realm.people.temper,
+    )
+    there = p_arrive * moods.sum(axis=1)
+    stays = realm.life.unsubscribed_at[who, channel] == NEVER
+    p_lost = p_lost_ahead(realm.people)[who]
+    at_stake = p_arrive * response.p_seen * realm.worth.lost[who] * (p_lost[:, 1] - p_lost[:, 0])
+    send_cents = np.array([economics.send_cost_cents(c) for c in CHANNELS])
+    leaves = there * response.p_seen * response.p_unsubscribe * stays
+    return TrueValue(
+        send_cost=-send_cents[channel],
+        gain=there * response.p_seen * _gain(realm, approach, response, case=case, now=now),
+        kept=at_stake * moods[:, 1] * np.where(case == NO_CASE, 0.0, response.save),
+        irritated=-at_stake * moods[:, 0] * response.p_irritate,
+        unsubscribed=-leaves * realm.worth.channel[season, who, channel],
+        worn=-there * realm.worth.patience[season, who],
+    )
+
+
+def _gain(
+    realm: Realm, approach: Approach, response: Response, *, case: Ints, now: int
+) -> Floats:
+    """Cents gained when the message is seen by a customer who is still there, (n,)."""
+    cases, worth = realm.cases, realm.worth
+    row = np.maximum(case, 0)
+    service = IS_SERVICE[approach.trigger]
+    speed = SPEED[approach.channel]
+    undecided = cases.p_undecided(row, now=now)
+    before_call = reads_in_time(
+        sooner=hours_between(approach.sent_at, cases.onset_at[row]), rate=cases.rate[row], speed=speed
+    )
+    p_call = cases.p_event[row] * before_call / undecided
+    fade = reads_in_time(
+        sooner=hours_between(approach.sent_at, cases.opened_at[row]),
+        rate=1.0 / FADE_HOURS[approach.trigger],
+        speed=speed,
+    )
+    p_needs_it = (1.0 - cases.p_event[row]) / undecided
+    order = worth.margin_share * cases.amount_cents[row] - worth.order_support[approach.customer]
+    gain = response.power * np.where(service, worth.support_call * p_call, order * fade * p_needs_it)
+    idle = (case == NO_CASE) | cases.won[row] | (cases.happens_at[row] < now)
+    return np.where(idle, 0.0, gain)
