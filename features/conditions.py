@@ -2,6 +2,8 @@
 
 >>> print(one_of("kind", "login", "session"))
 kind is one of login or session
+>>> print(not_yet("resolved_at"))
+resolved_at has not happened
 """
 
 import re
@@ -69,7 +71,8 @@ class Condition:
 
     def __str__(self) -> str:
         """The condition in words."""
-        return " ".join(filter(None, (self.column, self.test, " or ".join(self.operands))))
+        test = "is" if self.test is Is.ONE_OF and len(self.operands) == 1 else self.test
+        return " ".join(filter(None, (self.column, test, " or ".join(self.operands))))
 
 
 def one_of(column: str, *values: str) -> Condition:

@@ -20,6 +20,7 @@ from serving.settings import ApiKey, Scope, Settings
 _START_WITHIN_SECONDS = 90.0
 _STOP_WITHIN_SECONDS = 20.0
 _LOOK_AGAIN_SECONDS = 0.2
+_FAILED_TO_START = "Application startup failed"  # the supervisor would try for ever
 
 
 @dataclass(frozen=True)
@@ -95,9 +96,12 @@ def _any_key(settings: Settings) -> str:
 def _wait_until_ready(client: ServiceClient, process: "subprocess.Popen[bytes]", log: Path) -> None:
     give_up_at = time.monotonic() + _START_WITHIN_SECONDS
     while not client.is_ready():
-        if process.poll() is not None or time.monotonic() > give_up_at:
-            last_words = log.read_text(encoding="utf-8", errors="replace")[-2000:]
-            raise NotReadyError(f"the service did not start; its log {log} ends with\n{last_words}")
+        words = log.read_text(encoding="utf-8", errors="replace")
+        has_failed = process.poll() is not None or _FAILED_TO_START in words
+        if has_failed or time.monotonic() > give_up_at:
+            raise NotReadyError(
+                f"the service did not start; its log {log} ends with\n{words[-2000:]}"
+            )
         time.sleep(_LOOK_AGAIN_SECONDS)
 
 

@@ -1,16 +1,226 @@
-"""What several test folders share."""
+"""What several test folders share: public data, and a small company with models and an engine."""
 
 import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import lightgbm
+import numpy as np
 import pandas as pd
 import pytest
 
 from features.checks import require_valid
-
-Frames = dict[str, pd.DataFrame]
+from features.churn import CHURN_FEATURES
+from features.economics import default_economics
+from features.engagement import ENGAGEMENT_FEATURES
+from features.sources import write_tables
+from features.tables import CONTRACTS, Tables, empty_table
+from features.vocabulary import Channel, Outcome, Trigger
+from serving.copy.library import default_library
+from serving.copy.render import CopySettings
+from serving.decide import Engine
+from serving.policy.settings import load_policy_settings
+from serving.snapshot.making import make_snapshot
+from serving.snapshot.state import Models, Snapshot, signature_of
+from serving.store.store import Store
+from training.bandit.state import BanditState
+from training.registry.servable import (
+    CHANNELS,
+    TRIGGERS,
+    BoosterModel,
+    Calibration,
+    ChannelModel,
+    FeatureSignature,
+    SendTimeModel,
+)
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+AS_OF = datetime(2026, 6, 10, 7, tzinfo=UTC)  # noon in Almaty
+N_CUSTOMERS = 60
+
+
+def frame_of(name: str, rows: list[dict[str, object]]) -> pd.DataFrame:
+    """A conformed frame with these rows; what a row leaves out is null or False."""
+    empty = empty_table(name)
+    columns = {column.name: column for column in CONTRACTS[name].columns}
+    filled = {c: [row.get(c) for row in rows] for c in columns}
+    return pd.DataFrame(
+        {c: pd.Series(filled[c], dtype=empty[c].dtype) for c in columns}, columns=list(columns)
+    )
+
+
+@pytest.fixture(scope="session")
+def tables() -> Tables:
+    customers = [
+        {
+            "customer_id": f"c{n:03d}",
+            "signed_up_at": AS_OF - timedelta(days=200 + n),
+            "first_name": "Aigerim",
+            "language": ("ru", "kk", "en")[n % 3],
+            "timezone": "Asia/Almaty",
+            "active_from_hour": 8,
+            "active_to_hour": 20,
+        }
+        | {f"consent_{channel}": n % 7 != 6 for channel in Channel}
+        for n in range(N_CUSTOMERS)
+    ]
+    activity = [
+        {
+            "customer_id": f"c{n:03d}",
+            "at": AS_OF - timedelta(days=d, hours=n % 5),
+            "kind": "purchase" if d % 9 == 0 else "login",
+            "value": 5000.0 if d % 9 == 0 else None,
+        }
+        for n in range(N_CUSTOMERS)
+        for d in range(1 + n % 20, 120, 2 + n % 4)
+    ]
+    orders = [
+        {
+            "order_id": f"o{n}",
+            "customer_id": f"c{n:03d}",
+            "ordered_at": AS_OF - timedelta(days=3),
+            "promised_at": AS_OF - timedelta(days=1),
+            "amount_cents": 4000,
+        }
+        for n in range(0, N_CUSTOMERS, 2)
+    ]
+    return {
+        "customers": frame_of("customers", customers),
+        "activity": frame_of("activity", activity),
+        "orders": frame_of("orders", orders),
+    }
+
+
+def _booster(
+    name: str,
+    signature: FeatureSignature,
+    *,
+    seed: int,
+    intercept: float = 0.0,
+    center: float = 10.0,
+) -> BoosterModel:
+    rng = np.random.default_rng(seed)
+    X = rng.normal(center, 20, (400, len(signature.names)))
+    y = (X[:, 0] + rng.normal(0, 5, 400) > center + 5).astype(int)
+    params = {"objective": "binary", "num_leaves": 4, "verbosity": -1, "num_threads": 1}
+    booster = lightgbm.train(params, lightgbm.Dataset(X, y), num_boost_round=20)
+    calibration = Calibration(1.0, intercept)
+    return BoosterModel(name, "1", signature, booster.model_to_string(), calibration)
+
+
+@pytest.fixture(scope="session")
+def models() -> Models:
+    churn = signature_of(CHURN_FEATURES)
+    engagement = signature_of(ENGAGEMENT_FEATURES)
+    wanted = (Outcome.OPENED, Outcome.CLICKED, Outcome.CONVERTED, Outcome.UNSUBSCRIBED)
+    wide = FeatureSignature((*engagement.names, "channel", "trigger"), engagement.digest)
+    assert len(CHANNELS) == 5
+    return Models(
+        churn=_booster("churn", churn, seed=1, center=230.0, intercept=0.5),
+        channel=ChannelModel(
+            version="1",
+            signature=engagement,
+            boosters={
+                outcome: _booster(outcome.value, wide, seed=2 + n, intercept=-2.0 * n)
+                for n, outcome in enumerate(wanted)
+            },
+            mean_value_cents=dict.fromkeys(TRIGGERS, 3000.0),
+        ),
+        send_time=SendTimeModel("1", tuple(np.full(168, 1 / 168)), 10.0),
+    )
+
+
+@pytest.fixture(scope="session")
+def snapshot(tables: Tables, models: Models) -> Snapshot:
+    return make_snapshot(tables, as_of=AS_OF, models=models, bandit=BanditState())
+
+
+@pytest.fixture(scope="session")
+def cold_snapshot(tables: Tables) -> Snapshot:
+    return make_snapshot(tables, as_of=AS_OF, models=Models(), bandit=BanditState())
+
+
+@dataclass
+class _Ids:
+    """Fresh identities that are the same in every run."""
+
+    n: int = field(default=0)
+
+    def __call__(self) -> str:
+        self.n += 1
+        return f"id{self.n}"
+
+
+EngineMaker = Callable[[Snapshot], Engine]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = Store(tmp_path / "store.db")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def engine_of(store: Store) -> EngineMaker:
+    ids = _Ids()
+
+    def make(snapshot: Snapshot) -> Engine:
+        return Engine(
+            snapshot=snapshot,
+            settings=load_policy_settings(),
+            economics=default_economics(),
+            library=default_library(),
+            copy_settings=CopySettings(),
+            store=store,
+            clock=lambda: AS_OF,
+            new_id=ids,
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tables_folder(tables: Tables, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tables")
+    write_tables(tables, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def evidence_of() -> Callable[[Trigger], dict[str, str | int]]:
+    """Complete evidence for each trigger."""
+    facts: dict[Trigger, dict[str, str | int]] = {
+        Trigger.DELIVERY_DELAY: {
+            "order_id": "A-1043",
+            "promised_on": "2026-06-09",
+            "estimated_on": "2026-06-12",
+            "delay_days": 3,
+            "urgency": "moderate",
+        },
+        Trigger.PAYMENT_FAILURE_RISK: {"card_expires_on": "2026-06-30", "plan": "Plus"},
+        Trigger.SERVICE_DISRUPTION: {
+            "service": "Internet",
+            "region": "Almaty",
+            "started_at": "2026-06-10T06:00:00+00:00",
+        },
+        Trigger.SUBSCRIPTION_LIMIT: {"used": 90, "plan_limit": 100, "used_percent": 90},
+        Trigger.ACCOUNT_ANOMALY: {"location": "Lisbon", "login_at": "2026-06-10T06:30:00+00:00"},
+        Trigger.ORDER_SHIPPED: {
+            "order_id": "A-1043",
+            "tracking_id": "KZ123",
+            "estimated_on": "2026-06-12",
+        },
+        Trigger.INCIDENT_UPDATE: {"incident": "Heating", "update": "The technician is on site"},
+        Trigger.ABANDONED_CART: {"item": "Kettle", "n_items": 2},
+        Trigger.BROWSE_ABANDONMENT: {"item": "Kettle"},
+        Trigger.PRICE_DROP: {"item": "Kettle", "old_price_cents": 4000, "new_price_cents": 3000},
+        Trigger.INACTIVITY: {"days_inactive": 9},
+        Trigger.CHURN_RISK: {},
+    }
+    return lambda trigger: dict(facts[trigger])
 
 
 @pytest.fixture(scope="session")
@@ -23,13 +233,13 @@ def shared_data() -> Path:
 
 
 @pytest.fixture
-def clean_tables(_clean_tables: Frames) -> Frames:
+def clean_tables(_clean_tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     """Every table of the contracts, 20 rows each, valid and known before 2024-03-01."""
     return {name: frame.copy() for name, frame in _clean_tables.items()}
 
 
 @pytest.fixture(scope="session")
-def _clean_tables() -> Frames:
+def _clean_tables() -> dict[str, pd.DataFrame]:
     n = 20
     rows = range(n)
     at = pd.Series(pd.date_range("2024-01-01", periods=n, freq="1D", tz="UTC", unit="us"))

@@ -10,7 +10,8 @@ from training.calibration import fit_constant, fit_platt
 from training.measures import Bools, Floats
 from training.registry.servable import BoosterModel, FeatureSignature
 
-N_THREADS = 2
+_N_THREADS = 2
+_MANY_ROWS = 50_000
 _MANY_POSITIVES = 50
 _PATIENCE = 40
 
@@ -76,11 +77,10 @@ def fit_booster(
     seed: int,
     settings: BoosterSettings | None = None,
     categorical: Sequence[int] = (),
-    n_threads: int = N_THREADS,
 ) -> FittedBooster:
     """Fit trees on `train`, stop them early and calibrate them on `calibration`.
 
-    The same rows, seed and number of threads give the same model, byte for byte. With fewer than
+    The same rows and seed give the same model, byte for byte. With fewer than
     50 positives (or negatives) the trees are `RARE`; with none the model is the constant rate.
 
     Args:
@@ -91,10 +91,11 @@ def fit_booster(
         seed: Of the sampling of rows and features.
         settings: How trees are grown; None chooses by the number of positives.
         categorical: Columns that are positions in a closed set.
-        n_threads: Threads of LightGBM.
     """
     n_scarce = min(int(train.labels.sum()), int((~train.labels).sum()))
     chosen = settings or (BoosterSettings() if n_scarce >= _MANY_POSITIVES else RARE)
+    # Below this size threads wait for each other, above all on a busy machine.
+    n_threads = _N_THREADS if len(train.labels) >= _MANY_ROWS else 1
     params = _write_params(chosen, seed=seed, n_threads=n_threads)
     fitted_on = lightgbm.Dataset(
         train.X,

@@ -100,12 +100,13 @@ ACTIVITY: Final[tuple[Feature | Derived, ...]] = (
         description="Mean length of a session (value of session).",
     ),
     Feature(
-        name="onboarding_steps",
+        name="onboarding_share",
         table="activity",
-        aggregate=Aggregate.DISTINCT,
-        value="item",
+        aggregate=Aggregate.LAST,
+        value="value",
         where=(one_of("kind", "onboarding_step"),),
-        unit="steps",
-        description="Different steps of the introduction done (item of onboarding_step).",
+        unit="share",
+        null_means="no step done",
+        description="Share of the introduction done (value of the last onboarding_step).",
     ),
 )

@@ -42,7 +42,7 @@ def _did(outcome: Outcome, *, channel: Channel | None = None) -> Feature:
         aggregate=Aggregate.COUNT,
         where=(one_of("outcome", outcome), *_on(channel)),
         unit="messages",
-        description=f"Messages first {outcome} on {channel or 'any channel'} in the window.",
+        description=f"Messages {outcome} on {channel or 'any channel'}, each once, when first {outcome}.",
     )
 
 
@@ -54,7 +54,7 @@ def _days_since(outcome: Outcome) -> Feature:
         where=(one_of("outcome", outcome),),
         unit="days",
         null_means=f"never {outcome}",
-        description=f"Time since a message was last {outcome} for the first time.",
+        description=f"Time since a message was last {outcome}; a second time does not count.",
     )
 
 

@@ -179,10 +179,9 @@ def _main_department(priced: pd.DataFrame) -> "pd.Series[str]":
     """The department with the largest amount by basket; the first by name where two are equal."""
     sums: pd.Series[int] = priced.groupby(["department", "basket_id"])["amount_cents"].sum()
     by_amount = sums.reset_index().sort_values("amount_cents", ascending=False, kind="stable")
-    main: pd.Series[str] = by_amount.drop_duplicates("basket_id").set_index("basket_id")[
-        "department"
-    ]
-    return main
+    main = by_amount.drop_duplicates("basket_id").set_index("basket_id")
+    department: pd.Series[str] = main["department"]
+    return department
 
 
 def _make_activity(baskets: pd.DataFrame) -> pd.DataFrame:
@@ -200,19 +199,18 @@ def _make_activity(baskets: pd.DataFrame) -> pd.DataFrame:
 def _make_messages(
     mailed: pd.DataFrame, descriptions: pd.DataFrame, *, n_households: int
 ) -> pd.DataFrame:
-    mailed = mailed.merge(descriptions, on="campaign_id", validate="many_to_one")
+    mailed = mailed.merge(descriptions, on="campaign_id", how="left", validate="many_to_one")
     mailed = mailed.sort_values(["start_date", "campaign_id", "household_id"], ignore_index=True)
-    campaign_id, customer_id = _to_ids(mailed["campaign_id"]), _to_ids(mailed["household_id"])
-    message_id = "mailing-" + campaign_id + "-" + customer_id
+    message_id = _mailing_ids(mailed)
     n_mailed = mailed.groupby("campaign_id")["household_id"].transform("size")
     return pd.DataFrame(
         {
             "message_id": message_id,
             "decision_id": message_id,
-            "customer_id": customer_id,
+            "customer_id": _to_ids(mailed["household_id"]),
             "trigger": Trigger.PRICE_DROP.value,
             "channel": Channel.EMAIL.value,
-            "variant": "campaign-" + campaign_id,
+            "variant": "campaign-" + _to_ids(mailed["campaign_id"]),
             "sent_at": _local_midnight(mailed["start_date"]),
             "arm": Arm.RULES.value,
             "propensity": n_mailed / n_households,
@@ -226,14 +224,10 @@ def _make_messages(
 def _make_outcomes(
     redemptions: pd.DataFrame, messages: pd.DataFrame, baskets: pd.DataFrame
 ) -> pd.DataFrame:
-    campaign_id, customer_id = (
-        _to_ids(redemptions["campaign_id"]),
-        _to_ids(redemptions["household_id"]),
-    )
     redeemed = pd.DataFrame(
         {
-            "message_id": "mailing-" + campaign_id + "-" + customer_id,
-            "customer_id": customer_id,
+            "message_id": _mailing_ids(redemptions),
+            "customer_id": _to_ids(redemptions["household_id"]),
             "day": _local_midnight(redemptions["redemption_date"]),
             "coupon_upc": _to_ids(redemptions["coupon_upc"]),
         }
@@ -285,7 +279,7 @@ def _make_customers(
     customers = pd.DataFrame(
         {
             "customer_id": signed_up_at.index,
-            "signed_up_at": signed_up_at.to_numpy(),
+            "signed_up_at": signed_up_at.array,
             "language": "en",
             "timezone": TIME_ZONE,
             **{f"consent_{channel}": pd.NA for channel in Channel},
@@ -298,6 +292,10 @@ def _make_customers(
 
 def _to_ids(numbers: "pd.Series[int]") -> "pd.Series[str]":
     return numbers.astype("str")
+
+
+def _mailing_ids(rows: pd.DataFrame) -> "pd.Series[str]":
+    return "mailing-" + _to_ids(rows["campaign_id"]) + "-" + _to_ids(rows["household_id"])
 
 
 def _to_cents(amounts: "pd.Series[float]") -> "pd.Series[int]":

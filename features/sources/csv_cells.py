@@ -44,7 +44,6 @@ def read_csv(path: Path, *, contract: TableContract) -> pd.DataFrame:
                 keep_default_na=False,
                 na_values=[""],
                 index_col=False,
-                encoding="utf-8-sig",
             )
         except pd.errors.ParserWarning as warning:
             raise ValueError("a row has more cells than the header") from warning

@@ -81,8 +81,7 @@ def _subscription_limit(at: int, settings: TriggerSettings) -> str:
         CAST(FLOOR(s.used) AS BIGINT) AS used, CAST(ROUND(s.plan_limit) AS BIGINT) AS plan_limit,
         CAST(FLOOR(1e2 * s.used / s.plan_limit) AS BIGINT) AS used_percent
     FROM shares s JOIN crossings x ON x.customer_id = s.customer_id AND x.latest = s.t
-    WHERE s.used_share > {above} AND s.used_share < {below}
-        AND s.t >= {at - micros(settings.usage_lookback_days)}
+    WHERE s.used_share < {below} AND s.t >= {at - micros(settings.usage_lookback_days)}
     """
 
 

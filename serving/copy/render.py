@@ -36,7 +36,7 @@ def render(
 
     Returns:
         The content within the channel's limits, or why there is none: evidence that does not
-        fit the trigger, a zone that does not exist, or a text over its limit.
+        fit the trigger or that no calendar holds, an unknown zone, or a text over its limit.
     """
     if faults := find_evidence_faults(variant.trigger, evidence):
         return Unrenderable(f"{variant.variant_id}: evidence: {'; '.join(faults)}")
@@ -44,11 +44,14 @@ def render(
     cell = variant.cells[code]
     try:
         zone = None if timezone is None else ZoneInfo(timezone)
-        manner = Manner(cell.language, currency=settings.currency, zone=zone)
+    except (ZoneInfoNotFoundError, OSError, ValueError):  # absent, a folder, no file name at all
+        return Unrenderable(f"{variant.variant_id}: {timezone!r} is no IANA time zone")
+    manner = Manner(cell.language, currency=settings.currency, zone=zone)
+    try:
         title = write_slots(cell.title_rules, evidence=evidence, manner=manner)
         body = write_slots(cell.body_rules, evidence=evidence, manner=manner)
-    except (ZoneInfoNotFoundError, ValueError, OverflowError) as error:
-        return Unrenderable(f"{variant.variant_id}: {error}")
+    except (ValueError, ArithmeticError) as error:
+        return Unrenderable(f"{variant.variant_id}: evidence: {error!r}")
     is_markdown = variant.channel is Channel.IN_APP
     filling = Filling(
         title={**title, BRAND: settings.brand},

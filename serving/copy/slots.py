@@ -125,7 +125,7 @@ def write_slots(rules: Iterable[SlotRule], *, evidence: Evidence, manner: Manner
     """Values by slot name; a slot whose fact is absent or can't be shown is left out.
 
     Raises:
-        ValueError, OverflowError: A number or a time that no calendar or text can hold.
+        ValueError, ArithmeticError: A number or a time that no calendar or text can hold.
     """
     written = {
         rule.name: _write_fact(evidence[rule.name], rule=rule, manner=manner)

@@ -205,6 +205,12 @@ def test_find_violations_names_the_second_row_of_a_key(clean_tables: Frames) -> 
     assert violation.examples == ("row 20 (at=2024-01-05T00:00:00+00:00): customer_id=c4",)
 
 
+def test_find_violations_blames_a_lost_key_for_nothing_else(clean_tables: Frames) -> None:
+    prices = clean_tables["prices"]
+    clean_tables["prices"] = prices.assign(at=prices["at"].dt.tz_localize(None))
+    assert places(find_violations(clean_tables)) == [("prices", "at", Rule.NAIVE_TIME)]
+
+
 def test_find_violations_names_a_column_that_is_there_twice(clean_tables: Frames) -> None:
     surveys = clean_tables["surveys"]
     clean_tables["surveys"] = pd.concat([surveys, surveys[["nps"]]], axis="columns")
@@ -251,7 +257,8 @@ def test_check_tables_refuses_a_naive_as_of(clean_tables: Frames) -> None:
 
 
 def test_require_valid_lists_every_violation(clean_tables: Frames) -> None:
-    assert list(require_valid(clean_tables)) == list(CONTRACTS)
+    backwards = dict(reversed(clean_tables.items()))
+    assert list(require_valid(backwards)) == list(CONTRACTS)
     clean_tables["surveys"] = with_cell(clean_tables["surveys"], column="nps", rows=[2], cell=12)
     clean_tables["prices"] = clean_tables["prices"].drop(columns="price_cents")
     with pytest.raises(TablesRefusedError) as refused:

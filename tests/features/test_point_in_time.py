@@ -86,6 +86,9 @@ class Reference:
             "activity_60d_before": before,
             "activity_trend": 2 * found["activity_30d"] / before if before else np.nan,
             "features_used_30d": len({item for item in used if not pd.isna(item)}),
+            "onboarding_share": self.latest(
+                self.rows("activity", "at", kind="onboarding_step"), "value"
+            ),
             "session_minutes_30d": sum(minutes) / len(minutes) if minutes else np.nan,
         }
 
@@ -226,7 +229,10 @@ SKEWS = {
     "first instead of last": ("MAX(e.t) AS t", "MIN(e.t) AS t"),
     "smallest of tied answers": ("MAX(e.nps)", "MIN(e.nps)"),
     "payment on the due day is late": ("e.paid_at > e.due_at", "e.paid_at >= e.due_at"),
-    "zero where nothing is known": ("1e0 * surveys_last_4.nps", "COALESCE(surveys_last_4.nps, 0)"),
+    "null where nothing was done": (
+        "COALESCE(orders_windows.orders_30d, 0)",
+        "orders_windows.orders_30d",
+    ),
 }
 
 

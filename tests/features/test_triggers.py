@@ -166,7 +166,8 @@ SCENARIOS: Mapping[str, tuple[Trigger, Rows, bool]] = {
     "used 90 of nothing": (T.SUBSCRIPTION_LIMIT, usage((1, 90.0), limit=0.0), False),
     "used 90 %, new period": (T.SUBSCRIPTION_LIMIT, usage((3, 90.0), (1, 5.0)), False),
     "used 90 %, reported at the moment": (T.SUBSCRIPTION_LIMIT, usage((0, 90.0)), False),
-    "used 90 % a month ago": (T.SUBSCRIPTION_LIMIT, usage((32, 90.0)), False),
+    "used 90 %, reported 31 days ago": (T.SUBSCRIPTION_LIMIT, usage((31, 90.0)), True),
+    "used 90 %, reported before that": (T.SUBSCRIPTION_LIMIT, usage((31.1, 90.0)), False),
     "login from a new place": (
         T.ACCOUNT_ANOMALY,
         acted(("login", 9 * DAY, "Almaty"), ("login", DAY, "Oral")),
@@ -219,6 +220,13 @@ SCENARIOS: Mapping[str, tuple[Trigger, Rows, bool]] = {
         acted(("cart_add", 2 * HOUR, "tea"), orders=[{"order_id": "o", "ordered_at": NOW - HOUR}]),
         False,
     ),
+    "cart between purchases": (
+        T.ABANDONED_CART,
+        acted(
+            ("purchase", 3 * HOUR, None), ("cart_add", 2 * HOUR, "tea"), ("purchase", HOUR, None)
+        ),
+        False,
+    ),
     "cart after a purchase": (
         T.ABANDONED_CART,
         acted(("purchase", 3 * HOUR, None), ("cart_add", 2 * HOUR, "tea")),
@@ -245,6 +253,18 @@ SCENARIOS: Mapping[str, tuple[Trigger, Rows, bool]] = {
     "view, then put into the cart": (
         T.BROWSE_ABANDONMENT,
         acted(("page_view", 2 * HOUR, "tea"), ("cart_add", HOUR, "tea")),
+        False,
+    ),
+    "view, at once bought": (
+        T.BROWSE_ABANDONMENT,
+        acted(("page_view", HOUR, "tea"), ("purchase", HOUR, None)),
+        False,
+    ),
+    "view between purchases": (
+        T.BROWSE_ABANDONMENT,
+        acted(
+            ("purchase", 3 * HOUR, None), ("page_view", 2 * HOUR, "tea"), ("purchase", HOUR, None)
+        ),
         False,
     ),
     "view after a purchase": (
@@ -489,9 +509,33 @@ def test_urgency_of_a_delay(make_table: MakeTable) -> None:
 def test_usage_above_the_threshold_began_after_the_last_report_below(
     make_table: MakeTable,
 ) -> None:
-    rows = usage((9, 95.0), (6, 5.0), (4, 85.0), (1, 90.0))
-    case = find(make_tables(make_table, rows), Trigger.SUBSCRIPTION_LIMIT).iloc[0]
-    assert case["subject"] == "2026-03-06"
+    above = [(4, 85.0), (1, 90.0)]
+    found = find_each(
+        make_table,
+        {
+            "since a report of 80 %": usage((12, 10.0), (9, 95.0), (6, 80.0), *above),
+            "since the first report": usage(*above),
+        },
+    )
+    for cases in found.values():
+        assert cases["subject"].to_list() == ["2026-03-06"]
+        assert json.loads(cases.loc[0, "evidence"])["used"] == 90
+
+
+def test_a_delay_that_grows_was_told_before(make_table: MakeTable) -> None:
+    grown = {"updated_at": NOW - DAY, "estimated_at": NOW + 9 * DAY}
+    for sent_at, fires in ((NOW - 2 * DAY, False), (NOW - 4 * DAY, True)):
+        sent = {"message_id": "m", "trigger": Trigger.DELIVERY_DELAY, "sent_at": sent_at}
+        tables = make_tables(make_table, {**order(later=[grown]), "messages": [sent]})
+        cases = find(tables, Trigger.DELIVERY_DELAY)
+        assert cases["urgency"].to_list() == ["significant"] * fires
+
+
+def test_a_shipment_says_its_latest_estimate(make_table: MakeTable) -> None:
+    moved = {"updated_at": NOW - HOUR, "estimated_at": NOW + 5 * DAY}
+    tables = make_tables(make_table, shipped(NOW - DAY, later=[moved]))
+    case = find(tables, Trigger.ORDER_SHIPPED).iloc[0]
+    assert json.loads(case["evidence"])["estimated_on"] == "2026-03-15"
 
 
 def test_one_customer_can_have_several_late_orders(make_table: MakeTable) -> None:
@@ -520,9 +564,27 @@ def test_of_a_cart_the_last_item_is_told_with_the_number_of_all(make_table: Make
 def test_an_item_put_into_the_cart_after_the_message_is_told(make_table: MakeTable) -> None:
     sent = {"message_id": "m", "trigger": Trigger.ABANDONED_CART, "sent_at": NOW - 2 * HOUR}
     rows = acted(("cart_add", 3 * HOUR, "salt"), ("cart_add", HOUR, "tea"), messages=[sent])
-    assert find(make_tables(make_table, rows), Trigger.ABANDONED_CART)["subject"].to_list() == [
-        "tea"
-    ]
+    again = acted(("cart_add", 3 * HOUR, "tea"), ("cart_add", HOUR, "tea"), messages=[sent])
+    for told in (rows, again):
+        cases = find(make_tables(make_table, told), Trigger.ABANDONED_CART)
+        assert cases["subject"].to_list() == ["tea"]
+
+
+def test_of_several_views_the_last_is_told(make_table: MakeTable) -> None:
+    views = [(5 * HOUR, "tea"), (4 * HOUR, "apple"), (2 * HOUR, "salt"), (HOUR, "tea")]
+    sent = {"message_id": "m", "trigger": Trigger.BROWSE_ABANDONMENT, "sent_at": NOW - 3 * HOUR}
+    rows = acted(*(("page_view", ago, item) for ago, item in views), messages=[sent])
+    cases = find(make_tables(make_table, rows), Trigger.BROWSE_ABANDONMENT)
+    assert cases["subject"].to_list() == ["tea"]
+
+
+def test_a_fall_is_told_against_the_price_when_last_viewed_before_it(
+    make_table: MakeTable,
+) -> None:
+    seen = acted(*(("page_view", ago, "tea") for ago in (9 * DAY, 2 * DAY, HOUR)))
+    rows = {**priced((20, 700), (5, 900), (1, 800)), **seen}
+    case = find(make_tables(make_table, rows), Trigger.PRICE_DROP).iloc[0]
+    assert json.loads(case["evidence"])["old_price_cents"] == 900
 
 
 def test_of_several_falls_the_largest_is_told(make_table: MakeTable) -> None:

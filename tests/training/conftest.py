@@ -28,25 +28,26 @@ def shop_end() -> datetime:
 
 @pytest.fixture(scope="session")
 def shop_tables() -> Tables:
-    """700 customers over 210 days.
+    """1,000 customers over 210 days.
 
-    Customers come at their own pace, every other one only in the evening. A third of them fade:
-    they come less and less often, and are lost. Messages go to a random channel every ten days,
+    Customers come at their own pace, every other one only in the evening, until they are lost all
+    of a sudden: so the same silence means little of a slow one and much of a fast one. Messages go to a random channel every ten days,
     and what comes of them depends on the channel alone (`P_OPEN`, `P_CONVERT`), but for opens by
-    SMS of the faster half, which are three times as likely.
+    SMS of the older half, which are three times as likely.
     """
     rng = np.random.default_rng(20260101)
-    n = 700
-    ids = np.array([f"c{i:03d}" for i in range(n)])
-    pace = rng.lognormal(np.log(0.3), 0.7, size=n)
-    fades_on = np.where(rng.random(n) < 0.35, rng.uniform(20, N_DAYS, size=n), np.inf)
-    is_evening = np.arange(n) % 2 == 0
-    activity = _make_activity(ids, pace, fades_on, is_evening, rng)
-    messages, outcomes = _make_messages(ids, pace > np.median(pace), rng)
+    n = 1000
+    ids = np.array([f"c{i:04d}" for i in range(n)])
+    pace = rng.lognormal(np.log(0.15), 1.3, size=n)
+    lost_on = rng.exponential(300.0, size=n)
+    is_evening, is_old = np.arange(n) % 2 == 0, np.arange(n) % 4 < 2
+    activity = _make_activity(ids, pace, lost_on, is_evening, rng)
+    messages, outcomes = _make_messages(ids, is_old, rng)
     customers = pd.DataFrame(
         {
             "customer_id": ids,
-            "signed_up_at": pd.Timestamp(START) - pd.Timedelta(days=30),
+            "signed_up_at": pd.Timestamp(START)
+            - pd.to_timedelta(np.where(is_old, 400, 30), unit="D"),
             "language": "en",
             "timezone": "UTC",
             **{f"consent_{channel}": True for channel in (*P_OPEN, "in_app", "whatsapp")},
@@ -64,20 +65,20 @@ def shop_tables() -> Tables:
 def _make_activity(
     ids: npt.NDArray[np.str_],
     pace: npt.NDArray[np.float64],
-    fades_on: npt.NDArray[np.float64],
+    lost_on: npt.NDArray[np.float64],
     is_evening: npt.NDArray[np.bool_],
     rng: np.random.Generator,
 ) -> pd.DataFrame:
     days = np.arange(N_DAYS)
-    fading = np.exp(-np.maximum(days - fades_on[:, None], 0) / 12)
-    who, day = np.nonzero(rng.random((len(ids), N_DAYS)) < 1 - np.exp(-pace[:, None] * fading))
+    p_come = np.where(days < lost_on[:, None], 1 - np.exp(-pace[:, None]), 0.0)
+    who, day = np.nonzero(rng.random((len(ids), N_DAYS)) < p_come)
     hour = np.where(is_evening[who], rng.integers(18, 23, len(who)), rng.integers(7, 20, len(who)))
     at = pd.Timestamp(START) + pd.to_timedelta(day * 24 + hour, unit="h")
     return pd.DataFrame({"customer_id": ids[who], "at": at, "kind": "session"})
 
 
 def _make_messages(
-    ids: npt.NDArray[np.str_], is_fast: npt.NDArray[np.bool_], rng: np.random.Generator
+    ids: npt.NDArray[np.str_], is_old: npt.NDArray[np.bool_], rng: np.random.Generator
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     n_each = N_DAYS // 10
     who = np.repeat(np.arange(len(ids)), n_each)
@@ -99,7 +100,7 @@ def _make_messages(
             "cost_cents": 1.0,
         }
     )
-    tripled = np.where(is_fast[who] & (channel == "sms"), 3.0, 1.0)
+    tripled = np.where(is_old[who] & (channel == "sms"), 3.0, 1.0)
     p_open = np.array([P_OPEN[c] for c in channel]) * tripled
     p_convert = np.array([P_CONVERT[c] for c in channel])
     parts = []

@@ -25,7 +25,7 @@ from training.measures import Bools, Floats
 HORIZON_DAYS = 30
 _HISTORY_DAYS = 30
 _MOST_MOMENTS = 12
-_SIGNS_OF_LIFE = ("activity", "orders", "subscriptions")
+_LOGS = ("activity", "orders", "subscriptions")
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def build_churn_dataset(
         provenance=describe_source(
             tables,
             features=CHURN_FEATURES,
-            also=("customers", *_SIGNS_OF_LIFE),
+            also=("customers", *_LOGS),
             known_until=known_until,
         ),
     )
@@ -104,17 +104,15 @@ def build_churn_dataset(
 def plan_moments(tables: Tables, *, known_until: datetime, horizon_days: int) -> list[datetime]:
     """Moments one horizon apart, oldest first, each with its label known by `known_until`.
 
-    The first lies at least 30 days after the day on which the first activity, order or
-    subscription became known; 12 at most.
+    The first lies at least 30 days after the day on which the log begins; 12 at most. The log
+    begins with the first activity (without any, with the first order or subscription): the
+    subscriptions of today's customers may be years old while nothing else is known of then.
     """
-    starts = [
-        tables[name][CONTRACTS[name].known_at].min()
-        for name in _SIGNS_OF_LIFE
-        if name in tables and len(tables[name])
-    ]
-    if not starts:
+    logs = [name for name in _LOGS if name in tables and len(tables[name])]
+    if not logs:
         return []
-    first = min(starts).normalize().to_pydatetime() + timedelta(days=_HISTORY_DAYS)
+    begin = tables[logs[0]][CONTRACTS[logs[0]].known_at].min().normalize().to_pydatetime()
+    first = begin + timedelta(days=_HISTORY_DAYS)
     step = timedelta(days=horizon_days)
     back = [known_until - n * step for n in range(1, _MOST_MOMENTS + 1)]
     return [moment for moment in reversed(back) if moment >= first]

@@ -9,9 +9,10 @@ import pandas as pd
 from features.tables import Tables
 from features.vocabulary import Channel, Outcome
 from training.world.clock import HOUR, hour_of_week, to_micros
-from training.world.history import EVERY_HOURS, STYLES, first_by_rule, rule_hours
+from training.world.history import EVERY_HOURS, STYLES
 from training.world.places import ZONES
 from training.world.response import CHANNELS, TRIGGERS
+from training.world.rules import RULE_HOURS, RULE_RANK
 from training.world.simulated import SimulatedWorld
 
 _SLOTS = (1, 2, 4, 7, 11, 16, 21, 25, 30, 35)
@@ -43,7 +44,9 @@ class Calibration:
 def calibrate(world: SimulatedWorld, *, days: int, runs: int = 8) -> Calibration:
     """Measure a world at the end of its history of so many days; lives on 6 hours per run."""
     tables = world.tables(world.start)
-    n_present = len(tables["customers"]) - int((tables["subscriptions"]["status"] == "canceled").sum())
+    n_present = len(tables["customers"]) - int(
+        (tables["subscriptions"]["status"] == "canceled").sum()
+    )
     stock = world.conditions().groupby("trigger").size() / n_present
     fresh = _fresh_candidates(world, runs=runs)
     flow = fresh.groupby("trigger")["case"].nunique() * 24 / EVERY_HOURS / runs / n_present
@@ -142,8 +145,8 @@ def _permitted(world: SimulatedWorld, cases: pd.DataFrame) -> pd.DataFrame:
 def _by_rule(c: pd.DataFrame) -> pd.Series:
     """The rules' channel, the first permitted hour after their delay, the style `clear`."""
     trigger = pd.Index(TRIGGERS).get_indexer(pd.Index(c["trigger"]))
-    wait = rule_hours(trigger)
-    rank = first_by_rule(trigger, pd.Index(CHANNELS).get_indexer(pd.Index(c["channel"])))
+    wait = RULE_HOURS[trigger]
+    rank = RULE_RANK[trigger, pd.Index(CHANNELS).get_indexer(pd.Index(c["channel"]))]
     fits = (c["slot"] >= wait) & (c["style"] == STYLES[0]) & (rank < len(CHANNELS))
     order = c[fits].assign(rank=rank[fits]).sort_values(["row", "rank", "slot"])
     first = order.groupby("row").head(1).index

@@ -149,11 +149,12 @@ class Cases:
         return np.where(found, row, NO_CASE)
 
     def true_at(self, now: int) -> Ints:
-        """Rows of all cases that are true at `now`, each customer's last one of a trigger."""
+        """Rows of all cases true at `now`, one by customer and trigger, in that order."""
         live = self.live()
         open_now = (self.opened_at[live] < now) & (self.closes_at[live] > now)
         rows = np.flatnonzero(open_now) + live.start
-        return rows[self.latest(self.customer[rows], self.trigger[rows], now=now) == rows]
+        rows = rows[self.latest(self.customer[rows], self.trigger[rows], now=now) == rows]
+        return rows[np.lexsort([self.trigger[rows], self.customer[rows]])]
 
     def p_undecided(self, row: Ints, *, now: int) -> Floats:
         """P(the event had not come and the case not ended by itself by `now`), as seen at opening."""

@@ -1,39 +1,45 @@
 """The policy of the history: partly random, with the true propensity of everything it sent.
 
-A job runs every six hours over what has become true since the last run. A customer belongs to one
-arm for good: `random` (75 %), `rules` (15 %) or `holdout` (10 %, nothing but notices of disruptions,
-which go by rules). The random arm sends with probability .85, then picks each of these evenly:
+A job runs every six hours over what has become true since the last run and takes at most one case of
+each customer. A customer belongs to one arm for good: `random` (75 %), `rules` (15 %) or `holdout`
+(10 %: nothing but notices of disruptions, which go by the rules). The random arm sends with
+probability .85 and then picks each of these evenly:
 
 - a channel among those the customer has agreed to and not left;
-- an hour among the next 24 (for disruptions and strange logins the next 6) between 9:00 and 21:00
-  local time, at any time of day for disruptions;
+- an hour among the next 24 (of disruptions and strange logins: the next 6) that begins between 9:00
+  and 21:00 local time, for disruptions at any time of day;
 - a style, `clear` or `warm`; the variant is `{trigger}.{channel}.{style}`.
 
-The propensity is the probability of that channel, hour and style given the arm. No customer gets a
-message within 20 hours of another or more than two in seven days.
+The propensity is the probability of that channel, hour and style, given the arm and the case. No
+message comes within 20 hours of the customer's last one or as a third in seven days: an hour that
+would is not moved, the message is left out.
 """
 
 from dataclasses import dataclass, fields
 from typing import Final
 
 import numpy as np
+import pandas as pd
 
-from features.vocabulary import Arm, Channel, Priority, Trigger
+from features.economics import default_economics
+from features.vocabulary import Arm, Trigger
 from training.world.cases import NO_CASE
 from training.world.clock import DAY, HOUR, NEVER, Flags, Floats, Ints, Micros, hour_of_week
 from training.world.luck import Keys
+from training.world.messages import Mail
 from training.world.places import ZONES
 from training.world.realm import INDEX, Realm
-from training.world.response import CHANNELS, TRIGGERS
+from training.world.response import CHANNELS, TRIGGERS, Approach, wordings_of
+from training.world.rules import RULE_HOURS, RULE_RANK
 from training.world.tables import ARMS
 
 EVERY_HOURS: Final = 6
 STYLES: Final = ("clear", "warm")
 P_SEND: Final = 0.85
+ARM_SHARES: Final = {Arm.RANDOM: 0.75, Arm.RULES: 0.15, Arm.HOLDOUT: 0.10}
 
-_ARM_SHARES = {Arm.RANDOM: 0.75, Arm.RULES: 0.15, Arm.HOLDOUT: 0.10}
-_ARM_CODES = np.array([ARMS.index(arm) for arm in _ARM_SHARES])
-_RANDOM, _RULES, _HOLDOUT = (ARMS.index(arm) for arm in (Arm.RANDOM, Arm.RULES, Arm.HOLDOUT))
+_RANDOM, _RULES, _HOLDOUT = (ARMS.index(arm) for arm in ARM_SHARES)
+_VARIANTS = [f"{t}.{c}.{s}" for t in TRIGGERS for c in CHANNELS for s in STYLES]
 _OPEN_FROM, _OPEN_TO = 9, 21
 _N_SLOTS = 24
 _N_URGENT_SLOTS = 6
@@ -42,89 +48,89 @@ _P_AT_RISK = 0.004  # a run, of those who have been away for long
 _AWAY_FACTOR = 2.0
 _URGENT = np.array([t in (Trigger.SERVICE_DISRUPTION, Trigger.ACCOUNT_ANOMALY) for t in TRIGGERS])
 _CRITICAL = np.array([t is Trigger.SERVICE_DISRUPTION for t in TRIGGERS])
-
-_CONSIDERED = {Trigger.BROWSE_ABANDONMENT: 0.45, Trigger.PRICE_DROP: 0.55, Trigger.ORDER_SHIPPED: 0.7}
-# Cases of a mood are hidden from the policy: it guesses who is at risk.
+# Moods are hidden from the policy: it guesses who is at risk.
 _ACTED_ON = np.array([t not in (Trigger.CHURN_RISK, Trigger.INCIDENT_UPDATE) for t in TRIGGERS])
+_CONSIDERED = {
+    Trigger.BROWSE_ABANDONMENT: 0.45,
+    Trigger.PRICE_DROP: 0.55,
+    Trigger.ORDER_SHIPPED: 0.7,
+}
 _P_CONSIDERED = np.array([_CONSIDERED.get(t, 1.0) for t in TRIGGERS])
 
-_RULES_ORDER = {
-    Trigger.DELIVERY_DELAY: (Channel.SMS, Channel.PUSH, Channel.EMAIL),
-    Trigger.SERVICE_DISRUPTION: (Channel.PUSH, Channel.SMS, Channel.EMAIL),
-    Trigger.SUBSCRIPTION_LIMIT: (Channel.IN_APP, Channel.EMAIL),
-    Trigger.ACCOUNT_ANOMALY: (Channel.EMAIL, Channel.SMS),
-    Trigger.INACTIVITY: (Channel.PUSH, Channel.EMAIL, Channel.SMS),
-    Trigger.PRICE_DROP: (Channel.PUSH, Channel.EMAIL, Channel.SMS),
-    Trigger.ORDER_SHIPPED: (Channel.SMS, Channel.EMAIL, Channel.PUSH),
-}
-_RULES_DEFAULT = (Channel.EMAIL, Channel.SMS, Channel.PUSH)
-_RULES_DELAY = {Trigger.INACTIVITY: 24.0, Trigger.PRICE_DROP: 1.0}
-_RULES_RANK = np.array(
-    [
-        [order.index(c) if c in order else len(CHANNELS) for c in CHANNELS]
-        for order in (_RULES_ORDER.get(t, _RULES_DEFAULT) for t in TRIGGERS)
-    ]
-)
-_RULES_HOURS = np.array(
-    [0.0 if t.is_service else _RULES_DELAY.get(t, 2.0) for t in TRIGGERS]
-)
+
+@dataclass(frozen=True)
+class _Occasion:
+    """Whom one could write to about what, n rows; case is NO_CASE where nothing is true."""
+
+    customer: Ints
+    trigger: Ints
+    case: Ints
+    arm: Ints
+    keys: Keys
 
 
 @dataclass(frozen=True)
 class _Choice:
-    """What the policy would send, n rows: positions of everything, and the case each is about."""
+    """What is sent, n rows."""
 
     customer: Ints
     trigger: Ints
+    case: Ints
+    arm: Ints
     channel: Ints
     style: Ints
     sent_at: Micros
-    arm: Ints
     propensity: Floats
-    case: Ints
 
-    def rows(self, at: Ints) -> "_Choice":
-        return _Choice(**{f.name: getattr(self, f.name)[at] for f in fields(self)})
-
-
-@dataclass(frozen=True)
-class _Slots:
-    """The hours each message may be sent in, (n, 24) from the next full hour on."""
-
-    first: Micros
-    allowed: Flags
+    def rows(self, kept: Flags) -> "_Choice":
+        return _Choice(**{field.name: getattr(self, field.name)[kept] for field in fields(self)})
 
 
 class HistoryPolicy:
-    """Decides every six hours; remembers whom it wrote to when."""
+    """Decides every six hours until the history ends; remembers whom it wrote to when."""
 
     def __init__(self, realm: Realm, *, ends_at: int) -> None:
         self._realm = realm
         self._ends_at = ends_at
         self._last_sent = np.full((realm.people.n, 2), -NEVER)
-        who = np.arange(realm.people.n)
-        luck = realm.luck.uniform(realm.luck.keys(who), purpose="history arm")
-        shares = np.cumsum(list(_ARM_SHARES.values()))
-        self._arm = _ARM_CODES[np.searchsorted(shares[:-1], luck)]
+        luck = realm.luck.uniform(realm.luck.keys(np.arange(realm.people.n)), purpose="history arm")
+        bounds = np.cumsum(list(ARM_SHARES.values()))[:-1]
+        self._arm = np.array([_RANDOM, _RULES, _HOLDOUT])[np.searchsorted(bounds, luck)]
+        self._first_variant = len(realm.facts.names["variant"])
+        realm.facts.names["variant"] += _VARIANTS
 
-    def decide(self, now: int) -> _Choice:
-        """What is sent about what became true in the last six hours."""
-        rows = self._one_each(now)
+    def decide(self, now: int) -> Mail:
+        """Decide about what became true in the last six hours; the messages, written to the facts."""
+        occasion = self._find_occasions(now)
+        choice = self._choose(occasion, now)
+        last = self._last_sent[choice.customer]
+        fits = np.abs(choice.sent_at - last[:, 0]) >= _LEAST_GAP
+        fits &= choice.sent_at - last[:, 1] >= 7 * DAY
+        choice = choice.rows(fits & (choice.sent_at < self._ends_at))
+        self._last_sent[choice.customer, 1] = self._last_sent[choice.customer, 0]
+        self._last_sent[choice.customer, 0] = choice.sent_at
+        return self._write(choice)
+
+    def _find_occasions(self, now: int) -> _Occasion:
         cases = self._realm.cases
-        who, trigger, case = cases.customer[rows], cases.trigger[rows], rows
-        risky = np.setdiff1d(self._at_risk(now), who)
-        about = np.full(len(risky), INDEX[Trigger.CHURN_RISK])
-        case = np.concatenate([case, self._risk(risky, now)])
-        who, trigger = np.concatenate([who, risky]), np.concatenate([trigger, about])
-        keys = self._realm.luck.keys(who, trigger, np.full(len(who), now))
-        arm = np.where(
-            (self._arm[who] == _HOLDOUT) & _CRITICAL[trigger], _RULES, self._arm[who]
+        new = self._new_cases(now)
+        risky = np.setdiff1d(self._at_risk(now), cases.customer[new])
+        risk = self._realm.life.case[risky, INDEX[Trigger.CHURN_RISK]]
+        stands = (risk != NO_CASE) & (cases.closes_at[risk] > now)
+        customer = np.concatenate([cases.customer[new], risky])
+        about_risk = np.full(len(risky), INDEX[Trigger.CHURN_RISK])
+        trigger = np.concatenate([cases.trigger[new], about_risk])
+        own = self._arm[customer]
+        return _Occasion(
+            customer=customer,
+            trigger=trigger,
+            case=np.concatenate([new, np.where(stands, risk, NO_CASE)]),
+            arm=np.where((own == _HOLDOUT) & _CRITICAL[trigger], _RULES, own),
+            keys=self._realm.luck.keys(customer, trigger, np.full(len(customer), now)),
         )
-        sent = self._choose(who, trigger, arm, case, keys, now)
-        return self._spare(sent)
 
-    def _one_each(self, now: int) -> Ints:
-        """Rows of the cases to act on: new ones that still stand, one for each customer."""
+    def _new_cases(self, now: int) -> Ints:
+        """Rows of the cases to act on: new ones that still stand, one of each customer."""
         cases, luck = self._realm.cases, self._realm.luck
         live = cases.live()
         opened = cases.opened_at[live]
@@ -139,60 +145,51 @@ class HistoryPolicy:
         return rows[order[first]]
 
     def _at_risk(self, now: int) -> Ints:
-        """A few of those who have stayed away for longer than they use to: all this policy can see."""
+        """A few of those who stay away for longer than they use to: all that this policy can see."""
         realm = self._realm
         usual = DAY / realm.people.rhythm.visits_per_day
-        away = now - realm.life.last_active_at
+        away = now - realm.life.last_active_at > _AWAY_FACTOR * usual
         keys = realm.luck.keys(np.arange(realm.people.n), np.full(realm.people.n, now))
         drawn = realm.luck.uniform(keys, purpose="at risk") < _P_AT_RISK
-        return np.flatnonzero(drawn & realm.life.present & (away > _AWAY_FACTOR * usual))
+        return np.flatnonzero(drawn & away & realm.life.present)
 
-    def _risk(self, who: Ints, now: int) -> Ints:
-        row = self._realm.life.case[who, INDEX[Trigger.CHURN_RISK]]
-        stands = (row != NO_CASE) & (self._realm.cases.closes_at[row] > now)
-        return np.where(stands, row, NO_CASE)
-
-    def _choose(
-        self, who: Ints, trigger: Ints, arm: Ints, case: Ints, keys: Keys, now: int
-    ) -> _Choice:
-        slots = self._slots(who, trigger, now)
-        identity, life = self._realm.people.identity, self._realm.life
-        open_channels = (identity.consent[who] == 1) & (life.unsubscribed_at[who] > now)
-        n_ways = open_channels.sum(axis=1) * slots.allowed.sum(axis=1) * len(STYLES)
-        by_chance = arm == _RANDOM
-        channel = np.where(
-            by_chance, self._pick(open_channels, keys, "channel"), _by_rule(open_channels, trigger)
-        )
-        soonest = np.arange(_N_SLOTS) + 1 >= _RULES_HOURS[trigger, None]
-        slot = np.where(
-            by_chance,
-            self._pick(slots.allowed, keys, "slot"),
-            (slots.allowed & soonest).argmax(axis=1),
-        )
-        luck = self._realm.luck
+    def _choose(self, occasion: _Occasion, now: int) -> _Choice:
+        luck, keys = self._realm.luck, occasion.keys
+        who, trigger = occasion.customer, occasion.trigger
+        consent = self._realm.people.identity.consent[who] == 1
+        channels = consent & (self._realm.life.unsubscribed_at[who] > now)
+        first = np.full(len(who), now - now % HOUR + HOUR)
+        slots = self._allowed_slots(occasion, first)
+        n_ways = channels.sum(axis=1) * slots.sum(axis=1) * len(STYLES)
+        rank = np.where(channels, RULE_RANK[trigger], len(CHANNELS))
+        by_rule = np.where(rank.min(axis=1) < len(CHANNELS), rank.argmin(axis=1), -1)
+        waited = slots & (np.arange(_N_SLOTS) + 1 >= RULE_HOURS[trigger, None])
+        by_chance = occasion.arm == _RANDOM
+        channel = np.where(by_chance, self._pick(channels, keys, "channel"), by_rule)
+        slot = np.where(by_chance, self._pick(slots, keys, "slot"), waited.argmax(axis=1))
         style = (luck.uniform(keys, purpose="style") * len(STYLES)).astype(np.int64)
         sends = luck.uniform(keys, purpose="send") < np.where(by_chance, P_SEND, 1.0)
-        sends &= (n_ways > 0) & (channel >= 0) & (arm != _HOLDOUT)
         choice = _Choice(
             customer=who,
             trigger=trigger,
+            case=occasion.case,
+            arm=occasion.arm,
             channel=channel,
             style=np.where(by_chance, style, 0),
-            sent_at=slots.first + slot * HOUR,
-            arm=arm,
+            sent_at=first + slot * HOUR,
             propensity=np.where(by_chance, P_SEND / np.maximum(n_ways, 1), 1.0),
-            case=case,
         )
-        return choice.rows(np.flatnonzero(sends))
+        return choice.rows(sends & (n_ways > 0) & (channel >= 0) & (occasion.arm != _HOLDOUT))
 
-    def _slots(self, who: Ints, trigger: Ints, now: int) -> _Slots:
-        first = np.full(len(who), now - now % HOUR + HOUR)
+    def _allowed_slots(self, occasion: _Occasion, first: Micros) -> Flags:
+        """Which of the 24 hours from `first` on a message may be sent in, (n, 24)."""
         hours = first[:, None] + np.arange(_N_SLOTS) * HOUR
-        zone = np.repeat(self._realm.people.identity.zone[who], _N_SLOTS)
+        zone = np.repeat(self._realm.people.identity.zone[occasion.customer], _N_SLOTS)
         local = hour_of_week(hours.ravel(), zone=zone, zones=ZONES).reshape(hours.shape) % 24
-        day_time = (local >= _OPEN_FROM) & (local < _OPEN_TO)
-        soon = np.arange(_N_SLOTS) < np.where(_URGENT[trigger], _N_URGENT_SLOTS, _N_SLOTS)[:, None]
-        return _Slots(first, (day_time | _CRITICAL[trigger][:, None]) & soon)
+        awake = (local >= _OPEN_FROM) & (local < _OPEN_TO)
+        n_slots = np.where(_URGENT[occasion.trigger], _N_URGENT_SLOTS, _N_SLOTS)
+        soon = np.arange(_N_SLOTS) < n_slots[:, None]
+        return (awake | _CRITICAL[occasion.trigger, None]) & soon
 
     def _pick(self, allowed: Flags, keys: Keys, purpose: str) -> Ints:
         """An allowed column of each row, evenly; -1 where none is."""
@@ -201,31 +198,35 @@ class HistoryPolicy:
         column = (np.cumsum(allowed, axis=1) > nth[:, None]).argmax(axis=1)
         return np.where(counts > 0, column, -1)
 
-    def _spare(self, choice: _Choice) -> _Choice:
-        """Leave out whom the last messages are too close to, and what would outlast the history."""
-        last = self._last_sent[sent.customer]
-        fits = (np.abs(sent.sent_at - last[:, 0]) >= _LEAST_GAP) & (
-            sent.sent_at - last[:, 1] >= 7 * DAY
+    def _write(self, choice: _Choice) -> Mail:
+        names, n = self._realm.facts.names, len(choice.customer)
+        row = len(names["message_id"]) + np.arange(n)
+        names["message_id"] += [f"m{number:08d}" for number in row]
+        names["decision_id"] += [f"h{number:08d}" for number in row]
+        way = (choice.trigger * len(CHANNELS) + choice.channel) * len(STYLES) + choice.style
+        costs = np.array([default_economics().send_cost_cents(c) for c in CHANNELS])
+        self._realm.facts.add(
+            "messages",
+            message_id=row,
+            decision_id=row,
+            customer_id=choice.customer,
+            trigger=choice.trigger,
+            channel=choice.channel,
+            variant=self._first_variant + way,
+            sent_at=choice.sent_at,
+            arm=choice.arm,
+            propensity=choice.propensity,
+            cost_cents=costs[choice.channel],
         )
-        sent = _rows(sent, np.flatnonzero(fits & (sent.sent_at < self._ends_at)))
-        self._last_sent[sent.customer, 1] = self._last_sent[sent.customer, 0]
-        self._last_sent[sent.customer, 0] = sent.sent_at
-        return sent
-
-
-def first_by_rule(trigger: Ints, channel: Ints) -> Ints:
-    """Rank of the channels in the rules' order for their triggers; `len(CHANNELS)`: never used."""
-    rank: Ints = _RULES_RANK[trigger, channel]
-    return rank
-
-
-def rule_hours(trigger: Ints) -> Floats:
-    """Hours that the rules wait with each trigger's message."""
-    hours: Floats = _RULES_HOURS[trigger]
-    return hours
-
-
-def _by_rule(open_channels: Flags, trigger: Ints) -> Ints:
-    """The first open channel in the trigger's order; -1 where none is."""
-    rank = np.where(open_channels, _RULES_RANK[trigger], len(CHANNELS))
-    return np.where(rank.min(axis=1) < len(CHANNELS), rank.argmin(axis=1), -1)
+        season = np.zeros(n, dtype=np.int64)
+        variants = pd.Series(np.array(_VARIANTS, dtype=object)[way])
+        approach = Approach(
+            customer=choice.customer,
+            trigger=choice.trigger,
+            channel=choice.channel,
+            sent_at=choice.sent_at,
+            wording=wordings_of(variants, season=season, seed=self._realm.luck.seed),
+            season=season,
+            founded=choice.case != NO_CASE,
+        )
+        return Mail(row, approach, choice.case)

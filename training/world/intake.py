@@ -64,9 +64,7 @@ def read_messages(realm: Realm, frame: pd.DataFrame, *, now: int) -> Mail:
     return Mail(row, approach, case)
 
 
-def _meet(
-    realm: Realm, frame: pd.DataFrame, *, sent_at: Micros, now: int
-) -> tuple[Approach, Ints]:
+def _meet(realm: Realm, frame: pd.DataFrame, *, sent_at: Micros, now: int) -> tuple[Approach, Ints]:
     customer = _positions_in(frame, "customer_id", realm.people.index)
     trigger = _positions_in(frame, "trigger", TRIGGERS)
     case = realm.cases.latest(customer, trigger, now=now)

@@ -250,8 +250,8 @@ _SEGMENT_WORDING = np.array(
 
 def _draw_taste(rng: np.random.Generator, segment: Ints, language: Ints) -> Taste:
     n = len(segment)
-    own_channel = rng.normal(0.0, 0.18, (n, N_CHANNELS))
-    own_wording = rng.normal(0.0, 0.30, (n, N_TASTES))
+    own_channel = rng.normal(0.0, 0.13, (n, N_CHANNELS))
+    own_wording = rng.normal(0.0, 0.20, (n, N_TASTES))
     # After a change each segment likes what another one liked; customers' own part stays.
     after = np.array([2, 4, 0, 1, 3])
     seasons = (segment, after[segment])
@@ -260,13 +260,13 @@ def _draw_taste(rng: np.random.Generator, segment: Ints, language: Ints) -> Tast
     )
     wording = np.stack([_SEGMENT_WORDING[s] + own_wording for s in seasons])
     frugal = np.array([0.72, 0.55, 0.35, 0.25, 0.65])[segment]
-    price = np.clip(frugal + rng.normal(0.0, 0.13, n), 0.02, 0.98)
+    price = np.clip(frugal + rng.normal(0.0, 0.10, n), 0.02, 0.98)
     return Taste(channel, wording, price, thrift=1.0 + 1.6 * price)
 
 
 def _draw_temper(rng: np.random.Generator, segment: Ints) -> Temper:
     n = len(segment)
-    touchy = np.array([0.6, 0.9, 1.3, 2.2, 0.8])[segment] * _spread(rng, n, 0.4)
+    touchy = np.array([0.6, 0.9, 1.3, 2.2, 0.8])[segment] * _spread(rng, n, 0.3)
     unhappy = np.array([1.3, 0.8, 1.1, 0.7, 0.9])[segment] * _spread(rng, n, 0.6)
     return Temper(
         saturation=np.clip(0.12 * touchy, 0.02, 0.6),
@@ -278,7 +278,7 @@ def _draw_temper(rng: np.random.Generator, segment: Ints) -> Temper:
         p_lose=np.clip(0.026 * _spread(rng, n, 0.3), 0.008, 0.08),
         p_recover=np.clip(0.024 * _spread(rng, n, 0.3), 0.006, 0.08),
         p_late=np.clip(0.06 * _spread(rng, n, 0.8), 0.0, 0.6),
-        calls=np.array([0.7, 1.1, 0.9, 1.2, 1.3])[segment] * _spread(rng, n, 0.35),
+        calls=np.array([0.7, 1.1, 0.9, 1.2, 1.3])[segment] * _spread(rng, n, 0.25),
     )
 
 

@@ -221,7 +221,9 @@ def respond(
 def mean_seen(people: Population, *, season: int) -> Floats:
     """P(seen) at a mean hour under a load of one message, (n, triggers, channels)."""
     liking = people.taste.channel[season] * np.exp(-people.temper.saturation)[:, None]
-    seen: Floats = np.minimum(liking[:, None, :] * (_INTEREST[:, None] * _NOTICE * _FITS), _MAX_SEEN)
+    seen: Floats = np.minimum(
+        liking[:, None, :] * (_INTEREST[:, None] * _NOTICE * _FITS), _MAX_SEEN
+    )
     return seen
 
 

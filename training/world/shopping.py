@@ -48,7 +48,9 @@ def shop(realm: Realm, visits: Visits) -> None:
     realm.be_active(who, at + 180 * SECOND)
     carts = luck[4] < P_CART
     buys = carts & (luck[5] < P_BUY_AT_ONCE)
-    _fill_carts(realm, who[carts], at[carts] + 400 * SECOND, item[carts], ~buys[carts], luck[6:, carts])
+    _fill_carts(
+        realm, who[carts], at[carts] + 400 * SECOND, item[carts], ~buys[carts], luck[6:, carts]
+    )
     _leave(realm, who[~carts], at[~carts] + 180 * SECOND, item[~carts], luck[7:9, ~carts])
     realm.views.append(Views(visits.day, who[~buys], item[~buys]))
     realm.views[:] = [seen for seen in realm.views if seen.day > visits.day - _REMEMBERED_DAYS]
@@ -205,7 +207,9 @@ def _ship(
 
 
 def _pair(realm: Realm, keys: np.ndarray, purpose: str) -> Floats:
-    return np.stack([realm.luck.uniform(keys, purpose=f"{purpose} {part}") for part in ("?", "when")])
+    return np.stack(
+        [realm.luck.uniform(keys, purpose=f"{purpose} {part}") for part in ("?", "when")]
+    )
 
 
 def _scan(realm: Realm, tracking: Ints, at: Micros, estimated: Micros, status: str) -> None:

@@ -124,8 +124,7 @@ class Facts:
             self._settled_until = now
         moment = pd.Timestamp(until, unit="us", tz="UTC")
         return {
-            name: _as_known(CONTRACTS[name], frame, moment)
-            for name, frame in self._settled.items()
+            name: _as_known(CONTRACTS[name], frame, moment) for name, frame in self._settled.items()
         }
 
     def _settle(self, name: str, now: int) -> None:

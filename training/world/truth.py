@@ -65,12 +65,7 @@ class TrueValue:
     def total(self) -> Floats:
         """The value."""
         return (
-            self.send_cost
-            + self.gain
-            + self.kept
-            + self.irritated
-            + self.unsubscribed
-            + self.worn
+            self.send_cost + self.gain + self.kept + self.irritated + self.unsubscribed + self.worn
         )
 
 
@@ -112,9 +107,7 @@ def value_messages(
     )
 
 
-def _gain(
-    realm: Realm, approach: Approach, response: Response, *, case: Ints, now: int
-) -> Floats:
+def _gain(realm: Realm, approach: Approach, response: Response, *, case: Ints, now: int) -> Floats:
     """Cents gained when the message is seen by a customer who is still there, (n,)."""
     cases, worth = realm.cases, realm.worth
     row = np.maximum(case, 0)
@@ -122,7 +115,9 @@ def _gain(
     speed = SPEED[approach.channel]
     undecided = cases.p_undecided(row, now=now)
     before_call = reads_in_time(
-        sooner=hours_between(approach.sent_at, cases.onset_at[row]), rate=cases.rate[row], speed=speed
+        sooner=hours_between(approach.sent_at, cases.onset_at[row]),
+        rate=cases.rate[row],
+        speed=speed,
     )
     p_call = cases.p_event[row] * before_call / undecided
     fade = reads_in_time(
@@ -132,6 +127,8 @@ def _gain(
     )
     p_needs_it = (1.0 - cases.p_event[row]) / undecided
     order = worth.margin_share * cases.amount_cents[row] - worth.order_support[approach.customer]
-    gain = response.power * np.where(service, worth.support_call * p_call, order * fade * p_needs_it)
+    gain = response.power * np.where(
+        service, worth.support_call * p_call, order * fade * p_needs_it
+    )
     idle = (case == NO_CASE) | cases.won[row] | (cases.happens_at[row] < now)
     return np.where(idle, 0.0, gain)

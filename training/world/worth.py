@@ -67,8 +67,7 @@ def weigh(people: Population, *, market: Market, scenario: Scenario, economics: 
     """What losses cost for these customers."""
     price = market.mean_price_cents(people, customer=np.arange(people.n))
     monthly_margin = economics.margin_share * (
-        np.array(PLAN_MRR_CENTS)[people.account.plan]
-        + _orders_per_month(people, scenario) * price
+        np.array(PLAN_MRR_CENTS)[people.account.plan] + _orders_per_month(people, scenario) * price
     )
     order_support = economics.support_call_cents * _calls_per_order(people, scenario)
     channel, patience = [], []

@@ -98,11 +98,12 @@ def test_read_tables_reads_parquet_of_other_writers(clean_tables: Frames, tmp_pa
 def test_read_tables_takes_any_iso_time_with_a_zone(tmp_path: Path, clean_tables: Frames) -> None:
     write_tables({"customers": clean_tables["customers"]}, tmp_path)
     (tmp_path / "surveys.csv").write_text(
-        "customer_id,at,nps\n"
+        "\ufeffcustomer_id,at,nps\n"  # as Excel begins its files
         "c1,2024-01-02T03:04:05Z,1\n"
         "c1,2024-01-02 08:04:05+05:00,2\n"
         "c1,2024-01-02T08:04:05.000+0500,3\n"
-        "c1,20240102T030405Z,4\n"
+        "c1,20240102T030405Z,4\n",
+        encoding="utf-8",
     )
     assert set(read_tables(tmp_path)["surveys"]["at"]) == {pd.Timestamp("2024-01-02T03:04:05Z")}
 
@@ -154,6 +155,20 @@ def test_check_source_reads_views_and_notes_unknown_tables(
     assert checked.violations == ()
     assert checked.notes == (Note("people"),)
     assert len(checked.tables["customers"]) == 20
+
+
+def test_read_tables_cuts_days_of_a_view_in_utc_on_every_machine(
+    clean_tables: Frames, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "shop.duckdb"
+    write_duckdb({"people": clean_tables["customers"]}, path)
+    with duckdb.connect(path) as connection:
+        connection.execute(
+            "CREATE VIEW customers AS SELECT *, signed_up_at::DATE AS day FROM people"
+        )
+    monkeypatch.setenv("TZ", "America/New_York")
+    customers = read_tables(path)["customers"]
+    assert customers["day"].tolist() == customers["signed_up_at"].dt.tz_localize(None).tolist()
 
 
 def test_check_source_refuses_duckdb_times_without_a_zone(

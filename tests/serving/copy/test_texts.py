@@ -15,7 +15,7 @@ from serving.copy.library import Library, Variant
 from serving.copy.render import CopySettings, render
 from serving.copy.sizes import LIMITS, SmsEncoding, sms_size
 
-NAMES = {"en": "Anna", "ru": "Анна", "kk": "Әсел"}
+NAMES = {"en": "Anna", "ru": "Анна", "kk": "Анна"}  # no Kazakh letter
 KAZAKH_LETTERS = set("әғқңөұүһі")
 NAMING_MARKETING = {Trigger.ABANDONED_CART, Trigger.BROWSE_ABANDONMENT, Trigger.PRICE_DROP}
 LONGEST: Mapping[FactKind, Scalar] = {
