@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -42,6 +43,10 @@ class Proposer:
     settings: PolicySettings
     economics: Economics
     copywriter: Copywriter
+
+    @cached_property
+    def _bandit_version(self) -> int:
+        return self.copywriter.bandit.version
 
     def decide(
         self, book: CaseBook, positions: Sequence[int], *, decision_ids: Sequence[str]
@@ -117,7 +122,7 @@ class Proposer:
                 churn=models.churn.version if models.churn else None,
                 channel=models.channel.version if models.channel else None,
                 send_time=models.send_time.version if models.send_time else None,
-                bandit=self.copywriter.bandit.version,
+                bandit=self._bandit_version,
             ),
             policy_version=self.settings.version,
             feature_hash=self.snapshot.feature_hash,
@@ -173,27 +178,17 @@ class Proposer:
 
 def _list_allowed(proposal: _Proposal, row: int, *, with_values: bool) -> tuple[AllowedAction, ...]:
     """The allowed actions of one case with their probabilities; *no message* comes last."""
-    grid, p = proposal.grid, proposal.probabilities[row]
-    net = None
-    if with_values and proposal.net_cents is not None:
-        net = proposal.net_cents[row]
+    grid, p = proposal.grid, proposal.probabilities[row].tolist()
     n_slots = grid.slots_us.shape[1]
+    send_at = [from_us(moment_us) for moment_us in grid.slots_us[row].tolist()]
+    net: list[float | None] = [None] * len(p)
+    if with_values and proposal.net_cents is not None:
+        net = [*proposal.net_cents[row].ravel().tolist(), 0.0]
     listed = [
-        AllowedAction(
-            channels=grid.sets[set_index],
-            send_at=from_us(int(grid.slots_us[row, slot])),
-            probability=float(p[set_index * n_slots + slot]),
-            value_cents=None if net is None else float(net[set_index, slot]),
-        )
-        for set_index, slot in np.argwhere(grid.allowed[row])
+        AllowedAction(grid.sets[at // n_slots], send_at[at % n_slots], p[at], net[at])
+        for at in np.flatnonzero(grid.allowed[row]).tolist()
     ]
-    nothing = AllowedAction(
-        channels=(),
-        send_at=None,
-        probability=float(p[-1]),
-        value_cents=None if net is None else 0.0,
-    )
-    return (*listed, nothing)
+    return (*listed, AllowedAction((), None, p[-1], net[-1]))
 
 
 def _why_nothing(proposal: _Proposal, row: int) -> Reason:

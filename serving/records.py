@@ -5,6 +5,7 @@ to judge it: the allowed actions with their probabilities, the propensity of the
 scores, and the versions of whatever had a say.
 """
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
@@ -123,8 +124,11 @@ class ValueTerms(_Frozen):
         return self.outcome_cents + self.support_cents - self.send_cents - self.wearing_out_cents
 
 
-class AllowedAction(_Frozen):
+@dataclass(frozen=True, slots=True)
+class AllowedAction:
     """One action that the guards allowed; no channels means *no message*.
+
+    A record holds dozens of them, so they are plain dataclasses: a fifth of a model's cost.
 
     Attributes:
         channels: Channels of the action, together.

@@ -123,9 +123,10 @@ def _run_rule(
 ) -> Iterator[_Case]:
     most = 1 if rule.one_per_customer else sys.maxsize
     text = _NOT_TOLD.format(sql=rule.sql(at, settings), trigger=rule.trigger, most=most)
-    found = facts.sql(text)
+    found = facts.execute(text)
+    names = [column[0] for column in found.description or ()]
     for values in found.fetchall():
-        row = dict(zip(found.columns, values, strict=True))
+        row = dict(zip(names, values, strict=True))
         yield _Case(
             customer_id=row["customer_id"],
             trigger=rule.trigger,

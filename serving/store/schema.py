@@ -22,7 +22,7 @@ decisions = Table(
     metadata,
     Column("decision_id", String, primary_key=True),
     Column("idempotency_key", String, unique=True, nullable=True),
-    Column("request_digest", String, nullable=False),
+    Column("request_digest", String, nullable=True),
     Column("customer_id", String, nullable=False),
     Column("trigger", String, nullable=False),
     Column("decided_at_us", BigInteger, nullable=False),

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select, text
+from sqlalchemy import Connection, Engine, create_engine, event, insert, select
 from sqlalchemy.dialects.sqlite import insert as insert_or_ignore
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -21,8 +21,16 @@ from serving.records import (
     OutcomeEvent,
     OutcomeState,
 )
+from serving.store.queries import (
+    CONTACTS,
+    MESSAGES_BETWEEN,
+    RECORDS_BY_KEY,
+    SENDING_TIMES,
+    WITHDRAWALS,
+    select_rewards,
+)
 from serving.store.schema import decisions, messages, metadata, outcomes
-from training.bandit.rewards import SUCCESSES, Reward
+from training.bandit.rewards import Reward
 
 _BUSY_TIMEOUT_MS = 30_000
 _MANY = 500  # bound on the values of one IN list
@@ -65,10 +73,7 @@ class StoreSession:
         digests = {r.idempotency_key: digest_of(r) for r in requests if r.idempotency_key}
         found: dict[str, Decision] = {}
         for keys in _in_lots(list(digests)):
-            query = select(
-                decisions.c.idempotency_key, decisions.c.request_digest, decisions.c.record
-            ).where(decisions.c.idempotency_key.in_(keys))
-            for key, digest, record in self._connection.execute(query):
+            for key, digest, record in self._connection.execute(RECORDS_BY_KEY, {"keys": keys}):
                 if digest != digests[key]:
                     raise ConflictError(
                         f"idempotency_key {key!r} was used for a different request before"
@@ -80,23 +85,8 @@ class StoreSession:
         """Notices to these customers sent or planned since then, with whether a human opened."""
         found: dict[str, StoredContact] = {}
         for ids in _in_lots(list(dict.fromkeys(customer_ids))):
-            opened = (
-                select(outcomes.c.outcome_id)
-                .where(outcomes.c.message_id == messages.c.message_id)
-                .where(outcomes.c.outcome.in_((Outcome.OPENED.value, Outcome.CLICKED.value)))
-                .where(outcomes.c.machine.is_(False))
-                .exists()
-            )
-            query = select(
-                messages.c.decision_id,
-                messages.c.customer_id,
-                messages.c.trigger,
-                messages.c.sent_at_us,
-                opened,
-            ).where(messages.c.customer_id.in_(ids), messages.c.sent_at_us >= since_us)
-            for decision_id, customer_id, trigger, sent_at_us, is_open in self._connection.execute(
-                query
-            ):
+            rows = self._connection.execute(CONTACTS, {"ids": ids, "since_us": since_us})
+            for decision_id, customer_id, trigger, sent_at_us, is_open in rows:
                 earlier = found.get(decision_id)
                 found[decision_id] = StoredContact(
                     decision_id,
@@ -111,15 +101,8 @@ class StoreSession:
         """Unsubscribes and complaints of these customers."""
         found: list[Withdrawal] = []
         for ids in _in_lots(list(dict.fromkeys(customer_ids))):
-            query = (
-                select(messages.c.customer_id, messages.c.channel, outcomes.c.outcome)
-                .join(outcomes, outcomes.c.message_id == messages.c.message_id)
-                .where(messages.c.customer_id.in_(ids))
-                .where(
-                    outcomes.c.outcome.in_((Outcome.UNSUBSCRIBED.value, Outcome.COMPLAINED.value))
-                )
-            )
-            for customer_id, channel, outcome in self._connection.execute(query):
+            rows = self._connection.execute(WITHDRAWALS, {"ids": ids})
+            for customer_id, channel, outcome in rows:
                 found.append(
                     Withdrawal(customer_id, Channel(channel), outcome == Outcome.COMPLAINED.value)
                 )
@@ -146,10 +129,8 @@ class StoreSession:
         """Book outcomes; posting one twice changes nothing. States in the order of the events."""
         sent_at: dict[str, int] = {}
         for ids in _in_lots(list({e.message_id for e in events})):
-            query = select(messages.c.message_id, messages.c.sent_at_us).where(
-                messages.c.message_id.in_(ids)
-            )
-            sent_at.update((row[0], row[1]) for row in self._connection.execute(query))
+            rows = self._connection.execute(SENDING_TIMES, {"ids": ids})
+            sent_at.update((message_id, sent_at_us) for message_id, sent_at_us in rows)
         return [self._book(event, sent_at.get(event.message_id)) for event in events]
 
     def _book(self, reported: OutcomeEvent, sent_at_us: int | None) -> OutcomeState:
@@ -199,13 +180,9 @@ class Store:
 
     def read_messages(self, *, since: datetime, until: datetime) -> pd.DataFrame:
         """Messages with `since <= sent_at < until` as rows of the `messages` table."""
-        query = (
-            select(messages)
-            .where(messages.c.sent_at_us >= to_us(since), messages.c.sent_at_us < to_us(until))
-            .order_by(messages.c.sent_at_us, messages.c.message_id)
-        )
+        period = {"since_us": to_us(since), "until_us": to_us(until)}
         with self._engine.connect() as connection:
-            rows = connection.execute(query).mappings().all()
+            rows = connection.execute(MESSAGES_BETWEEN, period).mappings().all()
         columns = [column.name for column in messages.columns]
         frame = pd.DataFrame([dict(row) for row in rows], columns=columns)
         frame["sent_at"] = pd.to_datetime(frame.pop("sent_at_us"), unit="us", utc=True).astype(
@@ -219,41 +196,12 @@ class Store:
         Success is a click or a conversion by a human within the window. Later outcomes do not
         count, and a message whose window is open is pending, not failed.
         """
-        window_us = window_days * DAY_US
-        success = (
-            select(outcomes.c.outcome_id)
-            .where(outcomes.c.message_id == messages.c.message_id)
-            .where(outcomes.c.outcome.in_([outcome.value for outcome in SUCCESSES]))
-            .where(outcomes.c.machine.is_(False))
-            .where(outcomes.c.at_us < messages.c.sent_at_us + window_us)
-            .where(outcomes.c.at_us < to_us(as_of))
-            .exists()
-        )
-        query = (
-            select(
-                messages.c.message_id,
-                messages.c.trigger,
-                messages.c.channel,
-                messages.c.variant,
-                success,
-            )
-            .where(messages.c.sent_at_us + window_us <= to_us(as_of))
-            .order_by(messages.c.message_id)
-        )
+        moments = {"window_us": window_days * DAY_US, "as_of_us": to_us(as_of)}
         with self._engine.connect() as connection:
             return [
                 Reward(row[0], Trigger(row[1]), Channel(row[2]), row[3], bool(row[4]))
-                for row in connection.execute(query)
+                for row in connection.execute(select_rewards(), moments)
             ]
-
-    def count_decisions(self) -> pd.DataFrame:
-        """Decisions by arm and reason: arm, reason, n."""
-        query = text(
-            "SELECT arm, reason, COUNT(*) AS n FROM decisions GROUP BY arm, reason ORDER BY 1, 2"
-        )
-        with self._engine.connect() as connection:
-            rows = connection.execute(query).all()
-        return pd.DataFrame([tuple(row) for row in rows], columns=["arm", "reason", "n"])
 
     def close(self) -> None:
         """Give back the connections."""
@@ -297,7 +245,7 @@ def _decision_row(record: Decision, request: DecisionRequest) -> dict[str, objec
     return {
         "decision_id": record.decision_id,
         "idempotency_key": record.idempotency_key,
-        "request_digest": digest_of(request),
+        "request_digest": digest_of(request) if request.idempotency_key else None,
         "customer_id": record.customer_id,
         "trigger": record.trigger.value,
         "decided_at_us": to_us(record.decided_at),

@@ -1,5 +1,6 @@
 """The builder against a slow reference in plain Python, and its edges."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
@@ -15,6 +16,7 @@ from features.declarations import Aggregate, Combination, Derived, Feature, Feat
 from features.engagement import ENGAGEMENT_FEATURES
 from features.errors import BadInputError
 from features.point_in_time import build, build_features, make_spine
+from features.point_in_time.compile import compile_features
 from features.tables import empty_table
 
 AS_OF = datetime(2026, 3, 30, 9, 30, 15, 250, tzinfo=UTC)
@@ -249,6 +251,14 @@ def test_the_reference_catches_a_skew(
 
     monkeypatch.setattr(build, "compile_features", skew)
     assert find_differences(draw_history(1, around=AS_OF), draw_spine(1))
+
+
+def test_the_compiled_text_keeps_to_its_closed_set() -> None:
+    text = compile_features(ALL, present=ALL.tables)
+    functions = set(re.findall(r"\b([A-Za-z_]+)\(", text))
+    assert functions <= {"COALESCE", "COUNT", "SUM", "MIN", "MAX", "ROUND", "CAST"}
+    assert re.findall(r"\d\.\d+(?!\d*e)", text) == []
+    assert not re.search(r"\b(INTERVAL|TIMESTAMP|DATE|OVER|QUALIFY|ASOF)\b", text)
 
 
 def test_build_features_keeps_rows_order_and_index_of_the_spine(make_table: MakeTable) -> None:

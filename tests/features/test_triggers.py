@@ -300,6 +300,31 @@ SCENARIOS: Mapping[str, tuple[Trigger, Rows, bool]] = {
         priced((9, 800), (1.9, 900), (1, 700)),
         True,
     ),
+    "price fell below that of the moment it was seen": (
+        T.PRICE_DROP,
+        priced((9, 800), (2, 900), (1, 850)),
+        True,
+    ),
+    "price fell, item bought when seen": (
+        T.PRICE_DROP,
+        {
+            **priced((9, 900), (1, 800)),
+            **acted(("page_view", 2 * DAY, "tea"), ("purchase", 2 * DAY, "tea")),
+        },
+        False,
+    ),
+    "price fell, item bought before and since": (
+        T.PRICE_DROP,
+        {
+            **priced((9, 900), (1, 800)),
+            **acted(
+                ("purchase", 3 * DAY, "tea"),
+                ("page_view", 2 * DAY, "tea"),
+                ("purchase", HOUR, "tea"),
+            ),
+        },
+        False,
+    ),
     "price fell, item bought": (
         T.PRICE_DROP,
         {
@@ -653,6 +678,12 @@ def test_no_cases_are_a_frame_too(make_table: MakeTable) -> None:
     cases = find_triggers(make_tables(make_table, {}), as_of=NOW)
     assert cases.empty
     CASES.validate(cases)
+
+
+def test_days_of_inactivity_are_whole_days(make_table: MakeTable) -> None:
+    tables = make_tables(make_table, acted(("login", 8 * DAY - TICK, None)))
+    case = find(tables, Trigger.INACTIVITY).iloc[0]
+    assert json.loads(case["evidence"]) == {"days_inactive": 7}
 
 
 def test_settings_move_the_thresholds(make_table: MakeTable) -> None:

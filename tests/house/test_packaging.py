@@ -65,3 +65,20 @@ def test_no_path_of_a_machine_is_in_the_tree() -> None:
     ).stdout
 
     assert [line for line in found.splitlines() if "/home/me/" not in line] == []
+
+
+def test_import_contract_of_the_live_path_names_every_module() -> None:
+    contracts = PROJECT["tool"]["importlinter"]["contracts"]
+    live = next(c for c in contracts if c["name"].startswith("The live path"))
+    free = {"cli", "demo", "benchmarks", "rehearse"}
+    serving = {path.stem for path in (ROOT / "serving").iterdir() if not path.name.startswith("_")}
+    training = {
+        path.stem for path in (ROOT / "training").iterdir() if not path.name.startswith("_")
+    }
+    data = {"py", "playbooks"}
+
+    assert {f"serving.{name}" for name in serving - free - data} == set(live["source_modules"])
+    allowed = {"bandit", "registry"}
+    assert {f"training.{name}" for name in training - allowed - data} == set(
+        live["forbidden_modules"]
+    )

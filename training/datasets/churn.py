@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Self
 
-import numpy as np
 import pandas as pd
 
 from features.churn import CHURN_FEATURES, churn_labels, eligible_customers
@@ -24,7 +23,8 @@ from training.measures import Bools, Floats
 
 HORIZON_DAYS = 30
 _HISTORY_DAYS = 30
-_MOST_MOMENTS = 12
+_STEP_DAYS = 10
+_MOST_HORIZONS = 12
 _LOGS = ("activity", "orders", "subscriptions")
 
 
@@ -67,13 +67,15 @@ class ChurnDataset:
 def build_churn_dataset(
     tables: Tables, *, known_until: datetime, horizon_days: int = HORIZON_DAYS
 ) -> ChurnDataset | NotEnoughData:
-    """Every eligible customer at moments one horizon apart, the last label just known.
+    """Every eligible customer every ten days, the last label just known.
+
+    Labels of neighbouring moments overlap. That gives trees more to learn from; the splits keep
+    the overlap within a part, and intervals are drawn by customer.
 
     Args:
         tables: Conformed tables.
         known_until: Aware moment; nothing known at it or later is read.
-        horizon_days: How far the labels look ahead; also the distance of the moments, so that
-            labels do not overlap.
+        horizon_days: How far the labels look ahead.
     """
     moments = plan_moments(tables, known_until=known_until, horizon_days=horizon_days)
     spines = [
@@ -102,9 +104,10 @@ def build_churn_dataset(
 
 
 def plan_moments(tables: Tables, *, known_until: datetime, horizon_days: int) -> list[datetime]:
-    """Moments one horizon apart, oldest first, each with its label known by `known_until`.
+    """Moments ten days apart, oldest first, each with its label known by `known_until`.
 
-    The first lies at least 30 days after the day on which the log begins; 12 at most. The log
+    The first lies at least 30 days after the day on which the log begins, and at most 12 horizons
+    before the last. The log
     begins with the first activity (without any, with the first order or subscription): the
     subscriptions of today's customers may be years old while nothing else is known of then.
     """
@@ -113,24 +116,27 @@ def plan_moments(tables: Tables, *, known_until: datetime, horizon_days: int) ->
         return []
     begin = tables[logs[0]][CONTRACTS[logs[0]].known_at].min().normalize().to_pydatetime()
     first = begin + timedelta(days=_HISTORY_DAYS)
-    step = timedelta(days=horizon_days)
-    back = [known_until - n * step for n in range(1, _MOST_MOMENTS + 1)]
+    last = known_until - timedelta(days=horizon_days)
+    n_steps = _MOST_HORIZONS * horizon_days // _STEP_DAYS
+    back = [last - n * timedelta(days=_STEP_DAYS) for n in range(n_steps)]
     return [moment for moment in reversed(back) if moment >= first]
 
 
 def split_churn(dataset: ChurnDataset) -> ForwardSplit | NotEnoughData:
-    """The last fifth of the moments tests, the fifth before calibrates; at least one each."""
-    moments = np.unique(dataset.moments)
-    if len(moments) < 3:
+    """The last fifth of the horizons tests, the fifth before calibrates; at least one each."""
+    first, last = to_datetime(dataset.moments.min()), to_datetime(dataset.moments.max())
+    n_horizons = (last - first) // dataset.label_span + 1
+    if n_horizons < 3:
         return NotEnoughData(
-            f"{len(moments)} moments with known labels, {dataset.horizon_days} days apart: three "
-            "are needed, to learn from, to calibrate and to test"
+            f"known labels begin on {n_horizons} days that are {dataset.horizon_days} days apart: "
+            "three are needed, to learn from, to calibrate and to test"
         )
-    n_late = max(1, len(moments) // 5)
+    n_late = max(1, n_horizons // 5)
+    test_from = last - (n_late - 1) * dataset.label_span
     split = split_forward(
         dataset.moments,
-        calibration_from=to_datetime(moments[-2 * n_late]),
-        test_from=to_datetime(moments[-n_late]),
+        calibration_from=test_from - n_late * dataset.label_span,
+        test_from=test_from,
         label_span=dataset.label_span,
     )
     parts = {"train": split.train, "calibration": split.calibration, "test": split.test}

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 
 from features.tables import Tables
-from features.vocabulary import Channel, Outcome
+from features.vocabulary import Outcome
 from training.world.clock import HOUR, hour_of_week, to_micros
-from training.world.history import EVERY_HOURS, STYLES
-from training.world.places import ZONES
-from training.world.response import CHANNELS, TRIGGERS
-from training.world.rules import RULE_HOURS, RULE_RANK
+from training.world.mail.history import EVERY_HOURS, STYLES
+from training.world.mail.response import CHANNELS, TRIGGERS
+from training.world.mail.rules import RULE_HOURS, RULE_RANK
+from training.world.people.places import ZONES
 from training.world.simulated import SimulatedWorld
 
 _SLOTS = (1, 2, 4, 7, 11, 16, 21, 25, 30, 35)

@@ -12,21 +12,21 @@ import pandas as pd
 from features.economics import default_economics
 from features.errors import BadInputError
 from features.tables import Tables
-from training.world import accounts, problems, shopping, visits
-from training.world.cases import Cases
 from training.world.clock import HOUR, NEVER, day_start, to_micros, to_moment
-from training.world.frames import customers_frame, vendors_frame
-from training.world.happenings import let_happen
-from training.world.history import EVERY_HOURS, HistoryPolicy
-from training.world.intake import read_candidates, read_messages
+from training.world.facts.frames import customers_frame, vendors_frame
+from training.world.facts.ledger import Facts
+from training.world.life import accounts, problems, shopping, visits
+from training.world.life.cases import Cases
+from training.world.life.happenings import let_happen
+from training.world.life.market import Market
+from training.world.life.realm import Realm, begin_life
 from training.world.luck import Luck
-from training.world.market import Market
-from training.world.messages import Outbox, receive
-from training.world.population import draw_population
-from training.world.realm import Realm, begin_life
-from training.world.response import TRIGGERS
+from training.world.mail.history import EVERY_HOURS, HistoryPolicy
+from training.world.mail.intake import read_candidates, read_messages
+from training.world.mail.messages import Outbox, receive
+from training.world.mail.response import TRIGGERS
+from training.world.people.population import draw_population
 from training.world.scenario import CALM, Scenario
-from training.world.tables import Facts
 from training.world.truth import TrueValue, value_messages
 from training.world.worth import weigh
 

@@ -23,12 +23,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.economics import Economics
-from training.world.cases import NO_CASE
 from training.world.clock import NEVER, Floats, Ints, day_of, hours_between
-from training.world.messages import load_at, reaches
-from training.world.moods import moods_ahead, p_lost_ahead
-from training.world.realm import Realm
-from training.world.response import (
+from training.world.life.cases import NO_CASE
+from training.world.life.realm import Realm
+from training.world.mail.messages import load_at, reaches
+from training.world.mail.response import (
     CHANNELS,
     FADE_HOURS,
     IS_SERVICE,
@@ -39,6 +38,7 @@ from training.world.response import (
     reads_in_time,
     respond,
 )
+from training.world.people.moods import moods_ahead, p_lost_ahead
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,8 @@ import numpy as np
 from features.economics import Economics
 from features.vocabulary import Trigger
 from training.world.clock import Floats
-from training.world.market import Market
-from training.world.places import PLAN_MRR_CENTS, REGIONS
-from training.world.population import N_CHANNELS, N_SEASONS, Population
-from training.world.rates import (
+from training.world.life.market import Market
+from training.world.life.rates import (
     CASES_PER_MONTH,
     COURSES,
     DELAY_P_CALL,
@@ -24,7 +22,7 @@ from training.world.rates import (
     P_SHOP,
     p_call,
 )
-from training.world.response import (
+from training.world.mail.response import (
     CHANNELS,
     FADE_HOURS,
     IS_SERVICE,
@@ -34,6 +32,8 @@ from training.world.response import (
     mean_seen,
     reads_in_time,
 )
+from training.world.people.places import PLAN_MRR_CENTS, REGIONS
+from training.world.people.population import N_CHANNELS, N_SEASONS, Population
 from training.world.scenario import Scenario
 
 _TYPICAL_AGE_HOURS = 3.0

@@ -19,19 +19,19 @@ def dataset(shop_tables: Tables, shop_end: datetime) -> ChurnDataset:
     return built
 
 
-def test_moments_lie_one_horizon_apart_and_end_one_before_the_last_known(
+def test_moments_lie_ten_days_apart_and_end_one_horizon_before_the_last_known(
     shop_tables: Tables, shop_end: datetime
 ) -> None:
     moments = plan_moments(shop_tables, known_until=shop_end, horizon_days=30)
     assert [shop_end - moment for moment in moments] == [
-        timedelta(days=30 * n) for n in range(6, 0, -1)
+        timedelta(days=days) for days in range(180, 29, -10)
     ]
 
 
 def test_dataset_has_a_row_for_every_eligible_customer_and_moment(dataset: ChurnDataset) -> None:
     keys = pd.MultiIndex.from_arrays([dataset.customers, dataset.moments])
     assert keys.is_unique
-    assert len(np.unique(dataset.moments)) == 6
+    assert len(np.unique(dataset.moments)) == 16
     assert dataset.X.shape == (len(keys), len(CHURN_FEATURES.names))
     assert dataset.provenance.tables == ("activity", "customers", "messages", "outcomes")
 
@@ -67,8 +67,8 @@ def test_split_tests_on_the_last_month_and_calibrates_on_the_one_before(
     split = split_churn(dataset)
     assert isinstance(split, ForwardSplit)
     months = [np.unique(dataset.moments[rows]) for rows in (split.train, split.calibration)]
-    assert [len(part) for part in months] == [4, 1]
-    assert (split.train | split.calibration | split.test).all()
+    assert [len(part) for part in months] == [10, 1]
+    assert len(np.unique(dataset.moments[split.test])) == 1
     assert dataset.moments[split.test].min() == np.datetime64(split.test_from.replace(tzinfo=None))
 
 
@@ -78,7 +78,7 @@ def test_too_short_a_history_is_not_enough(shop_tables: Tables, shop_end: dateti
     assert isinstance(built, ChurnDataset)
     verdict = split_churn(built)
     assert isinstance(verdict, NotEnoughData)
-    assert "1 moments" in verdict.reason
+    assert "begin on 1 days" in verdict.reason
     first_days = build_churn_dataset(shop_tables, known_until=shop_end - timedelta(200))
     assert isinstance(first_days, NotEnoughData)
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from features.vocabulary import Trigger
 from training.world.clock import DAY, HOUR, NEVER, SECOND, Flags, Floats, Ints, Micros, after
-from training.world.places import ITEMS, REGIONS, SHIPMENT_STATUSES
-from training.world.rates import (
+from training.world.facts.ledger import fact_keys
+from training.world.life.rates import (
     DELAY_DAYS,
     DELAY_P_CALL,
     DELAY_SHARE,
@@ -22,9 +22,9 @@ from training.world.rates import (
     P_SHOP,
     p_call,
 )
-from training.world.realm import INDEX, Realm, Views
-from training.world.tables import fact_keys
-from training.world.visits import Visits
+from training.world.life.realm import INDEX, Realm, Views
+from training.world.life.visits import Visits
+from training.world.people.places import ITEMS, REGIONS, SHIPMENT_STATUSES
 
 N_DRAWS: Final = 10
 

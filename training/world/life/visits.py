@@ -23,10 +23,10 @@ from training.world.clock import (
     hour_of_week,
     month_end,
 )
-from training.world.moods import DISSATISFIED
-from training.world.places import CITIES, FEATURES, N_ITEMS, PLAN_LIMITS, REGIONS, ZONES
-from training.world.rates import p_call
-from training.world.realm import Realm
+from training.world.life.rates import p_call
+from training.world.life.realm import Realm
+from training.world.people.moods import DISSATISFIED
+from training.world.people.places import CITIES, FEATURES, N_ITEMS, PLAN_LIMITS, REGIONS, ZONES
 
 N_DRAWS: Final = 9
 LIMIT_SHARE: Final = 0.8

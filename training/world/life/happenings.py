@@ -5,13 +5,13 @@ from typing import Final
 import numpy as np
 
 from features.vocabulary import Outcome
-from training.world.accounts import change_subscriptions
 from training.world.clock import DAY, NEVER, Ints, Micros, after
-from training.world.places import TICKET_TOPICS
-from training.world.realm import Realm
-from training.world.response import IS_SERVICE
-from training.world.shopping import buy
-from training.world.tables import OUTCOMES, fact_keys
+from training.world.facts.ledger import OUTCOMES, fact_keys
+from training.world.life.accounts import change_subscriptions
+from training.world.life.realm import Realm
+from training.world.life.shopping import buy
+from training.world.mail.response import IS_SERVICE
+from training.world.people.places import TICKET_TOPICS
 
 ATTRIBUTION_DAYS: Final = 7
 """A purchase so long after a message about it was seen is booked as its conversion, whoever caused it."""

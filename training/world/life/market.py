@@ -3,10 +3,10 @@
 import numpy as np
 
 from training.world.clock import HOUR, SECOND, Floats, Ints, day_start
+from training.world.facts.ledger import Facts
 from training.world.luck import Luck
-from training.world.places import N_ITEMS
-from training.world.population import Population
-from training.world.tables import Facts
+from training.world.people.places import N_ITEMS
+from training.world.people.population import Population
 
 _P_CHEAPER = 1.0 / 40.0  # per item and day
 

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from training.world.clock import Floats, Ints
-from training.world.population import Population, Temper
+from training.world.people.population import Population, Temper
 
 ABSENT: Final = -1  # has not signed up yet
 CONTENT: Final = 0

@@ -23,15 +23,15 @@ import pandas as pd
 
 from features.economics import default_economics
 from features.vocabulary import Arm, Trigger
-from training.world.cases import NO_CASE
 from training.world.clock import DAY, HOUR, NEVER, Flags, Floats, Ints, Micros, hour_of_week
+from training.world.facts.ledger import ARMS
+from training.world.life.cases import NO_CASE
+from training.world.life.realm import INDEX, Realm
 from training.world.luck import Keys
-from training.world.messages import Mail
-from training.world.places import ZONES
-from training.world.realm import INDEX, Realm
-from training.world.response import CHANNELS, TRIGGERS, Approach, wordings_of
-from training.world.rules import RULE_HOURS, RULE_RANK
-from training.world.tables import ARMS
+from training.world.mail.messages import Mail
+from training.world.mail.response import CHANNELS, TRIGGERS, Approach, wordings_of
+from training.world.mail.rules import RULE_HOURS, RULE_RANK
+from training.world.people.places import ZONES
 
 EVERY_HOURS: Final = 6
 STYLES: Final = ("clear", "warm")

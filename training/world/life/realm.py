@@ -5,17 +5,17 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from features.vocabulary import Trigger
-from training.world.cases import NO_CASE, Cases, NewCases
 from training.world.clock import DAY, NEVER, Flags, Floats, Ints, Micros, after, day_of, day_start
+from training.world.facts.ledger import Facts
+from training.world.life.cases import NO_CASE, Cases, NewCases
+from training.world.life.market import Market
+from training.world.life.rates import EVENT_RATE
 from training.world.luck import Luck
-from training.world.market import Market
-from training.world.moods import ABSENT, CONTENT, DISSATISFIED
-from training.world.places import ACTIVITY_KINDS
-from training.world.population import N_CHANNELS, Population
-from training.world.rates import EVENT_RATE
-from training.world.response import TRIGGERS
+from training.world.mail.response import TRIGGERS
+from training.world.people.moods import ABSENT, CONTENT, DISSATISFIED
+from training.world.people.places import ACTIVITY_KINDS
+from training.world.people.population import N_CHANNELS, Population
 from training.world.scenario import Scenario
-from training.world.tables import Facts
 from training.world.worth import Worth
 
 INDEX = {trigger: position for position, trigger in enumerate(TRIGGERS)}

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from features.vocabulary import Trigger
-from training.world.response import TRIGGERS
+from training.world.mail.response import TRIGGERS
 
 
 @dataclass(frozen=True)

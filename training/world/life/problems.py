@@ -4,10 +4,10 @@ import numpy as np
 
 from features.vocabulary import Trigger
 from training.world.clock import HOUR, SECOND, after, day_start
-from training.world.places import INBOUND_SOURCES, LANGUAGES, REGIONS, SERVICES
-from training.world.rates import p_call
-from training.world.realm import Realm
-from training.world.tables import fact_keys
+from training.world.facts.ledger import fact_keys
+from training.world.life.rates import p_call
+from training.world.life.realm import Realm
+from training.world.people.places import INBOUND_SOURCES, LANGUAGES, REGIONS, SERVICES
 
 _P_DOWN = 1.0 / 40.0  # per region and day
 _P_WRITES_IN = 0.0004  # per customer and day

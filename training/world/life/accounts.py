@@ -20,11 +20,11 @@ from training.world.clock import (
     day_start,
     to_moment,
 )
-from training.world.moods import ABSENT, CONTENT, DISSATISFIED, GONE, step_moods
-from training.world.places import PLAN_LIMITS, PLAN_MRR_CENTS, PLANS, TICKET_TOPICS
-from training.world.rates import P_OWN_RENEWAL, p_call
-from training.world.realm import Realm
-from training.world.tables import STATUSES, fact_keys
+from training.world.facts.ledger import STATUSES, fact_keys
+from training.world.life.rates import P_OWN_RENEWAL, p_call
+from training.world.life.realm import Realm
+from training.world.people.moods import ABSENT, CONTENT, DISSATISFIED, GONE, step_moods
+from training.world.people.places import PLAN_LIMITS, PLAN_MRR_CENTS, PLANS, TICKET_TOPICS
 
 GENERIC_TICKET = 63  # source of tickets that are no call about a trigger
 

@@ -5,9 +5,9 @@ import pandas as pd
 
 from features.vocabulary import Channel
 from training.world.clock import Ints
-from training.world.places import FIRST_NAMES, LANGUAGES, REGIONS, SEGMENTS
-from training.world.realm import Realm
-from training.world.tables import coded_series, times_series
+from training.world.facts.ledger import coded_series, times_series
+from training.world.life.realm import Realm
+from training.world.people.places import FIRST_NAMES, LANGUAGES, REGIONS, SEGMENTS
 
 _NAMES = tuple(name for names in FIRST_NAMES for name in names)
 _VENDOR_KINDS = ("courier", "taxi", "repair", "hotel")

@@ -15,11 +15,11 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from features.tables import CONTRACTS, DTYPES, Column, Kind, TableContract, Tables, empty_table
+from features.tables import CONTRACTS, Column, Kind, TableContract, Tables, empty_table
 from features.vocabulary import Arm, Outcome
-from training.world import places
-from training.world.clock import NEVER, Ints, Micros, to_micros
-from training.world.response import CHANNELS, TRIGGERS
+from training.world.clock import NEVER, Ints, Micros
+from training.world.mail.response import CHANNELS, TRIGGERS
+from training.world.people import places
 
 Codes = npt.NDArray[np.int64]
 AnyArray = npt.NDArray[np.generic]

@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 
 from features.errors import BadInputError
-from training.world.cases import NO_CASE
 from training.world.clock import Ints, Micros, to_moment
-from training.world.messages import Mail
-from training.world.realm import Realm
-from training.world.response import CHANNELS, TRIGGERS, Approach, wordings_of
-from training.world.tables import ARMS
+from training.world.facts.ledger import ARMS
+from training.world.life.cases import NO_CASE
+from training.world.life.realm import Realm
+from training.world.mail.messages import Mail
+from training.world.mail.response import CHANNELS, TRIGGERS, Approach, wordings_of
 
 CANDIDATE_COLUMNS = ("customer_id", "trigger", "channel", "send_at", "variant")
 MESSAGE_COLUMNS = ("message_id", "decision_id", "customer_id", "trigger", "channel", "variant") + (

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.vocabulary import Channel, Outcome, Trigger
-from training.world.accounts import recover, turn
-from training.world.cases import NO_CASE
 from training.world.clock import (
     HOUR,
     NEVER,
@@ -24,10 +22,12 @@ from training.world.clock import (
     after,
     hours_between,
 )
+from training.world.facts.ledger import OUTCOMES
+from training.world.life.accounts import recover, turn
+from training.world.life.cases import NO_CASE
+from training.world.life.realm import INDEX, Life, Realm
 from training.world.luck import Keys
-from training.world.moods import CONTENT, DISSATISFIED
-from training.world.realm import INDEX, Life, Realm
-from training.world.response import (
+from training.world.mail.response import (
     CHANNELS,
     DELAY_HOURS,
     DELAY_SHARES,
@@ -37,10 +37,9 @@ from training.world.response import (
     P_BOUNCE,
     SPEED,
     Approach,
-    Response,
     respond,
 )
-from training.world.tables import OUTCOMES
+from training.world.people.moods import CONTENT, DISSATISFIED
 
 _EMAIL = CHANNELS.index(Channel.EMAIL)
 _P_CLICK = 0.12

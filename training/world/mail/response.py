@@ -19,8 +19,8 @@ import pandas as pd
 
 from features.vocabulary import Channel, Trigger
 from training.world.clock import Flags, Floats, Ints, Micros, hour_of_week
-from training.world.places import ZONES
-from training.world.population import N_TASTES, Population
+from training.world.people.places import ZONES
+from training.world.people.population import N_TASTES, Population
 from training.world.scenario import Scenario
 
 TRIGGERS = tuple(Trigger)

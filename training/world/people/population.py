@@ -15,7 +15,7 @@ import pandas as pd
 from features.vocabulary import Channel
 from training.world.clock import Flags, Floats, Ints, Micros, day_start
 from training.world.luck import Luck
-from training.world.places import (
+from training.world.people.places import (
     FIRST_NAMES,
     LANGUAGES,
     PLAN_LIMITS,

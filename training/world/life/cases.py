@@ -13,7 +13,7 @@ import numpy as np
 
 from features.vocabulary import Trigger
 from training.world.clock import DAY, NEVER, Flags, Floats, Ints, Micros, hours_between
-from training.world.response import TRIGGERS
+from training.world.mail.response import TRIGGERS
 
 NO_CASE: Final = -1
 

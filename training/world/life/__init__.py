@@ -1,0 +1,1 @@
+"""What happens by itself: visits, shopping, accounts, problems, and what comes due."""

@@ -1,0 +1,1 @@
+"""Messages: what is sent, how customers respond, what comes of it."""

@@ -1,0 +1,1 @@
+"""Who the customers are and what mood they are in."""
