@@ -14,6 +14,9 @@ _N_THREADS = 2
 _MANY_ROWS = 50_000
 _MANY_POSITIVES = 50
 _PATIENCE = 40
+_GROUP_TREES = 40
+
+Params = dict[str, str | int | float | bool]
 
 
 @dataclass(frozen=True)
@@ -75,13 +78,12 @@ def fit_booster(
     train: LabelledRows,
     calibration: LabelledRows,
     seed: int,
-    settings: BoosterSettings | None = None,
-    categorical: Sequence[int] = (),
+    groups: Sequence[int] = (),
 ) -> FittedBooster:
     """Fit trees on `train`, stop them early and calibrate them on `calibration`.
 
-    The same rows and seed give the same model, byte for byte. With fewer than
-    50 positives (or negatives) the trees are `RARE`; with none the model is the constant rate.
+    The same rows and seed give the same model, byte for byte. With fewer than 50 positives (or
+    negatives) the trees are `RARE`; with none at all the model is the constant rate.
 
     Args:
         name: What it predicts.
@@ -89,45 +91,71 @@ def fit_booster(
         train: Earlier rows.
         calibration: Later rows.
         seed: Of the sampling of rows and features.
-        settings: How trees are grown; None chooses by the number of positives.
-        categorical: Columns that are positions in a closed set.
+        groups: Columns that are positions in closed sets. The first trees learn the rates of
+            their groups, and all others what the remaining features add to that.
     """
     n_scarce = min(int(train.labels.sum()), int((~train.labels).sum()))
-    chosen = settings or (BoosterSettings() if n_scarce >= _MANY_POSITIVES else RARE)
-    # Below this size threads wait for each other, above all on a busy machine.
-    n_threads = _N_THREADS if len(train.labels) >= _MANY_ROWS else 1
-    params = _write_params(chosen, seed=seed, n_threads=n_threads)
-    fitted_on = lightgbm.Dataset(
-        train.X,
-        label=train.labels,
-        feature_name=list(signature.names),
-        categorical_feature=list(categorical),
-        params=params,
-    )
+    is_rare = n_scarce < _MANY_POSITIVES
+    settings = RARE if is_rare else BoosterSettings()
+    params = _write_params(settings, seed=seed, n_rows=len(train.labels))
+    rows = _to_dataset(train, names=signature.names, groups=groups, params=params)
     booster = lightgbm.train(
         params,
-        fitted_on,
-        num_boost_round=chosen.max_rounds,
-        valid_sets=[fitted_on.create_valid(calibration.X, label=calibration.labels)],
+        rows,
+        num_boost_round=settings.max_rounds,
+        valid_sets=[rows.create_valid(calibration.X, label=calibration.labels)],
         callbacks=[lightgbm.early_stopping(_PATIENCE, verbose=False)],
+        init_model=None
+        if is_rare or not groups
+        else _learn_groups(train, names=signature.names, groups=groups, params=params),
     )
     if n_scarce == 0:
         fitted = fit_constant(np.concatenate([train.labels, calibration.labels]))
     else:
         raw = np.asarray(booster.predict(calibration.X, num_threads=1), dtype=np.float64)
         fitted = fit_platt(raw, labels=calibration.labels)
-    text = booster.model_to_string(num_iteration=booster.best_iteration)
-    gain = np.asarray(booster.feature_importance(importance_type="gain"), dtype=np.float64)
+    n_trees = int(booster.best_iteration)
+    gain = booster.feature_importance(importance_type="gain", iteration=n_trees)
     return FittedBooster(
-        model=BoosterModel(name, "", signature, text, fitted),
-        n_trees=int(booster.best_iteration),
-        importance=gain / max(gain.sum(), np.finfo(float).tiny),
+        model=BoosterModel(
+            name, "", signature, booster.model_to_string(num_iteration=n_trees), fitted
+        ),
+        n_trees=n_trees,
+        importance=gain / max(float(gain.sum()), np.finfo(float).tiny),
     )
 
 
-def _write_params(
-    settings: BoosterSettings, *, seed: int, n_threads: int
-) -> dict[str, str | int | float | bool]:
+def _learn_groups(
+    train: LabelledRows, *, names: tuple[str, ...], groups: Sequence[int], params: Params
+) -> lightgbm.Booster:
+    """A few trees that see the groups' columns alone."""
+    X = np.zeros_like(train.X)
+    X[:, groups] = train.X[:, groups]
+    first = params | {
+        "learning_rate": 0.3,
+        "min_data_in_leaf": 20,
+        "lambda_l2": 10.0,
+        "feature_fraction": 1.0,
+        "bagging_fraction": 1.0,
+    }
+    rows = _to_dataset(LabelledRows(X, train.labels), names=names, groups=groups, params=first)
+    return lightgbm.train(first, rows, num_boost_round=_GROUP_TREES)
+
+
+def _to_dataset(
+    rows: LabelledRows, *, names: tuple[str, ...], groups: Sequence[int], params: Params
+) -> lightgbm.Dataset:
+    return lightgbm.Dataset(
+        rows.X,
+        label=rows.labels,
+        feature_name=list(names),
+        categorical_feature=list(groups),
+        params=params,
+        free_raw_data=False,  # trees that continue others look at the rows again
+    )
+
+
+def _write_params(settings: BoosterSettings, *, seed: int, n_rows: int) -> Params:
     return {
         "objective": "binary",
         "learning_rate": settings.learning_rate,
@@ -138,7 +166,8 @@ def _write_params(
         "bagging_fraction": settings.bagging_fraction,
         "bagging_freq": 1,
         "seed": seed,
-        "num_threads": n_threads,
+        # On few rows threads wait for each other, above all on a busy machine.
+        "num_threads": _N_THREADS if n_rows >= _MANY_ROWS else 1,
         "deterministic": True,
         "force_row_wise": True,
         "verbosity": -1,

@@ -113,7 +113,7 @@ def train_channel(dataset: ChannelDataset, *, seed: int) -> TrainedChannel | Not
             train=_label(dataset.take(split.train), outcome),
             calibration=_label(dataset.take(split.calibration), outcome),
             seed=seed,
-            categorical=(len(signature.names) - 2, len(signature.names) - 1),
+            groups=(len(signature.names) - 2, len(signature.names) - 1),
         )
         by_outcome[outcome] = _test(fitted, outcome, test=test, rates=rates, seed=seed)
     model = ChannelModel(

@@ -5,7 +5,7 @@ from typing import Final
 from features.conditions import one_of
 from features.declarations import Aggregate, Combination, Derived, Feature, over_windows
 
-WINDOWS: Final = (7, 30, 90)
+_WINDOWS = (7, 30, 90)
 
 
 def _count(name: str, *kinds: str) -> Feature:
@@ -63,7 +63,7 @@ _PURCHASES = _count("purchases", "purchase")
 
 DAYS_SINCE_ACTIVITY: Final = _recency("days_since_last_activity")
 
-ACTIVITY_COUNTS: Final = over_windows(_ACTIVITY, days=WINDOWS)
+ACTIVITY_COUNTS: Final = over_windows(_ACTIVITY, days=_WINDOWS)
 
 ACTIVITY: Final[tuple[Feature | Derived, ...]] = (
     DAYS_SINCE_ACTIVITY,
@@ -71,9 +71,9 @@ ACTIVITY: Final[tuple[Feature | Derived, ...]] = (
     _recency("days_since_last_feature_use", "feature_use"),
     _recency("days_since_last_purchase", "purchase"),
     *ACTIVITY_COUNTS,
-    *over_windows(_LOGINS, days=WINDOWS),
-    *over_windows(_SESSIONS, days=WINDOWS),
-    *over_windows(_PURCHASES, days=WINDOWS),
+    *over_windows(_LOGINS, days=_WINDOWS),
+    *over_windows(_SESSIONS, days=_WINDOWS),
+    *over_windows(_PURCHASES, days=_WINDOWS),
     *_trend("activity_trend", _ACTIVITY),
     *_trend("login_trend", _LOGINS),
     *_trend("session_trend", _SESSIONS),

@@ -51,9 +51,8 @@ def make_page(
 
 def _churn_section(real: RealResult) -> Section:
     found = real.training.churn
-    listed = tuple(f"Assumed: {assumption}" for assumption in real.assumptions)
     if isinstance(found, NotEnoughData):
-        return Section("Real households: who is about to leave", (found.reason, *listed))
+        return Section("Real households: who is about to leave", (found.reason,))
     m = found.metrics
     gain = (
         f"On months later than anything it was trained on, the model ranks with an AUC of "
@@ -68,7 +67,8 @@ def _churn_section(real: RealResult) -> Section:
     ]
     return Section(
         "Real households: who is about to leave",
-        (gain, *listed),
+        (gain, "The data does not say everything; what had to be assumed:"),
+        points=real.assumptions,
         grids=(Grid(("measure", "model", "recency only", "difference"), rows),),
         pictures=_pictures(found),
     )

@@ -13,6 +13,7 @@ import pytest
 from features.checks import require_valid
 from features.tables import Tables
 from training.registry.tracking import Tracking
+from training.train import train_all
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 N_DAYS = 210
@@ -31,9 +32,10 @@ def shop_tables() -> Tables:
     """1,000 customers over 210 days.
 
     Customers come at their own pace, every other one only in the evening, until they are lost all
-    of a sudden: so the same silence means little of a slow one and much of a fast one. Messages go to a random channel every ten days,
-    and what comes of them depends on the channel alone (`P_OPEN`, `P_CONVERT`), but for opens by
-    SMS of the older half, which are three times as likely.
+    of a sudden: so the same silence means little of a slow one and much of a fast one. Messages
+    go to a random channel every ten days, and what comes of them depends on the channel alone
+    (`P_OPEN`, `P_CONVERT`), but for opens by SMS of the older half, which are three times as
+    likely.
     """
     rng = np.random.default_rng(20260101)
     n = 1000
@@ -141,3 +143,25 @@ def make_tracking(empty_store: Path, tmp_path: Path) -> Callable[[], Tracking]:
         return Tracking.in_folder(tmp_path)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def trained_store(
+    empty_store: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    shop_tables: Tables,
+    shop_end: datetime,
+) -> Path:
+    """A folder with every model of the shop as challenger."""
+    folder = tmp_path_factory.mktemp("trained_store")
+    shutil.copy(empty_store / "mlflow.db", folder)
+    tracking = Tracking.in_folder(folder)
+    train_all(shop_tables, known_until=shop_end, tracking=tracking, seed=1)
+    return folder
+
+
+@pytest.fixture
+def trained_tracking(trained_store: Path, tmp_path: Path) -> Tracking:
+    """The shop's challengers in a store that the test may change."""
+    shutil.copy(trained_store / "mlflow.db", tmp_path)
+    return Tracking.in_folder(tmp_path)

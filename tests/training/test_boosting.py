@@ -1,12 +1,11 @@
 import numpy as np
 import pytest
 
-from training.boosting import RARE, BoosterSettings, FittedBooster, LabelledRows, fit_booster
+from training.boosting import RARE, FittedBooster, LabelledRows, fit_booster
 from training.measures import Bools, Floats, make_auc
 from training.registry.servable import FeatureSignature
 
 SIGNATURE = FeatureSignature(("signal", "group", "noise"), "digest")
-FEW = BoosterSettings(max_rounds=80)
 
 
 def draw(seed: int, *, n: int = 3_000, base: float = -2.0) -> tuple[Floats, Bools]:
@@ -26,7 +25,7 @@ def fit(train: LabelledRows, calibration: LabelledRows, *, seed: int = 1) -> Fit
         train=train,
         calibration=calibration,
         seed=seed,
-        categorical=(1,),
+        groups=(1,),
     )
 
 
@@ -47,10 +46,21 @@ def test_booster_is_the_same_byte_for_byte_for_the_same_seed() -> None:
 
 
 def test_booster_keeps_only_the_trees_that_help_later_rows() -> None:
-    X, labels = draw(1, n=1_000)
-    noise = LabelledRows(np.random.default_rng(9).normal(size=X.shape).round(1) * 0 + X, ~labels)
-    fitted = fit(LabelledRows(X, labels), noise)
-    assert fitted.n_trees == 1
+    X, labels = draw(1)
+    helped = fit(LabelledRows(X, labels), LabelledRows(*draw(2)))
+    misled = fit(LabelledRows(X, labels), LabelledRows(X, ~labels))
+    assert misled.n_trees < helped.n_trees / 2
+
+
+def test_booster_begins_with_the_rates_of_the_groups() -> None:
+    rng = np.random.default_rng(6)
+    n = 4_000
+    X = np.column_stack([rng.normal(size=n), rng.integers(0, 5, n), rng.normal(size=n)])
+    rates = np.array([0.02, 0.3, 0.05, 0.12, 0.5])
+    labels = rng.random(n) < rates[X[:, 1].astype(int)]
+    fitted = fit(LabelledRows(X[:3000], labels[:3000]), LabelledRows(X[3000:], labels[3000:]))
+    groups = np.column_stack([np.zeros(5), np.arange(5), np.zeros(5)])
+    np.testing.assert_allclose(fitted.model.predict(groups), rates, rtol=0.35)
 
 
 def test_rare_label_gets_few_shallow_trees_and_an_honest_level() -> None:

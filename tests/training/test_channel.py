@@ -51,7 +51,7 @@ def test_channel_model_finds_the_rate_of_every_channel(trained: TrainedChannel) 
     for channel, rate in truth.items():
         assert predict(trained, Outcome.OPENED, channel) == pytest.approx(rate, rel=0.2)
     converted = [predict(trained, Outcome.CONVERTED, channel) for channel in truth]
-    assert converted[0] > converted[1] > converted[2]
+    assert converted[0] > 1.5 * max(converted[1:])
 
 
 def test_channel_model_learns_who_opens_where_constant_rates_cannot(

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,6 +50,15 @@ class Grid:
     rows: Sequence[Sequence[str]]
     caption: str = ""
 
+    def is_number(self, column: int) -> bool:
+        """Whether every cell of a column begins like a number; such columns are set right.
+
+        >>> grid = Grid(("name", "n"), [("a", "1,200"), ("b", "-3.5 [-4, -3]")])
+        >>> grid.is_number(0), grid.is_number(1)
+        (False, True)
+        """
+        return all(re.match(r"[-+]?\d", row[column]) for row in self.rows)
+
 
 @dataclass(frozen=True)
 class Section:
@@ -57,6 +67,7 @@ class Section:
     Attributes:
         title: Heading.
         paragraphs: Plain words first.
+        points: A list, after the paragraphs.
         grids: Tables.
         pictures: Plots.
         listing: Text kept as it is, e.g. a record; empty for none.
@@ -64,6 +75,7 @@ class Section:
 
     title: str
     paragraphs: Sequence[str] = ()
+    points: Sequence[str] = ()
     grids: Sequence[Grid] = ()
     pictures: Sequence[Picture] = ()
     listing: str = ""

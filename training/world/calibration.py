@@ -1,7 +1,7 @@
 """Figures that say whether a world is plausible and leaves room to do better than rules."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -9,8 +9,8 @@ import pandas as pd
 from features.tables import Tables
 from features.vocabulary import Outcome
 from training.world.clock import HOUR, hour_of_week, to_micros
+from training.world.codes import CHANNELS, TRIGGERS
 from training.world.mail.history import EVERY_HOURS, STYLES
-from training.world.mail.response import CHANNELS, TRIGGERS
 from training.world.mail.rules import RULE_HOURS, RULE_RANK
 from training.world.people.places import ZONES
 from training.world.simulated import SimulatedWorld
@@ -72,9 +72,9 @@ def _delays(tables: Tables) -> pd.Series:
     return pd.Series({limit: float((hours <= limit).mean()) for limit in (1.0, 6.4, 24.0, 168.0)})
 
 
-def _open_rates(tables: Tables, *, before: pd.Timestamp) -> pd.DataFrame:
+def _open_rates(tables: Tables, *, before: datetime) -> pd.DataFrame:
     messages = tables["messages"]
-    old = messages[messages["sent_at"] < before]
+    old = messages[messages["sent_at"] < pd.Timestamp(before)]
     opened = old["message_id"].isin(_opens(tables)["message_id"])
     return old.assign(opened=opened).pivot_table(
         index="trigger", columns="channel", values="opened", aggfunc="mean"
@@ -119,7 +119,7 @@ def _fresh_candidates(world: SimulatedWorld, *, runs: int) -> pd.DataFrame:
 
 
 def _permitted(world: SimulatedWorld, cases: pd.DataFrame) -> pd.DataFrame:
-    """Channels with consent x hours outside the quiet ones x styles; `by_rule` marks the rules' own."""
+    """Channels with consent x hours that are not quiet x styles; `by_rule` marks the rules' own."""
     customers = world.tables(world.now)["customers"]
     cases = cases.merge(customers, on="customer_id")
     cases["case"] = cases["customer_id"] + cases["trigger"] + cases["opened_at"].astype("str")

@@ -1,10 +1,10 @@
 """Where chance comes from: one seed, a generator per day and subject, and luck tied to a message.
 
 Nothing is drawn from a running stream. Organic life of a day comes from a counter-based generator
-(Philox; Salmon et al. 2011) keyed by seed, subject and day, in arrays over all customers, so that it
-is the same whatever messages were sent and however `advance` was cut into steps. What comes of a
-message is a stable hash of seed, customer, trigger, channel and moment: two policies that send the
-same message share its luck, and the order in which messages are handed over changes nothing.
+(Philox; Salmon et al. 2011) keyed by seed, subject and day, in arrays over all customers: the same
+whatever messages were sent and however `advance` was cut into steps. What comes of a message is a
+stable hash of seed, customer, trigger, channel and moment: two policies that send the same message
+share its luck, and the order in which messages are handed over changes nothing.
 """
 
 from functools import cache

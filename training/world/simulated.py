@@ -13,6 +13,7 @@ from features.economics import default_economics
 from features.errors import BadInputError
 from features.tables import Tables
 from training.world.clock import HOUR, NEVER, day_start, to_micros, to_moment
+from training.world.codes import TRIGGERS
 from training.world.facts.frames import customers_frame, vendors_frame
 from training.world.facts.ledger import Facts
 from training.world.life import accounts, problems, shopping, visits
@@ -24,8 +25,7 @@ from training.world.luck import Luck
 from training.world.mail.history import EVERY_HOURS, HistoryPolicy
 from training.world.mail.intake import read_candidates, read_messages
 from training.world.mail.messages import Outbox, receive
-from training.world.mail.response import TRIGGERS
-from training.world.people.population import draw_population
+from training.world.people.draw import draw_population
 from training.world.scenario import CALM, Scenario
 from training.world.truth import TrueValue, value_messages
 from training.world.worth import weigh
@@ -109,10 +109,8 @@ class SimulatedWorld:
 
     def true_terms(self, candidates: pd.DataFrame) -> TrueValue:
         """The terms that add up to `true_value`."""
-        approach, case = read_candidates(self._realm, candidates, now=self._clock)
-        return value_messages(
-            self._realm, approach, case=case, now=self._clock, economics=default_economics()
-        )
+        approach = read_candidates(self._realm, candidates, now=self._clock)
+        return value_messages(self._realm, approach, now=self._clock, economics=default_economics())
 
     def conditions(self) -> pd.DataFrame:
         """Which triggers are true for whom now, the truth behind detectors.

@@ -1,9 +1,9 @@
 """The true value of a message, in closed form.
 
-The value is expected cents, net of the cost of sending, of this one message sent at `send_at` against
-no message, with no further message, given everything about the customer (latent traits, mood, load,
-open cases, what earlier messages have already brought about) but nothing that has not happened yet.
-With p = P(arrives) x P(customer is still there) it is
+The value is expected cents, net of the cost of sending, of this one message sent at `send_at`
+against no message, with no further message, given everything about the customer (latent traits,
+mood, load, open cases, what earlier messages have brought about) but nothing that has not happened
+yet. With p = P(arrives) x P(customer is still there) it is
 
     - cost + p x { p_seen x (gain - p_unsubscribe x channel) - patience }
          + P(arrives) x p_seen x lost x (P(lost | dissatisfied) - P(lost | content))
@@ -23,12 +23,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.economics import Economics
-from training.world.clock import NEVER, Floats, Ints, day_of, hours_between
+from training.world.clock import NEVER, Floats, day_of, hours_between
+from training.world.codes import CHANNELS
 from training.world.life.cases import NO_CASE
 from training.world.life.realm import Realm
 from training.world.mail.messages import load_at, reaches
 from training.world.mail.response import (
-    CHANNELS,
     FADE_HOURS,
     IS_SERVICE,
     P_BOUNCE,
@@ -70,14 +70,13 @@ class TrueValue:
 
 
 def value_messages(
-    realm: Realm, approach: Approach, *, case: Ints, now: int, economics: Economics
+    realm: Realm, approach: Approach, *, now: int, economics: Economics
 ) -> TrueValue:
     """The true value of each message, were it alone.
 
     Args:
         realm: The world as it is at `now`.
         approach: The messages, sent at `now` or later, (n,).
-        case: Rows of the cases they are about, NO_CASE for none, (n,).
         now: Nothing from this moment on is used.
         economics: Prices of sending.
     """
@@ -99,18 +98,18 @@ def value_messages(
     leaves = there * response.p_seen * response.p_unsubscribe * stays
     return TrueValue(
         send_cost=-send_cents[channel],
-        gain=there * response.p_seen * _gain(realm, approach, response, case=case, now=now),
-        kept=at_stake * moods[:, 1] * np.where(case == NO_CASE, 0.0, response.save),
+        gain=there * response.p_seen * _gain(realm, approach, response, now=now),
+        kept=at_stake * moods[:, 1] * np.where(approach.case == NO_CASE, 0.0, response.save),
         irritated=-at_stake * moods[:, 0] * response.p_irritate,
         unsubscribed=-leaves * realm.worth.channel[season, who, channel],
         worn=-there * realm.worth.patience[season, who],
     )
 
 
-def _gain(realm: Realm, approach: Approach, response: Response, *, case: Ints, now: int) -> Floats:
+def _gain(realm: Realm, approach: Approach, response: Response, *, now: int) -> Floats:
     """Cents gained when the message is seen by a customer who is still there, (n,)."""
     cases, worth = realm.cases, realm.worth
-    row = np.maximum(case, 0)
+    row = np.maximum(approach.case, 0)
     service = IS_SERVICE[approach.trigger]
     speed = SPEED[approach.channel]
     undecided = cases.p_undecided(row, now=now)
@@ -130,5 +129,5 @@ def _gain(realm: Realm, approach: Approach, response: Response, *, case: Ints, n
     gain = response.power * np.where(
         service, worth.support_call * p_call, order * fade * p_needs_it
     )
-    idle = (case == NO_CASE) | cases.won[row] | (cases.happens_at[row] < now)
+    idle = (approach.case == NO_CASE) | cases.won[row] | (cases.happens_at[row] < now)
     return np.where(idle, 0.0, gain)

@@ -7,6 +7,7 @@ import numpy as np
 from features.economics import Economics
 from features.vocabulary import Trigger
 from training.world.clock import Floats
+from training.world.codes import CHANNELS, TRIGGERS
 from training.world.life.market import Market
 from training.world.life.rates import (
     CASES_PER_MONTH,
@@ -23,12 +24,10 @@ from training.world.life.rates import (
     p_call,
 )
 from training.world.mail.response import (
-    CHANNELS,
     FADE_HOURS,
     IS_SERVICE,
     POWER,
     SPEED,
-    TRIGGERS,
     mean_seen,
     reads_in_time,
 )

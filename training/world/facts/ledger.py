@@ -1,13 +1,11 @@
 """From what happened to the tables of the contracts: collected in codes, decoded when asked for.
 
 Facts arrive as arrays of positions, moments and numbers, some of them about moments yet to come
-(a parcel's next scan). When the tables are asked for, the rows that have become known since the last
-time are sorted, decoded and appended to the frames that are kept, so a daily call is cheap.
+(a parcel's next scan). When the tables are asked for, the rows that have become known since the
+last time are sorted, decoded and appended to the frames that are kept: a daily call is cheap.
 """
 
-import os
 from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
@@ -15,17 +13,14 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from features.tables import CONTRACTS, Column, Kind, TableContract, Tables, empty_table
-from features.vocabulary import Arm, Outcome
+from features.tables import CONTRACTS, Column, Kind, TableContract, empty_table
 from training.world.clock import NEVER, Ints, Micros
-from training.world.mail.response import CHANNELS, TRIGGERS
+from training.world.codes import ARMS, CHANNELS, OUTCOMES, TRIGGERS
 from training.world.people import places
 
 Codes = npt.NDArray[np.int64]
 AnyArray = npt.NDArray[np.generic]
 
-OUTCOMES = tuple(Outcome)
-ARMS = tuple(Arm)
 STATUSES = ("active", "canceled")
 TOPICS = (*places.TICKET_TOPICS, *TRIGGERS)
 """Topics of tickets; a call about a trigger's problem has the trigger's name."""
@@ -134,7 +129,7 @@ class Facts:
             return
         contract = CONTRACTS[name]
         rows = {c.name: _joined(chunks, c) for c in contract.columns}
-        ready = rows[contract.known_at] < now
+        ready = rows[contract.known_at].astype(np.int64) < now
         self._waiting[name] = (
             [] if ready.all() else [{column: values[~ready] for column, values in rows.items()}]
         )
@@ -186,17 +181,8 @@ def coded_series(codes: Codes, book: tuple[str, ...] | list[str]) -> pd.Series:
     return _text_series(_taken(pa.array(book, pa.large_string()), codes))
 
 
-def write_tables(tables: Tables, folder: Path) -> None:
-    """Write each table as `<name>.parquet`; a file appears whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, frame in tables.items():
-        unfinished = folder / f".{name}.parquet.unfinished"
-        frame.to_parquet(unfinished, index=False)
-        os.replace(unfinished, folder / f"{name}.parquet")  # noqa: PTH105 (atomic on every system)
-
-
 _NULLS: Mapping[Kind, float | int | bool] = MappingProxyType(
-    {kind: -1 for kind in Kind} | {Kind.TIME: NEVER, Kind.DATE: NEVER, Kind.NUMBER: np.nan}
+    dict.fromkeys(Kind, -1) | {Kind.TIME: NEVER, Kind.DATE: NEVER, Kind.NUMBER: np.nan}
 )
 
 

@@ -1,7 +1,7 @@
 """Accounts: moods and leaving, subscriptions, cards, invoices, tickets and surveys.
 
-Whoever turns dissatisfied shows it: at once in an escalated ticket or a disputed invoice for some, in
-later payments, more tickets and lower answers to surveys for all, and in fewer visits (`visits`).
+Whoever turns dissatisfied shows it: some at once in a ticket that stays open for weeks, all in
+later payments, disputes, more tickets, lower answers to surveys, and fewer visits (`visits`).
 """
 
 import numpy as np
@@ -63,7 +63,7 @@ def change_moods(realm: Realm, day: int) -> None:
 
 
 def turn(realm: Realm, who: Ints, at: Micros, *, day: int) -> None:
-    """These customers have just turned dissatisfied: a risk of churn until they recover or leave."""
+    """These customers have just turned dissatisfied: at risk until they recover or leave."""
     realm.life.mood[who] = DISSATISFIED
     realm.life.turned_on[who] = day
     _open_risk(realm, who, at)

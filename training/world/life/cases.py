@@ -1,19 +1,21 @@
 """Cases: one trigger being true for one customer, and what happens if nobody writes.
 
-A service case may end in a call to support, a marketing case in the purchase the customer would have
-made anyway. Either way the moment is drawn when the case opens and lies hidden until it comes; a
-message that is seen before it may prevent the call or bring a purchase that would not have come.
+A service case may end in a call to support, a marketing case in the purchase that the customer
+would have made anyway. The moment is drawn when the case opens and lies hidden until it comes; a
+message that is seen before it may prevent the call, or bring a purchase that would not have come.
 Cases are kept in the order in which they are opened and never moved, so their rows are names.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
 
 from features.vocabulary import Trigger
 from training.world.clock import DAY, NEVER, Flags, Floats, Ints, Micros, hours_between
-from training.world.mail.response import TRIGGERS
+from training.world.codes import TRIGGERS
 
 NO_CASE: Final = -1
 
@@ -34,7 +36,7 @@ class NewCases:
         onset_at: The call (purchase) comes at onset + Exp(rate), if it comes.
         rate: Per hour.
         p_event: Chance that it comes.
-        p_exit: Chance that the case ends by itself between opening and onset, evenly over that time.
+        p_exit: Chance that the case ends by itself, evenly between opening and onset.
         happens_at: The drawn moment of the event; NEVER where it doesn't come.
         amount_cents: Marketing: amount of the order.
         item: Item of the order, -1 for none.
@@ -53,60 +55,57 @@ class NewCases:
     item: Ints
 
 
-_INTEGERS = ("customer", "trigger", "opened_at", "closes_at", "onset_at", "happens_at") + (
-    "amount_cents",
-    "item",
+_DTYPES: Mapping[str, type[np.int64 | np.float64 | np.bool_]] = MappingProxyType(
+    dict.fromkeys(("customer", "trigger", "opened_at", "closes_at", "onset_at"), np.int64)
+    | dict.fromkeys(("rate", "p_event", "p_exit"), np.float64)
+    | dict.fromkeys(("happens_at", "amount_cents", "item", "message", "seen_at"), np.int64)
+    | dict.fromkeys(("done", "won"), np.bool_)
 )
-_NUMBERS = ("rate", "p_event", "p_exit")
 
 
 class Cases:
-    """All cases so far, as growing columns.
+    """All cases so far, in columns of `n` rows (the arrays have room for more).
 
-    Besides the columns of `NewCases`: `done` (the event has been written to the tables), `won` (a
-    message has already had its effect), `message` and `seen_at` (the last message seen about it).
+    Attributes:
+        n: Number of cases.
+        done: The event has been written to the facts.
+        won: A message has had its effect already.
+        message: Position of the last message about it that was seen, -1 for none.
+        seen_at: When that was.
     """
-
-    def __init__(self) -> None:
-        self.n = 0
-        self._first_live = 0
-        self._capacity = 1024
-        for name in (*_INTEGERS, "message", "seen_at"):
-            setattr(self, name, np.zeros(self._capacity, dtype=np.int64))
-        for name in _NUMBERS:
-            setattr(self, name, np.zeros(self._capacity))
-        for name in ("done", "won"):
-            setattr(self, name, np.zeros(self._capacity, dtype=np.bool_))
-        self._index: tuple[Ints, Ints] | None = None
 
     customer: Ints
     trigger: Ints
     opened_at: Micros
     closes_at: Micros
     onset_at: Micros
+    rate: Floats
+    p_event: Floats
+    p_exit: Floats
     happens_at: Micros
     amount_cents: Ints
     item: Ints
     message: Ints
     seen_at: Micros
-    rate: Floats
-    p_event: Floats
-    p_exit: Floats
     done: Flags
     won: Flags
 
+    def __init__(self) -> None:
+        self.n = 0
+        self._first_live = 0
+        self._index: tuple[Ints, Ints] | None = None
+        for name, dtype in _DTYPES.items():
+            setattr(self, name, np.zeros(1024, dtype=dtype))
+
     def open(self, new: NewCases) -> Ints:
         """Add cases; their rows."""
-        n_new = len(new.customer)
-        self._reserve(self.n + n_new)
-        rows = np.arange(self.n, self.n + n_new)
-        for name in (*_INTEGERS, *_NUMBERS):
-            getattr(self, name)[rows] = getattr(new, name)
+        rows = np.arange(self.n, self.n + len(new.customer))
+        self.n += len(rows)
+        self._make_room()
+        for column in fields(new):
+            getattr(self, column.name)[rows] = getattr(new, column.name)
         self.message[rows] = -1
         self.seen_at[rows] = NEVER
-        self.done[rows] = False
-        self.won[rows] = False
-        self.n += n_new
         self._index = None
         return rows
 
@@ -124,8 +123,8 @@ class Cases:
     def due(self, until: int) -> Ints:
         """Rows whose event came before `until` and is not written yet."""
         live = self.live()
-        found = (self.happens_at[live] < until) & ~self.done[live]
-        return np.flatnonzero(found) + live.start
+        rows: Ints = np.arange(live.start, live.stop)
+        return rows[(self.happens_at[live] < until) & ~self.done[live]]
 
     def latest(self, customer: Ints, trigger: Ints, *, now: int) -> Ints:
         """The row of each customer's last case of the trigger if it is true at `now`, else NO_CASE.
@@ -154,10 +153,11 @@ class Cases:
         open_now = (self.opened_at[live] < now) & (self.closes_at[live] > now)
         rows = np.flatnonzero(open_now) + live.start
         rows = rows[self.latest(self.customer[rows], self.trigger[rows], now=now) == rows]
-        return rows[np.lexsort([self.trigger[rows], self.customer[rows]])]
+        ordered: Ints = rows[np.lexsort([self.trigger[rows], self.customer[rows]])]
+        return ordered
 
     def p_undecided(self, row: Ints, *, now: int) -> Floats:
-        """P(the event had not come and the case not ended by itself by `now`), as seen at opening."""
+        """P(by `now` the event has not come nor the case ended by itself), as of its opening."""
         waited = np.maximum(hours_between(self.onset_at[row], now), 0.0)
         come = self.p_event[row] * -np.expm1(-self.rate[row] * waited)
         span = np.maximum(self.onset_at[row] - self.opened_at[row], 1)
@@ -165,14 +165,13 @@ class Cases:
         undecided: Floats = 1.0 - come - self.p_exit[row] * elapsed
         return undecided
 
-    def _reserve(self, wanted: int) -> None:
-        if wanted <= self._capacity:
+    def _make_room(self) -> None:
+        room = len(self.customer)
+        if self.n <= room:
             return
-        self._capacity = max(wanted, 2 * self._capacity)
-        for name in (*_INTEGERS, *_NUMBERS, "message", "seen_at", "done", "won"):
-            column = getattr(self, name)
-            grown = np.zeros(self._capacity, dtype=column.dtype)
-            grown[: self.n] = column[: self.n]
+        for name, dtype in _DTYPES.items():
+            grown = np.zeros(2 * self.n, dtype=dtype)
+            grown[:room] = getattr(self, name)
             setattr(self, name, grown)
 
     def _start(self) -> int:

@@ -1,4 +1,4 @@
-"""What comes due: calls and purchases of cases, written to the tables when their moment has passed."""
+"""What comes due: calls and purchases, written to the facts when their moment has passed."""
 
 from typing import Final
 
@@ -6,7 +6,8 @@ import numpy as np
 
 from features.vocabulary import Outcome
 from training.world.clock import DAY, NEVER, Ints, Micros, after
-from training.world.facts.ledger import OUTCOMES, fact_keys
+from training.world.codes import OUTCOMES
+from training.world.facts.ledger import fact_keys
 from training.world.life.accounts import change_subscriptions
 from training.world.life.realm import Realm
 from training.world.life.shopping import buy
@@ -14,7 +15,7 @@ from training.world.mail.response import IS_SERVICE
 from training.world.people.places import TICKET_TOPICS
 
 ATTRIBUTION_DAYS: Final = 7
-"""A purchase so long after a message about it was seen is booked as its conversion, whoever caused it."""
+"""A purchase so soon after a message was seen is its conversion, whether caused by it or not."""
 
 
 def let_happen(realm: Realm, *, until: int) -> None:

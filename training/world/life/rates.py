@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from features.vocabulary import Trigger
-from training.world.mail.response import TRIGGERS
+from training.world.codes import TRIGGERS
 
 
 @dataclass(frozen=True)

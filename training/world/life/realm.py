@@ -6,20 +6,17 @@ import numpy as np
 
 from features.vocabulary import Trigger
 from training.world.clock import DAY, NEVER, Flags, Floats, Ints, Micros, after, day_of, day_start
+from training.world.codes import INDEX, TRIGGERS
 from training.world.facts.ledger import Facts
 from training.world.life.cases import NO_CASE, Cases, NewCases
 from training.world.life.market import Market
 from training.world.life.rates import EVENT_RATE
 from training.world.luck import Luck
-from training.world.mail.response import TRIGGERS
 from training.world.people.moods import ABSENT, CONTENT, DISSATISFIED
 from training.world.people.places import ACTIVITY_KINDS
 from training.world.people.population import N_CHANNELS, Population
 from training.world.scenario import Scenario
 from training.world.worth import Worth
-
-INDEX = {trigger: position for position, trigger in enumerate(TRIGGERS)}
-"""Position of each trigger."""
 
 
 @dataclass
@@ -67,7 +64,8 @@ class Life:
     @property
     def present(self) -> Flags:
         """Who has signed up and not left."""
-        return (self.mood == CONTENT) | (self.mood == DISSATISFIED)
+        here: Flags = (self.mood == CONTENT) | (self.mood == DISSATISFIED)
+        return here
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import numpy as np
 
 from features.vocabulary import Trigger
 from training.world.clock import DAY, HOUR, NEVER, SECOND, Flags, Floats, Ints, Micros, after
+from training.world.codes import INDEX
 from training.world.facts.ledger import fact_keys
 from training.world.life.rates import (
     DELAY_DAYS,
@@ -22,7 +23,7 @@ from training.world.life.rates import (
     P_SHOP,
     p_call,
 )
-from training.world.life.realm import INDEX, Realm, Views
+from training.world.life.realm import Realm, Views
 from training.world.life.visits import Visits
 from training.world.people.places import ITEMS, REGIONS, SHIPMENT_STATUSES
 

@@ -1,7 +1,7 @@
 """The policy of the history: partly random, with the true propensity of everything it sent.
 
-A job runs every six hours over what has become true since the last run and takes at most one case of
-each customer. A customer belongs to one arm for good: `random` (75 %), `rules` (15 %) or `holdout`
+A job runs every six hours over what has become true since the last run, at most one case of each
+customer. A customer belongs to one arm for good: `random` (75 %), `rules` (15 %) or `holdout`
 (10 %: nothing but notices of disruptions, which go by the rules). The random arm sends with
 probability .85 and then picks each of these evenly:
 
@@ -24,12 +24,12 @@ import pandas as pd
 from features.economics import default_economics
 from features.vocabulary import Arm, Trigger
 from training.world.clock import DAY, HOUR, NEVER, Flags, Floats, Ints, Micros, hour_of_week
-from training.world.facts.ledger import ARMS
+from training.world.codes import ARMS, CHANNELS, INDEX, TRIGGERS
 from training.world.life.cases import NO_CASE
-from training.world.life.realm import INDEX, Realm
+from training.world.life.realm import Realm
 from training.world.luck import Keys
 from training.world.mail.messages import Mail
-from training.world.mail.response import CHANNELS, TRIGGERS, Approach, wordings_of
+from training.world.mail.response import Approach, wordings_of
 from training.world.mail.rules import RULE_HOURS, RULE_RANK
 from training.world.people.places import ZONES
 
@@ -100,7 +100,7 @@ class HistoryPolicy:
         realm.facts.names["variant"] += _VARIANTS
 
     def decide(self, now: int) -> Mail:
-        """Decide about what became true in the last six hours; the messages, written to the facts."""
+        """Decide about what became true in the last six hours; the messages, noted in the facts."""
         occasion = self._find_occasions(now)
         choice = self._choose(occasion, now)
         last = self._last_sent[choice.customer]
@@ -142,10 +142,11 @@ class HistoryPolicy:
         rows, keys = rows[considered], keys[considered]
         order = np.lexsort([luck.uniform(keys, purpose="which"), cases.customer[rows]])
         _, first = np.unique(cases.customer[rows[order]], return_index=True)
-        return rows[order[first]]
+        one_each: Ints = rows[order[first]]
+        return one_each
 
     def _at_risk(self, now: int) -> Ints:
-        """A few of those who stay away for longer than they use to: all that this policy can see."""
+        """A few of those who stay away longer than they use to: all that this policy can see."""
         realm = self._realm
         usual = DAY / realm.people.rhythm.visits_per_day
         away = now - realm.life.last_active_at > _AWAY_FACTOR * usual
@@ -189,7 +190,8 @@ class HistoryPolicy:
         awake = (local >= _OPEN_FROM) & (local < _OPEN_TO)
         n_slots = np.where(_URGENT[occasion.trigger], _N_URGENT_SLOTS, _N_SLOTS)
         soon = np.arange(_N_SLOTS) < n_slots[:, None]
-        return (awake | _CRITICAL[occasion.trigger, None]) & soon
+        any_hour: Flags = _CRITICAL[occasion.trigger, None]
+        return (awake | any_hour) & soon
 
     def _pick(self, allowed: Flags, keys: Keys, purpose: str) -> Ints:
         """An allowed column of each row, evenly; -1 where none is."""
@@ -227,6 +229,6 @@ class HistoryPolicy:
             sent_at=choice.sent_at,
             wording=wordings_of(variants, season=season, seed=self._realm.luck.seed),
             season=season,
-            founded=choice.case != NO_CASE,
+            case=choice.case,
         )
-        return Mail(row, approach, choice.case)
+        return Mail(row, approach)

@@ -4,24 +4,19 @@ import numpy as np
 import pandas as pd
 
 from features.errors import BadInputError
+from features.tables import CONTRACTS
 from training.world.clock import Ints, Micros, to_moment
-from training.world.facts.ledger import ARMS
-from training.world.life.cases import NO_CASE
+from training.world.codes import ARMS, CHANNELS, TRIGGERS
 from training.world.life.realm import Realm
 from training.world.mail.messages import Mail
-from training.world.mail.response import CHANNELS, TRIGGERS, Approach, wordings_of
+from training.world.mail.response import Approach, wordings_of
 
 CANDIDATE_COLUMNS = ("customer_id", "trigger", "channel", "send_at", "variant")
-MESSAGE_COLUMNS = ("message_id", "decision_id", "customer_id", "trigger", "channel", "variant") + (
-    "sent_at",
-    "arm",
-    "propensity",
-    "cost_cents",
-)
+MESSAGE_COLUMNS = tuple(column.name for column in CONTRACTS["messages"].columns)
 
 
-def read_candidates(realm: Realm, frame: pd.DataFrame, *, now: int) -> tuple[Approach, Ints]:
-    """Candidates as customers would meet them, and the cases they are about.
+def read_candidates(realm: Realm, frame: pd.DataFrame, *, now: int) -> Approach:
+    """Candidates as customers would meet them.
 
     Raises:
         BadInputError: A column is missing, a value unknown or a moment past.
@@ -42,7 +37,7 @@ def read_messages(realm: Realm, frame: pd.DataFrame, *, now: int) -> Mail:
     if known.any():
         taken = frame["message_id"][known].tolist()[:3]
         raise BadInputError(f"messages: message_id must be new and unique, {taken} is not")
-    approach, case = _meet(realm, frame, sent_at=_moments(frame, "sent_at", now=now), now=now)
+    approach = _meet(realm, frame, sent_at=_moments(frame, "sent_at", now=now), now=now)
     row = len(names["message_id"]) + np.arange(len(frame))
     codes, variants = pd.factorize(frame["variant"])
     realm.facts.add(
@@ -61,24 +56,23 @@ def read_messages(realm: Realm, frame: pd.DataFrame, *, now: int) -> Mail:
     names["message_id"] += frame["message_id"].tolist()
     names["decision_id"] += frame["decision_id"].tolist()
     names["variant"] += list(variants)
-    return Mail(row, approach, case)
+    return Mail(row, approach)
 
 
-def _meet(realm: Realm, frame: pd.DataFrame, *, sent_at: Micros, now: int) -> tuple[Approach, Ints]:
+def _meet(realm: Realm, frame: pd.DataFrame, *, sent_at: Micros, now: int) -> Approach:
+    """The messages of a frame; each is about the case that is open now, if one is."""
     customer = _positions_in(frame, "customer_id", realm.people.index)
     trigger = _positions_in(frame, "trigger", TRIGGERS)
-    case = realm.cases.latest(customer, trigger, now=now)
     season = (sent_at >= realm.changes_at).astype(np.int64)
-    approach = Approach(
+    return Approach(
         customer=customer,
         trigger=trigger,
         channel=_positions_in(frame, "channel", CHANNELS),
         sent_at=sent_at,
         wording=wordings_of(frame["variant"], season=season, seed=realm.luck.seed),
         season=season,
-        founded=case != NO_CASE,
+        case=realm.cases.latest(customer, trigger, now=now),
     )
-    return approach, case
 
 
 def _moments(frame: pd.DataFrame, column: str, *, now: int) -> Micros:
@@ -86,7 +80,7 @@ def _moments(frame: pd.DataFrame, column: str, *, now: int) -> Micros:
     times = frame[column]
     if not isinstance(times.dtype, pd.DatetimeTZDtype):
         raise BadInputError(f"{column}: expected times with a zone, got {times.dtype}")
-    moments = times.dt.tz_convert("UTC").dt.as_unit("us").astype("int64").to_numpy()
+    moments: Micros = times.dt.tz_convert("UTC").dt.as_unit("us").astype("int64").to_numpy()
     if times.isna().any() or (moments < now).any():
         raise BadInputError(
             f"{column}: {times.min()} is not at or after {to_moment(now).isoformat()}, up to "
@@ -103,7 +97,7 @@ def _require_columns(frame: pd.DataFrame, wanted: tuple[str, ...], *, what: str)
 
 def _positions_in(frame: pd.DataFrame, column: str, book: pd.Index | tuple[str, ...]) -> Ints:
     index = book if isinstance(book, pd.Index) else pd.Index(book)
-    positions = index.get_indexer(pd.Index(frame[column])).astype(np.int64)
+    positions: Ints = index.get_indexer(pd.Index(frame[column])).astype(np.int64)
     if (positions < 0).any():
         unknown = frame[column][positions < 0].unique()[:3].tolist()
         raise BadInputError(f"{column}: the world knows no {unknown}, but {list(index[:12])}")

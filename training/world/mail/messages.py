@@ -1,8 +1,8 @@
 """Messages on their way and what comes of them.
 
-Every draw is a stable hash of customer, trigger, channel and moment (see `luck`), so that it does not
-matter when a message was handed over or what else was sent in between, except for what the customer
-really went through: the load of earlier messages, channels left, moods.
+Every draw is a stable hash of customer, trigger, channel and moment (see `luck`): it matters not
+when a message was handed over or what else was sent, except for what the customer really went
+through: the load of earlier messages, channels left, moods.
 """
 
 from collections.abc import Sequence
@@ -22,13 +22,12 @@ from training.world.clock import (
     after,
     hours_between,
 )
-from training.world.facts.ledger import OUTCOMES
+from training.world.codes import CHANNELS, INDEX, OUTCOMES
 from training.world.life.accounts import recover, turn
 from training.world.life.cases import NO_CASE
-from training.world.life.realm import INDEX, Life, Realm
+from training.world.life.realm import Life, Realm
 from training.world.luck import Keys
 from training.world.mail.response import (
-    CHANNELS,
     DELAY_HOURS,
     DELAY_SHARES,
     FADE_HOURS,
@@ -54,19 +53,17 @@ class Mail:
     Attributes:
         row: Position in the messages table's ids.
         approach: How the customer meets them.
-        case: Row of the case they are about, NO_CASE when they are about nothing.
     """
 
     row: Ints
     approach: Approach
-    case: Ints
 
     def __len__(self) -> int:
         return len(self.row)
 
     def rows(self, at: Ints) -> "Mail":
         """These rows of it."""
-        return Mail(self.row[at], self.approach.rows(at), self.case[at])
+        return Mail(self.row[at], self.approach.rows(at))
 
     @classmethod
     def joined(cls, parts: Sequence["Mail"]) -> "Mail":
@@ -74,7 +71,6 @@ class Mail:
         return cls(
             row=np.concatenate([part.row for part in parts]),
             approach=Approach.joined([part.approach for part in parts]),
-            case=np.concatenate([part.case for part in parts]),
         )
 
 
@@ -113,7 +109,8 @@ def reaches(realm: Realm, approach: Approach) -> Flags:
     """Whether the channel is open: consent given, and not left before the message is sent."""
     who, channel = approach.customer, approach.channel
     left_at = realm.life.unsubscribed_at[who, channel]
-    return (realm.people.identity.consent[who, channel] == 1) & (left_at > approach.sent_at)
+    agreed: Flags = realm.people.identity.consent[who, channel] == 1
+    return agreed & (left_at > approach.sent_at)
 
 
 def load_at(realm: Realm, customer: Ints, at: Micros) -> Floats:
@@ -138,11 +135,13 @@ def receive(realm: Realm, mail: Mail) -> None:
     realm.life.loaded_at[who[there]] = sent_at[there]
     _note_arrival(realm, mail, arrived, keys)
     sees = np.flatnonzero(there & (_draw(realm, keys, "see") < response.p_seen))
+    hours = _hours_to_open(realm, keys[sees])
     read = _Reading(
         mail=mail.rows(sees),
         keys=keys[sees],
         p_unsubscribe=response.p_unsubscribe[sees],
-        hours=_hours_to_open(realm, keys[sees]),
+        seen_at=after(sent_at[sees], hours=SPEED[approach.channel[sees]] * hours),
+        opened_at=after(sent_at[sees], hours=hours),
         irritated=_draw(realm, keys[sees], "irritate") < response.p_irritate[sees],
     )
     won = _act_on_case(realm, read, response.power[sees])
@@ -158,20 +157,17 @@ class _Reading:
         mail: The messages.
         keys: Keys of their luck.
         p_unsubscribe: See `Response`.
-        hours: Hours until they are opened, where that is reported.
+        seen_at: When.
+        opened_at: When they are opened, where that is reported.
         irritated: They would turn a content reader dissatisfied.
     """
 
     mail: Mail
     keys: Keys
     p_unsubscribe: Floats
-    hours: Floats
+    seen_at: Micros
+    opened_at: Micros
     irritated: Flags
-
-    @property
-    def seen_at(self) -> Micros:
-        approach = self.mail.approach
-        return after(approach.sent_at, hours=SPEED[approach.channel] * self.hours)
 
 
 def _draw(realm: Realm, keys: Keys, purpose: str) -> Floats:
@@ -186,9 +182,9 @@ def _hours_to_open(realm: Realm, keys: Keys) -> Floats:
 
 def _act_on_case(realm: Realm, read: _Reading, power: Floats) -> Flags:
     """Prevent calls and bring purchases; whether each message did what it was sent for."""
-    cases, case, trigger = realm.cases, read.mail.case, read.mail.approach.trigger
+    approach, seen_at, cases = read.mail.approach, read.seen_at, realm.cases
+    case, trigger = approach.case, approach.trigger
     row = np.maximum(case, 0)
-    seen_at = read.seen_at
     age = hours_between(cases.opened_at[row], seen_at)
     fresh = np.where(IS_SERVICE[trigger], 1.0, np.exp(-age / FADE_HOURS[trigger]))
     wins = (
@@ -208,7 +204,8 @@ def _act_on_case(realm: Realm, read: _Reading, power: Floats) -> Flags:
     touched = (case != NO_CASE) & (seen_at < cases.happens_at[row])
     cases.message[row[touched]] = read.mail.row[touched]
     cases.seen_at[row[touched]] = seen_at[touched]
-    return wins
+    acted: Flags = wins
+    return acted
 
 
 def _replace_card(realm: Realm, who: Ints, trigger: Ints, seen_at: Micros) -> None:
@@ -223,7 +220,7 @@ def _change_mood(realm: Realm, read: _Reading, save: Floats) -> None:
     """Irritate content readers and win back dissatisfied ones, on the day of sending."""
     who, sent_at = read.mail.approach.customer, read.mail.approach.sent_at
     mood = realm.life.mood[who]
-    saves = (mood == DISSATISFIED) & (read.mail.case != NO_CASE)
+    saves = (mood == DISSATISFIED) & (read.mail.approach.case != NO_CASE)
     saves &= _draw(realm, read.keys, "save") < save
     irritates = (mood == CONTENT) & read.irritated
     recover(realm, who[saves], sent_at[saves])
@@ -251,11 +248,10 @@ def _note_reading(realm: Realm, read: _Reading, won: Flags) -> None:
     """Opens, clicks, and channels left for good."""
     approach, row, life = read.mail.approach, read.mail.row, realm.life
     opens = _draw(realm, read.keys, "open") < OPENED_SHARE[approach.channel]
-    opened_at = after(approach.sent_at, hours=read.hours)
-    _note(realm, Outcome.OPENED, row[opens], opened_at[opens])
+    _note(realm, Outcome.OPENED, row[opens], read.opened_at[opens])
     buys = won & ~IS_SERVICE[approach.trigger] & (approach.channel == _EMAIL)
     clicks = opens & (buys | (_draw(realm, read.keys, "click") < _P_CLICK))
-    clicked_at = after(opened_at, hours=0.005 + 0.05 * _draw(realm, read.keys, "reading"))
+    clicked_at = after(read.opened_at, hours=0.005 + 0.05 * _draw(realm, read.keys, "reading"))
     _note(realm, Outcome.CLICKED, row[clicks], clicked_at[clicks])
     leaves = _draw(realm, read.keys, "leave") < read.p_unsubscribe
     left_at = read.seen_at + 30 * SECOND

@@ -18,13 +18,12 @@ import numpy as np
 import pandas as pd
 
 from features.vocabulary import Channel, Trigger
-from training.world.clock import Flags, Floats, Ints, Micros, hour_of_week
+from training.world.clock import Floats, Ints, Micros, hour_of_week
+from training.world.codes import CHANNELS, TRIGGERS
+from training.world.life.cases import NO_CASE
 from training.world.people.places import ZONES
 from training.world.people.population import N_TASTES, Population
 from training.world.scenario import Scenario
-
-TRIGGERS = tuple(Trigger)
-CHANNELS = tuple(Channel)
 
 DELAY_SHARES = np.array([0.22060591, 0.43270998, 0.34668411])
 DELAY_HOURS = np.array([0.42833987, 7.01695248, 105.00528982])
@@ -119,6 +118,7 @@ FADE_HOURS = np.array([TRIGGER_TRAITS[t].fade_hours for t in TRIGGERS])
 SAVE = np.array([TRIGGER_TRAITS[t].save for t in TRIGGERS])
 IS_SERVICE = np.array([t.is_service for t in TRIGGERS])
 
+_WORDING_SD = np.array([0.12, 0.20, 0.20, 0.20])  # main effect, then each direction
 _UNFOUNDED = 2.0
 """A message about nothing irritates so many times as much."""
 _MAX_OPENNESS = 2.5
@@ -137,7 +137,7 @@ class Approach:
         sent_at: Moment of sending.
         wording: Main effect and direction of the variant, (n, 1 + N_TASTES).
         season: 0 before the scenario's change of tastes, 1 after.
-        founded: The trigger is true for the customer.
+        case: Row of the case they are about, NO_CASE where the trigger is not true.
     """
 
     customer: Ints
@@ -146,7 +146,7 @@ class Approach:
     sent_at: Micros
     wording: Floats
     season: Ints
-    founded: Flags
+    case: Ints
 
     def rows(self, at: Ints) -> "Approach":
         """These rows of it."""
@@ -157,7 +157,7 @@ class Approach:
             self.sent_at[at],
             self.wording[at],
             self.season[at],
-            self.founded[at],
+            self.case[at],
         )
 
     @classmethod
@@ -207,14 +207,14 @@ def respond(
         scenario.irritation
         * _INTRUSION[channel]
         * (1.0 + load)
-        * np.where(approach.founded, 1.0, _UNFOUNDED)
+        * np.where(approach.case == NO_CASE, _UNFOUNDED, 1.0)
     )
     return Response(
         p_seen=np.minimum(p_seen, _MAX_SEEN),
         p_unsubscribe=np.minimum(temper.p_unsubscribe[who] * strain, 0.5),
         p_irritate=np.minimum(temper.p_irritate[who] * strain, 0.5),
-        power=np.minimum(POWER[trigger] * wording * cheaper, _MAX_POWER) * scenario.effect,
-        save=np.minimum(SAVE[trigger] * wording, _MAX_POWER) * scenario.effect,
+        power=np.minimum(POWER[trigger] * wording * cheaper * scenario.effect, _MAX_POWER),
+        save=np.minimum(SAVE[trigger] * wording * scenario.effect, _MAX_POWER),
     )
 
 
@@ -266,7 +266,8 @@ def _point_of(name: str, *, season: int, seed: int) -> Sequence[float]:
     uniform = (np.frombuffer(digest, dtype="<u8") >> np.uint64(11)).astype(np.float64) * 2.0**-53
     # Uniform on (-sqrt 3, sqrt 3) has variance 1.
     unit = (2.0 * uniform - 1.0) * np.sqrt(3.0)
-    return (unit * np.array([0.12, 0.20, 0.20, 0.20])).tolist()
+    point: list[float] = (unit * _WORDING_SD).tolist()
+    return point
 
 
 def reads_in_time(*, sooner: Floats, rate: Floats, speed: Floats) -> Floats:

@@ -6,7 +6,7 @@ The rules policy proper lives in serving; this is what a company without Opportu
 import numpy as np
 
 from features.vocabulary import Channel, Trigger
-from training.world.mail.response import CHANNELS, TRIGGERS
+from training.world.codes import CHANNELS, TRIGGERS
 
 _ORDER = {
     Trigger.DELIVERY_DELAY: (Channel.SMS, Channel.PUSH, Channel.EMAIL),

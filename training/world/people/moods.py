@@ -2,8 +2,8 @@
 
 content -> dissatisfied -> gone, with recovery, and a small chance to leave while content. Turning
 dissatisfied comes with what the tables show (see `accounts`): a payment in dispute, an unsolved
-ticket, low answers to surveys; from then on usage declines. Messages act on the mood alone: one that
-irritates turns a content customer dissatisfied, one that saves does the reverse.
+ticket, low answers to surveys; from then on usage declines. Messages change the mood alone: one
+that irritates turns a content customer dissatisfied, one that saves does the reverse.
 """
 
 from typing import Final
@@ -48,7 +48,7 @@ def p_lost_ahead(people: Population, *, days: int = HORIZON_DAYS) -> Floats:
 
 
 def moods_ahead(mood: Ints, *, customer: Ints, steps: Ints, temper: Temper) -> Floats:
-    """P(content), P(dissatisfied) after `steps` daily steps, (n, 2), of customers in these moods."""
+    """P(content), P(dissatisfied) after `steps` days, (n, 2), of customers in these moods."""
     turn, leave = temper.p_turn[customer], temper.p_leave[customer]
     lose, recover = temper.p_lose[customer], temper.p_recover[customer]
     content = (mood == CONTENT).astype(np.float64)

@@ -49,7 +49,7 @@ FIRST_NAMES = (
 
 CITIES = (
     *(region.name for region in REGIONS),
-    "Istanbul", "Dubai", "Tbilisi", "Bangkok", "Lagos", "Warsaw", "Delhi", "Hanoi", "Lima", "Toronto",
+    "Istanbul", "Dubai", "Tbilisi", "Bangkok", "Lagos", "Warsaw", "Delhi", "Hanoi", "Lima", "Oslo",
 )  # fmt: skip
 """Locations of logins; the first ones are the home cities of the regions."""
 
