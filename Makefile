@@ -43,7 +43,7 @@ lock: ## Resolve requirements.lock again (needs uv)
 	  --no-header --group dev --group demo pyproject.toml --output-file requirements.lock
 
 serve: setup ## The service, from the state that `make demo` left
-	$(BIN)/opportune serve
+	OPPORTUNE_HOME=$${OPPORTUNE_HOME:-.opportune/demo/world} $(BIN)/opportune serve
 
 clean: ## Remove the environment, caches and state
 	rm -rf $(VENV) .opportune build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

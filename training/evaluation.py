@@ -169,7 +169,7 @@ def mean_difference(
     """Mean of losses minus the other model's on the same rows, drawn by customer."""
     differences = losses - other
     draws = draw_weights(customers, rng=rng, n_resamples=n_resamples)
-    means = np.array([weights @ differences / weights.sum() for weights in draws])
+    means = np.array([(weights * differences).sum() / weights.sum() for weights in draws])
     low, high = np.percentile(means, _TAILS)
     return Estimate(float(differences.mean()), float(low), float(high))
 

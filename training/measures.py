@@ -119,7 +119,8 @@ def assign_bins(p: Floats, *, n_bins: int) -> Integers:
 
 def _mean_of(losses: Floats) -> Measure:
     def mean(weights: Floats) -> float:
-        return float(weights @ losses / weights.sum())
+        # Not `weights @ losses`: BLAS would start threads for a few microseconds of work.
+        return float((weights * losses).sum() / weights.sum())
 
     return mean
 

@@ -1,6 +1,7 @@
 """The demonstration command."""
 
 import resource
+import shutil
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -13,10 +14,8 @@ from serving.demo.page import make_page
 from serving.demo.real import RealResult, run_real
 from serving.demo.simulated import SimulatedResult, SimulatedSize, run_simulated
 from serving.demo.words import describe_decision
-from serving.settings import Settings, read_settings
+from serving.settings import read_settings
 from training.datasets.provenance import NotEnoughData
-
-_REAL = "complete_journey"
 
 
 def demo(
@@ -26,14 +25,20 @@ def demo(
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Run the whole loop on real and simulated data; ends with a report and a decision."""
+    """Run the whole loop on real and simulated data; ends with a report and a decision.
+
+    Everything goes to the folder `demo` of the home, which is emptied first.
+    """
     settings = read_settings()
+    home = settings.home / "demo"
+    shutil.rmtree(home, ignore_errors=True)
     stages = Stages()
-    real_home = settings.model_copy(update={"home": settings.home / _REAL})
-    real = run_real(real_home, stage=stages.stage, seed=seed)
+    real_settings = settings.model_copy(update={"home": home / "complete_journey"})
+    real = run_real(real_settings, stage=stages.stage, seed=seed)
+    world_settings = settings.model_copy(update={"home": home / "world"})
     size = SimulatedSize(customers, days, loop_days)
-    simulated = run_simulated(settings, size=size, stage=stages.stage, seed=seed)
-    report = settings.home / "reports" / "demo.html"
+    simulated = run_simulated(world_settings, size=size, stage=stages.stage, seed=seed)
+    report = home / "report.html"
     with stages.stage("report"):
         page = make_page(real, simulated, seconds=stages.seconds, peak_gib=_peak_gib())
         page.write(report)
@@ -49,7 +54,7 @@ def demo(
         )
         return
     _show_results(real, simulated)
-    _show_next_steps(settings, report, stages)
+    _show_next_steps(home, stages)
 
 
 def _show_results(real: RealResult, simulated: SimulatedResult) -> None:
@@ -74,19 +79,20 @@ def _show_results(real: RealResult, simulated: SimulatedResult) -> None:
             show(f"  {line}")
 
 
-def _show_next_steps(settings: Settings, report: Path, stages: Stages) -> None:
-    home = settings.home
+def _show_next_steps(home: Path, stages: Stages) -> None:
     program = Path(sys.argv[0])
+    world, real = home / "world", home / "complete_journey"
     show(
         f"\n{sum(stages.seconds.values()):.0f} s, peak {_peak_gib():.2f} GiB. Where it all is:\n"
-        f"  report     {report}\n"
-        f"  decisions  {settings.store_path} and {home / _REAL / 'store.db'} (SQLite)\n"
-        f"  models     {settings.registry} and {home / _REAL / 'mlflow'} (MLflow)\n"
-        f"  snapshots  {settings.snapshots}\n"
+        f"  report     {home / 'report.html'}\n"
+        f"  decisions  {world / 'store.db'} and {real / 'store.db'} (SQLite)\n"
+        f"  models     {world / 'mlflow'} and {real / 'mlflow'} (MLflow)\n"
+        f"  snapshots  {world / 'snapshots'}\n"
         "\nWhat to do next:\n"
-        f"  serve decisions:  {program} serve        (prints a key and a curl line)\n"
+        f"  serve decisions:  OPPORTUNE_HOME={world} {program} serve\n"
+        "                    (or make serve; it prints a key and a curl line)\n"
         f"  look at models:   {program.with_name('mlflow')} ui --backend-store-uri "
-        f"sqlite:///{settings.registry / 'mlflow.db'}\n"
+        f"sqlite:///{world / 'mlflow' / 'mlflow.db'}\n"
         f"  your own tables:  {program} check --data DIR, then train, promote, decide and serve\n"
         "                    with the same --data; docs/tables.md says what they hold"
     )

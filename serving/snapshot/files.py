@@ -63,7 +63,7 @@ def load_snapshot(folder: Path) -> Snapshot:
     version = current_version(folder)
     if version is None:
         raise NotReadyError(
-            f"{folder} holds no snapshot yet: run `opportune serve --data DIR` or `opportune demo`"
+            f"{folder} holds no snapshot yet: `opportune serve --data DIR` makes one"
         )
     home = folder / version
     manifest = json.loads((home / "manifest.json").read_text(encoding="utf-8"))
