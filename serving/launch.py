@@ -3,6 +3,7 @@
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -61,6 +62,14 @@ def prepare_launch(settings: Settings, *, environment: Mapping[str, str]) -> Lau
         *("--host", settings.host, "--port", str(settings.port)),
     )
     return Launch(command, variables, development_key)
+
+
+def find_free_port(host: str) -> int:
+    """A port nobody listens on, so that a service that runs already is left alone."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """The HTTP endpoint under a few callers at once."""
 
-import socket
 import threading
 import time
 from pathlib import Path
@@ -10,12 +9,13 @@ import numpy as np
 from features.vocabulary import Trigger
 from serving.benchmarks.company import Company
 from serving.client import ServiceClient
-from serving.launch import running_service
+from serving.launch import find_free_port, running_service
 from serving.records import DecisionRequest
 from serving.settings import ApiKey, Scope, Settings
 from serving.snapshot.files import publish_snapshot
 from training.benchmarks.rows import BenchRow
 
+_HOST = "127.0.0.1"
 _KEY = "only-for-this-benchmark"
 _WARM_UP = 50
 _CALLS = 600
@@ -29,7 +29,7 @@ def bench_endpoint(
     settings = Settings(
         home=home / "endpoint",
         clock="caller",
-        port=_free_port(),
+        port=find_free_port(_HOST),
         api_keys={"bench": ApiKey(key=_KEY, scopes=frozenset(Scope))},
     )
     publish_snapshot(company.snapshot, settings.snapshots)
@@ -86,10 +86,3 @@ def _row(case: str, metric: str, value: float, *, n: int, unit: str = "ms") -> B
         unit=unit,
         n=n,
     )
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

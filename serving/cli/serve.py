@@ -37,7 +37,8 @@ def serve(
         _publish_from(settings, data, as_of)
     elif current_version(settings.snapshots) is None:
         raise NotReadyError(
-            f"nothing to serve in {settings.home}: give --data DIR, or run `make demo` and then `make serve`"
+            f"nothing to serve in {settings.home}: give --data DIR, "
+            "or run `make demo` and then `make serve`"
         )
     _start(settings)
 

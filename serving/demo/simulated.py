@@ -1,13 +1,12 @@
 """A simulated world with known truth: all models, then some days in a closed loop over HTTP."""
 
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from features.tables import Tables
 from serving.demo.real import Stage, promote_all
-from serving.launch import running_service
+from serving.launch import find_free_port, running_service
 from serving.publish import load_champions, publish
 from serving.rehearse import RehearsalLog, rehearse
 from serving.runtime import wire_parts
@@ -62,7 +61,7 @@ def run_simulated(
     with stage("simulated world: training and judging models"):
         training = train_all(tables, known_until=start, tracking=tracking, seed=seed)
         gate = promote_all(training, tables, known_until=start, tracking=tracking, seed=seed)
-    serving = settings.model_copy(update={"clock": "caller", "port": _free_port(settings.host)})
+    serving = settings.model_copy(update={"clock": "caller", "port": find_free_port(settings.host)})
     parts = wire_parts(serving, clock=lambda: start)
     models = load_champions(tracking)
     versions: list[int] = []
@@ -91,11 +90,3 @@ def run_simulated(
         n_rewards_before=versions[0],
         n_rewards_after=versions[-1],
     )
-
-
-def _free_port(host: str) -> int:
-    """A port nobody listens on, so that a service that runs already is left alone."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -1,6 +1,5 @@
 """The real server process: decide, report, restart, find everything again."""
 
-import socket
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -9,7 +8,7 @@ import pytest
 
 from features.vocabulary import Channel, Outcome, Trigger
 from serving.client import ServiceAnswerError, ServiceClient
-from serving.launch import running_service
+from serving.launch import find_free_port, running_service
 from serving.records import DecisionRequest, OutcomeEvent, OutcomeState
 from serving.settings import ApiKey, Scope, Settings
 from serving.snapshot.files import publish_snapshot
@@ -22,20 +21,13 @@ KEY = "a-key-of-at-least-sixteen"
 READER = "another-key-that-only-reads"
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory, snapshot: Snapshot) -> Settings:
     home = tmp_path_factory.mktemp("home")
     chosen = Settings(
         home=home,
         clock="caller",
-        port=free_port(),
+        port=find_free_port("127.0.0.1"),
         workers=2,
         api_keys={
             "shop": ApiKey(key=KEY, scopes=frozenset(Scope)),
@@ -73,7 +65,9 @@ def request(snapshot: Snapshot, number: int, **more: object) -> DecisionRequest:
 
 
 def test_service_keeps_every_record_over_a_restart(settings: Settings, snapshot: Snapshot) -> None:
-    own = settings.model_copy(update={"home": settings.home / "own", "port": free_port()})
+    own = settings.model_copy(
+        update={"home": settings.home / "own", "port": find_free_port("127.0.0.1")}
+    )
     publish_snapshot(snapshot, own.snapshots)
     requests = [request(snapshot, n) for n in range(60)]
     with running_service(own, log=own.home / "first.log") as client:
