@@ -19,8 +19,8 @@ from training.datasets.provenance import NotEnoughData
 
 
 def demo(
-    customers: Annotated[int, typer.Option(min=200, help="Simulated customers.")] = 3000,
-    days: Annotated[int, typer.Option(min=90, help="Simulated days of history.")] = 150,
+    customers: Annotated[int, typer.Option(min=200, help="Simulated customers.")] = 5000,
+    days: Annotated[int, typer.Option(min=90, help="Simulated days of history.")] = 180,
     loop_days: Annotated[int, typer.Option(min=1, help="Days in the closed loop.")] = 6,
     seed: SeedOption = 0,
     as_json: JsonOption = False,

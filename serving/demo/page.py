@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from serving.demo.real import RealResult
 from serving.demo.simulated import SimulatedResult
 from serving.demo.words import describe_decision
-from serving.records import Decision
+from serving.records import ChurnReason, Decision
 from training.datasets.provenance import NotEnoughData
 from training.gate import Hold, Promote
 from training.registry.entries import ModelName
@@ -79,22 +79,22 @@ def _real_decisions_section(real: RealResult) -> Section:
     words = (
         f"As of {real.as_of:%d %B %Y}, {len(real.decisions):,} cases were found among the "
         f"households: {n_sent:,} lead to a message, the others are refused or held out, each with "
-        f"its reason. The mailings of this data were not randomised, so the channel model is "
-        f"{_gate_word(real.gate, ModelName.CHANNEL)} and the rules policy decides."
+        "its reason. The mailings of this data were not randomised, so the rules policy decides."
     )
+    gate = f"The gate on the channel model: {_gate_word(real.gate, ModelName.CHANNEL)}."
     risky = [
         (
             answer.customer_id,
             f"{answer.p_churn:.0%}",
             str(answer.tier),
             answer.playbook.intervention if answer.playbook else "",
-            "; ".join(reason.description for reason in answer.reasons[:2]),
+            "; ".join(_describe_reason(reason) for reason in answer.reasons[:2]),
         )
         for answer in real.riskiest
     ]
     return Section(
         "Real households: what to do today",
-        (words,),
+        (words, gate),
         grids=(
             _reasons_grid(real.decisions),
             Grid(("household", "churn", "tier", "playbook", "because of"), risky, "Most at risk"),
@@ -229,6 +229,11 @@ def _describe_model(found: TrainedModel | NotEnoughData) -> tuple[str, str]:
     else:
         words = ""
     return found.version.version, words
+
+
+def _describe_reason(reason: ChurnReason) -> str:
+    value = "unknown" if reason.value is None else f"{reason.value:.3g}"
+    return f"{reason.description.rstrip('.')}: {value}"
 
 
 def _gate_word(gate: Sequence[Promote | Hold], name: ModelName) -> str:

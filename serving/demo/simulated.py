@@ -21,8 +21,8 @@ from training.world.simulated import SimulatedWorld
 class SimulatedSize:
     """How much is simulated."""
 
-    n_customers: int = 3000
-    history_days: int = 150
+    n_customers: int = 5000
+    history_days: int = 180
     loop_days: int = 6
 
 

@@ -1,6 +1,16 @@
 """A decision in words, for a person to read."""
 
+from features.vocabulary import Channel
 from serving.records import Decision
+
+
+_CHANNELS = {
+    Channel.EMAIL: "e-mail",
+    Channel.SMS: "SMS",
+    Channel.PUSH: "push",
+    Channel.IN_APP: "in-app message",
+    Channel.WHATSAPP: "WhatsApp",
+}
 
 
 def describe_decision(decision: Decision) -> tuple[str, ...]:
@@ -12,7 +22,7 @@ def describe_decision(decision: Decision) -> tuple[str, ...]:
     if not decision.send or decision.send_at is None or decision.content is None:
         return (case, f"Nothing is sent: {_words(decision.reason)}.")
     action = (
-        f"Sent by {' and '.join(_words(channel) for channel in decision.channels)} at "
+        f"Sent by {' and '.join(_CHANNELS[channel] for channel in decision.channels)} at "
         f"{decision.send_at:%d %B %H:%M} UTC with the words {decision.variant}. This very action "
         f"had probability {decision.propensity:.4f} among {len(decision.allowed)} that the guards "
         "allowed."
