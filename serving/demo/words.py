@@ -3,7 +3,6 @@
 from features.vocabulary import Channel
 from serving.records import Decision
 
-
 _CHANNELS = {
     Channel.EMAIL: "e-mail",
     Channel.SMS: "SMS",

@@ -163,7 +163,9 @@ class Store:
         """Open the database at that path, and make it where there is none."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self._engine = _open_engine(path)
-        metadata.create_all(self._engine, checkfirst=True)
+        # Workers start together: whoever comes second must see the tables, not make them again.
+        with self._engine.execution_options(**{_WRITES: True}).begin() as connection:
+            metadata.create_all(connection, checkfirst=True)
 
     @contextmanager
     def transaction(self) -> Iterator[StoreSession]:

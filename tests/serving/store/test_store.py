@@ -230,3 +230,25 @@ def test_transactions_of_several_writers_wait_for_each_other(tmp_path: Path) -> 
         writer.join()
 
     assert sorted(counts) == list(range(60))
+
+
+@pytest.mark.parametrize("attempt", range(5))
+def test_store_can_be_opened_by_many_at_once(attempt: int, tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    start = threading.Barrier(8)
+    faults: list[BaseException] = []
+
+    def open_it() -> None:
+        start.wait()
+        try:
+            Store(path).close()
+        except BaseException as fault:  # noqa: BLE001  # whatever it is, the test shows it
+            faults.append(fault)
+
+    threads = [threading.Thread(target=open_it) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert faults == []
