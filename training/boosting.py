@@ -62,11 +62,13 @@ class FittedBooster:
 
     Attributes:
         model: Calibrated, ready to serve.
+        settings: How its trees were grown.
         n_trees: Trees that early stopping kept.
         importance: Total gain by feature, summing to 1; all zero where no tree splits.
     """
 
     model: BoosterModel
+    settings: BoosterSettings
     n_trees: int
     importance: Floats
 
@@ -120,6 +122,7 @@ def fit_booster(
         model=BoosterModel(
             name, "", signature, booster.model_to_string(num_iteration=n_trees), fitted
         ),
+        settings=settings,
         n_trees=n_trees,
         importance=gain / max(float(gain.sum()), np.finfo(float).tiny),
     )
@@ -137,6 +140,7 @@ def _learn_groups(
         "lambda_l2": 10.0,
         "feature_fraction": 1.0,
         "bagging_fraction": 1.0,
+        "extra_trees": False,
     }
     rows = _to_dataset(LabelledRows(X, train.labels), names=names, groups=groups, params=first)
     return lightgbm.train(first, rows, num_boost_round=_GROUP_TREES)
@@ -165,6 +169,7 @@ def _write_params(settings: BoosterSettings, *, seed: int, n_rows: int) -> Param
         "feature_fraction": settings.feature_fraction,
         "bagging_fraction": settings.bagging_fraction,
         "bagging_freq": 1,
+        "extra_trees": True,  # one random border per feature: less to overfit on few rows
         "seed": seed,
         # On few rows threads wait for each other, above all on a busy machine.
         "num_threads": _N_THREADS if n_rows >= _MANY_ROWS else 1,

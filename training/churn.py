@@ -26,7 +26,7 @@ class RecencyModel:
     """Logistic regression on log(1 + days since the last sign of life).
 
     Attributes:
-        curve: From p = days / (1 + days), whose logit is log(days), to a probability.
+        curve: From a share whose logit is log(1 + days) to a probability.
         days_if_never: Taken for who never showed any.
     """
 

@@ -1,9 +1,11 @@
 """What is written down about each training: parameters, metrics, plots and warnings."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 
 from training import channel as channels
 from training import churn, send_time
+from training.boosting import FittedBooster
 from training.channel import TrainedChannel, score_channels
 from training.churn import TrainedChurn
 from training.datasets.channel import OUTCOME_DAYS
@@ -43,7 +45,7 @@ def record_churn(trained: TrainedChurn, *, provenance: Provenance, seed: int) ->
             "baseline": churn.BASELINE,
             "n_train": int(trained.split.train.sum()),
             "n_calibration": int(trained.split.calibration.sum()),
-            "n_trees": trained.fitted.n_trees,
+            **_describe_trees(trained.fitted),
         },
         metrics={
             "n_test": len(labels),
@@ -68,7 +70,6 @@ def record_channel(trained: TrainedChannel, *, provenance: Provenance, seed: int
     for outcome, fit in trained.by_outcome.items():
         labels = trained.test.targets[outcome]
         metrics[f"{outcome}.n_test_positives"] = int(labels.sum())
-        metrics[f"{outcome}.n_trees"] = fit.fitted.n_trees
         if not isinstance(fit.comparison, NotEnoughData):
             metrics |= flatten_comparison(fit.comparison, prefix=f"{outcome}.")
             by_model = {"model": fit.p_test, channels.BASELINE: fit.p_baseline}
@@ -95,6 +96,11 @@ def record_channel(trained: TrainedChannel, *, provenance: Provenance, seed: int
             "randomised": trained.test.randomised,
             "n_train": int(trained.split.train.sum()),
             "n_calibration": int(trained.split.calibration.sum()),
+            **{
+                f"{outcome}.{key}": value
+                for outcome, fit in trained.by_outcome.items()
+                for key, value in _describe_trees(fit.fitted).items()
+            },
         },
         metrics=metrics,
         plots=plots,
@@ -157,3 +163,7 @@ def _describe_training(provenance: Provenance, *, seed: int) -> Mapping[str, str
         "n_features": len(provenance.signature.names),
         "known_until": provenance.known_until.isoformat(),
     }
+
+
+def _describe_trees(fitted: FittedBooster) -> Mapping[str, float]:
+    return {"n_trees": fitted.n_trees, **asdict(fitted.settings)}

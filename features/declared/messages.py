@@ -8,7 +8,6 @@ from features.declarations import (
     Combination,
     Derived,
     Feature,
-    FeatureSet,
     over_windows,
 )
 from features.vocabulary import Channel, Outcome
@@ -42,7 +41,9 @@ def _did(outcome: Outcome, *, channel: Channel | None = None) -> Feature:
         aggregate=Aggregate.COUNT,
         where=(one_of("outcome", outcome), *_on(channel)),
         unit="messages",
-        description=f"Messages {outcome} on {channel or 'any channel'}, each once, when first {outcome}.",
+        description=(
+            f"Messages {outcome} on {channel or 'any channel'}, each once, when first {outcome}."
+        ),
     )
 
 

@@ -84,7 +84,10 @@ def _price_drop(at: int, settings: TriggerSettings) -> str:
 
 
 def _inactivity(at: int, settings: TriggerSettings) -> str:
-    """Nothing done, since signing up at the latest, for a week and not yet for a month."""
+    """Nothing done, since signing up at the latest, for a week and not yet for a month.
+
+    Whoever has canceled is not inactive but gone.
+    """
     return f"""
     WITH signs AS (
         SELECT customer_id, t FROM activity UNION ALL SELECT customer_id, t FROM orders
@@ -96,6 +99,7 @@ def _inactivity(at: int, settings: TriggerSettings) -> str:
     FROM quiet
     WHERE since >= {micros(settings.inactive_from_days)}
         AND since <= {micros(settings.inactive_up_to_days)}
+        AND customer_id NOT IN (SELECT customer_id FROM subscription_now WHERE status = 'canceled')
     """
 
 

@@ -345,6 +345,25 @@ SCENARIOS: Mapping[str, tuple[Trigger, Rows, bool]] = {
     "inactive for less": (T.INACTIVITY, acted(("login", 7 * DAY - TICK, None)), False),
     "inactive for 30 days": (T.INACTIVITY, acted(("login", 30 * DAY, None)), True),
     "inactive for longer": (T.INACTIVITY, acted(("login", 30 * DAY + TICK, None)), False),
+    "inactive, and canceled": (
+        T.INACTIVITY,
+        acted(
+            ("login", 9 * DAY, None),
+            subscriptions=[{"valid_from": NOW - 60 * DAY, "status": "canceled"}],
+        ),
+        False,
+    ),
+    "inactive, and canceled before, but came back": (
+        T.INACTIVITY,
+        acted(
+            ("login", 9 * DAY, None),
+            subscriptions=[
+                {"valid_from": NOW - 60 * DAY, "status": "canceled"},
+                {"valid_from": NOW - 40 * DAY, "status": "active"},
+            ],
+        ),
+        True,
+    ),
     "inactive, but ordered": (
         T.INACTIVITY,
         acted(("login", 9 * DAY, None), orders=[{"order_id": "o", "ordered_at": NOW - DAY}]),

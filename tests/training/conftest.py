@@ -13,7 +13,7 @@ import pytest
 from features.checks import require_valid
 from features.tables import Tables
 from training.registry.tracking import Tracking
-from training.train import train_all
+from training.train import TrainingSummary, train_all
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 N_DAYS = 210
@@ -29,7 +29,7 @@ def shop_end() -> datetime:
 
 @pytest.fixture(scope="session")
 def shop_tables() -> Tables:
-    """1,000 customers over 210 days.
+    """700 customers over 210 days.
 
     Customers come at their own pace, every other one only in the evening, until they are lost all
     of a sudden: so the same silence means little of a slow one and much of a fast one. Messages
@@ -38,7 +38,7 @@ def shop_tables() -> Tables:
     likely.
     """
     rng = np.random.default_rng(20260101)
-    n = 1000
+    n = 700
     ids = np.array([f"c{i:04d}" for i in range(n)])
     pace = rng.lognormal(np.log(0.15), 1.3, size=n)
     lost_on = rng.exponential(300.0, size=n)
@@ -146,22 +146,24 @@ def make_tracking(empty_store: Path, tmp_path: Path) -> Callable[[], Tracking]:
 
 
 @pytest.fixture(scope="session")
-def trained_store(
-    empty_store: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-    shop_tables: Tables,
-    shop_end: datetime,
-) -> Path:
-    """A folder with every model of the shop as challenger."""
+def trained_store(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for the store of `shop_summary`."""
     folder = tmp_path_factory.mktemp("trained_store")
     shutil.copy(empty_store / "mlflow.db", folder)
-    tracking = Tracking.in_folder(folder)
-    train_all(shop_tables, known_until=shop_end, tracking=tracking, seed=1)
     return folder
 
 
+@pytest.fixture(scope="session")
+def shop_summary(trained_store: Path, shop_tables: Tables, shop_end: datetime) -> TrainingSummary:
+    """Every model of the shop, trained once."""
+    tracking = Tracking.in_folder(trained_store)
+    return train_all(shop_tables, known_until=shop_end, tracking=tracking, seed=1)
+
+
 @pytest.fixture
-def trained_tracking(trained_store: Path, tmp_path: Path) -> Tracking:
+def trained_tracking(
+    trained_store: Path, shop_summary: TrainingSummary, tmp_path: Path
+) -> Tracking:
     """The shop's challengers in a store that the test may change."""
     shutil.copy(trained_store / "mlflow.db", tmp_path)
     return Tracking.in_folder(tmp_path)

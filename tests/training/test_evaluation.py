@@ -22,14 +22,14 @@ def draw_window(rng: np.random.Generator, *, n: int, rows_each: int = 1) -> tupl
 
 
 def test_interval_covers_the_truth_about_as_often_as_it_says() -> None:
-    streams = np.random.default_rng(1).spawn(60)
+    streams = np.random.default_rng(1).spawn(40)
     covered = 0
     for rng in streams:
         p, window = draw_window(rng, n=400)
         truth = np.mean(p * (1 - p))
-        brier = evaluate(p, window=window, rng=rng, n_resamples=200).brier
+        brier = evaluate(p, window=window, rng=rng, n_resamples=120).brier
         covered += brier.low <= truth <= brier.high
-    assert covered >= 52
+    assert 34 <= covered <= 40
 
 
 def test_interval_of_repeated_rows_is_that_of_their_customers() -> None:

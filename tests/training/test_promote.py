@@ -1,5 +1,7 @@
+import shutil
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +11,7 @@ from training.promote import promote
 from training.registry.entries import Alias, ModelName, ModelVersion, NoChampion
 from training.registry.servable import BoosterModel, Calibration, FeatureSignature
 from training.registry.tracking import Tracking, TrainingRecord
+from training.train import TrainingSummary
 
 
 @dataclass(frozen=True)
@@ -22,8 +25,8 @@ class Scene:
     def promote(self, name: ModelName = ModelName.CHURN) -> Promote | Hold:
         return promote(name, self.tables, known_until=self.until, tracking=self.tracking, seed=2)
 
-    def churn(self) -> ModelVersion:
-        found = self.tracking.find(ModelName.CHURN, alias=Alias.CHALLENGER)
+    def churn(self, alias: Alias = Alias.CHALLENGER) -> ModelVersion:
+        found = self.tracking.find(ModelName.CHURN, alias=alias)
         assert isinstance(found, ModelVersion)
         return found
 
@@ -38,6 +41,31 @@ class Scene:
             metrics={},
         )
         return self.tracking.log_training(record)
+
+
+@pytest.fixture(scope="module")
+def champion_database(
+    shop_summary: TrainingSummary,
+    trained_store: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    shop_tables: Tables,
+    shop_end: datetime,
+) -> Path:
+    """The shop's store after its churn model was promoted."""
+    folder = tmp_path_factory.mktemp("champion")
+    shutil.copy(trained_store / "mlflow.db", folder)
+    scene = Scene(Tracking.in_folder(folder), shop_tables, shop_end)
+    assert isinstance(scene.promote(), Promote)
+    return folder / "mlflow.db"
+
+
+@pytest.fixture
+def later_scene(
+    champion_database: Path, tmp_path: Path, shop_tables: Tables, shop_end: datetime
+) -> Scene:
+    """The shop after its churn model was promoted."""
+    shutil.copy(champion_database, tmp_path)
+    return Scene(Tracking.in_folder(tmp_path), shop_tables, shop_end)
 
 
 @pytest.fixture
@@ -59,18 +87,16 @@ def test_first_good_model_becomes_champion(scene: Scene, name: ModelName) -> Non
     assert champion.version == decision.version == "1"
 
 
-def test_without_a_challenger_there_is_nothing_to_promote(scene: Scene) -> None:
-    assert isinstance(scene.promote(), Promote)
-    decision = scene.promote()
+def test_without_a_challenger_there_is_nothing_to_promote(later_scene: Scene) -> None:
+    decision = later_scene.promote()
     assert isinstance(decision, Hold)
     assert "no challenger" in decision.reasons[0]
 
 
-def test_candidate_as_good_as_the_champion_replaces_it(scene: Scene) -> None:
-    good = scene.churn()
-    assert isinstance(scene.promote(), Promote)
-    scene.challenge(booster(good), trained_until=good.trained_until)
-    decision = scene.promote()
+def test_candidate_as_good_as_the_champion_replaces_it(later_scene: Scene) -> None:
+    good = later_scene.churn(Alias.CHAMPION)
+    later_scene.challenge(booster(good), trained_until=good.trained_until)
+    decision = later_scene.promote()
     assert isinstance(decision, Promote)
     assert decision.version == "2"
     assert decision.evidence.over_champion is not None
@@ -87,19 +113,16 @@ def test_candidate_as_good_as_the_champion_replaces_it(scene: Scene) -> None:
     ids=["upside down", "uncalibrated", "constant"],
 )
 def test_bad_candidate_is_held_and_the_champion_stays(
-    scene: Scene, calibration: Calibration, reasons: list[str]
+    later_scene: Scene, calibration: Calibration, reasons: list[str]
 ) -> None:
-    good = scene.churn()
-    assert isinstance(scene.promote(), Promote)
+    good = later_scene.churn(Alias.CHAMPION)
     bad = replace(booster(good), calibration=calibration)
-    scene.challenge(bad, trained_until=good.trained_until)
-    decision = scene.promote()
+    later_scene.challenge(bad, trained_until=good.trained_until)
+    decision = later_scene.promote()
     assert isinstance(decision, Hold)
     for reason in reasons:
         assert any(reason in given for given in decision.reasons), decision.reasons
-    champion = scene.tracking.load_champion(ModelName.CHURN)
-    assert not isinstance(champion, NoChampion)
-    assert champion.version == "1"
+    assert later_scene.churn(Alias.CHAMPION).version == "1"
 
 
 def test_candidate_that_has_seen_every_known_label_is_held(scene: Scene) -> None:

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -6,55 +7,55 @@ import pytest
 from features.tables import Tables
 from training.datasets.provenance import NotEnoughData
 from training.records import OPENS_ARE_OBSERVED
-from training.registry.entries import Alias, ModelName, ModelVersion
-from training.registry.servable import BoosterModel
+from training.registry.entries import Alias, ModelName
 from training.registry.tracking import Tracking
-from training.train import TrainedModel, train_all, train_churn_model
+from training.train import TrainedModel, TrainingSummary, train_all, train_churn_model
 
 
-def find(tracking: Tracking, name: ModelName) -> ModelVersion:
-    found = tracking.find(name, alias=Alias.CHALLENGER)
-    assert isinstance(found, ModelVersion)
-    return found
-
-
-@pytest.mark.parametrize("name", list(ModelName))
 def test_training_leaves_every_model_as_challenger(
-    trained_tracking: Tracking, name: ModelName, shop_end: datetime
+    shop_summary: TrainingSummary, trained_tracking: Tracking, shop_end: datetime
 ) -> None:
-    version = find(trained_tracking, name)
-    assert version.version == "1"
-    assert version.trained_until < shop_end
+    assert list(shop_summary.by_name()) == list(ModelName)
+    for name, trained in shop_summary.by_name().items():
+        assert isinstance(trained, TrainedModel)
+        assert trained.version.version == "1"
+        assert trained.version.trained_until < shop_end
+        found = trained_tracking.find(name, alias=Alias.CHALLENGER)
+        assert found == trained.version
+
+
+def test_training_measures_the_model_beside_its_baseline(shop_summary: TrainingSummary) -> None:
+    assert isinstance(shop_summary.churn, TrainedModel)
+    metrics = shop_summary.churn.metrics
+    assert metrics["auc"] - metrics["auc_baseline"] == pytest.approx(metrics["auc_gain"])
+    assert metrics["auc_gain_low"] < metrics["auc_gain"] < metrics["auc_gain_high"]
+    assert metrics["lift_at_10_percent"] > 1
+    assert isinstance(shop_summary.channel, TrainedModel)
+    assert shop_summary.channel.metrics["opened.log_loss_gain"] < 0
+    assert shop_summary.channel.notes == {}
+    assert isinstance(shop_summary.send_time, TrainedModel)
+    assert shop_summary.send_time.notes == {"warning": OPENS_ARE_OBSERVED}
 
 
 def test_training_again_gives_the_same_model_as_a_new_version(
-    trained_tracking: Tracking, shop_tables: Tables, shop_end: datetime
+    shop_summary: TrainingSummary,
+    trained_tracking: Tracking,
+    shop_tables: Tables,
+    shop_end: datetime,
 ) -> None:
-    first = find(trained_tracking, ModelName.CHURN)
     again = train_churn_model(shop_tables, known_until=shop_end, tracking=trained_tracking, seed=1)
     assert isinstance(again, TrainedModel)
-    assert again.version.version == "2"
-    assert isinstance(first.model, BoosterModel)
-    assert isinstance(again.version.model, BoosterModel)
-    assert again.version.model.text == first.model.text
-    assert again.metrics["auc"] > again.metrics["auc_baseline"]
-    assert again.metrics["auc_gain_low"] < again.metrics["auc_gain"]
-    assert again.metrics["lift_at_10_percent"] > 1
+    assert isinstance(shop_summary.churn, TrainedModel)
+    first = shop_summary.churn.version
+    assert again.version == replace(
+        first,
+        version="2",
+        run_id=again.version.run_id,
+        model=replace(first.model, version="2"),
+    )
 
 
-def test_training_says_what_there_is_not_enough_data_for(
-    make_tracking: Callable[[], Tracking], shop_tables: Tables, shop_end: datetime
-) -> None:
-    tables = {name: shop_tables[name] for name in ("customers", "activity")}
-    summary = train_all(tables, known_until=shop_end, tracking=make_tracking(), seed=1)
-    assert isinstance(summary.churn, TrainedModel)
-    assert isinstance(summary.send_time, TrainedModel)
-    assert summary.send_time.notes == {"warning": OPENS_ARE_OBSERVED}
-    assert isinstance(summary.channel, NotEnoughData)
-    assert list(summary.by_name()) == list(ModelName)
-
-
-def test_training_on_customers_alone_registers_nothing(
+def test_training_on_customers_alone_says_what_is_missing(
     make_tracking: Callable[[], Tracking], shop_tables: Tables, shop_end: datetime
 ) -> None:
     summary = train_all(
@@ -63,4 +64,10 @@ def test_training_on_customers_alone_registers_nothing(
         tracking=make_tracking(),
         seed=1,
     )
-    assert all(isinstance(result, NotEnoughData) for result in summary.by_name().values())
+    reasons = {}
+    for name, result in summary.by_name().items():
+        assert isinstance(result, NotEnoughData)
+        reasons[name] = result.reason
+    assert "history" in reasons[ModelName.CHURN]
+    assert "no messages" in reasons[ModelName.CHANNEL]
+    assert "nobody was active" in reasons[ModelName.SEND_TIME]

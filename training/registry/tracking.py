@@ -31,7 +31,7 @@ from mlflow.exceptions import MlflowException
 from training.gate import Promote
 from training.registry.entries import Alias, ModelName, ModelVersion, NoChampion, NoVersion
 from training.registry.folder import SERVABLE_FILE, write_model_folder
-from training.registry.servable import SendTimeModel, Servable, load_servable
+from training.registry.servable import Servable, load_servable
 
 EXPERIMENT = "opportune"
 _TRAINED_UNTIL = "opportune.trained_until"
@@ -100,13 +100,14 @@ class Tracking:
             for name, figure in record.plots.items():
                 self._client.log_figure(run.info.run_id, figure, f"plots/{name}.png")
             source = self._log_model(record, run_id=run.info.run_id)
-            registered = self._register(record, source=source, run_id=run.info.run_id)
-        found = self.find(record.name, alias=Alias.CHALLENGER)
-        if isinstance(found, NoVersion) or found.version != registered:
-            raise RuntimeError(
-                f"{record.name} version {registered} was registered, but challenger is {found}"
-            )
-        return found
+            version = self._register(record, source=source, run_id=run.info.run_id)
+        return ModelVersion(
+            name=record.name,
+            version=version,
+            run_id=str(run.info.run_id),
+            trained_until=record.trained_until,
+            model=replace(record.model, version=version),
+        )
 
     def find(self, name: ModelName, *, alias: Alias) -> ModelVersion | NoVersion:
         """The version under that alias. Only our JSON is read: nothing in it is executed."""
@@ -122,9 +123,15 @@ class Tracking:
         with TemporaryDirectory() as folder:
             source = f"{entry.source}/{SERVABLE_FILE}"
             local = download_artifacts(artifact_uri=source, dst_path=folder, tracking_uri=self.uri)
-            model = _with_version(load_servable(Path(local)), version=str(entry.version))
-        trained_until = datetime.fromisoformat(entry.tags[_TRAINED_UNTIL])
-        return ModelVersion(name, str(entry.version), str(entry.run_id), trained_until, model)
+            model = load_servable(Path(local))
+        version = str(entry.version)
+        return ModelVersion(
+            name=name,
+            version=version,
+            run_id=str(entry.run_id),
+            trained_until=datetime.fromisoformat(entry.tags[_TRAINED_UNTIL]),
+            model=replace(model, version=version),
+        )
 
     def load_champion(self, name: ModelName) -> Servable | NoChampion:
         """The model that is served."""
@@ -203,9 +210,3 @@ def _open_client(uri: str) -> MlflowClient:
         # MLflow's own use of SQLAlchemy 2.1, when its store is first imported.
         warnings.filterwarnings("ignore", message="The ``noload`` loader strategy is deprecated")
         return MlflowClient(tracking_uri=uri, registry_uri=uri)
-
-
-def _with_version(model: Servable, *, version: str) -> Servable:
-    if isinstance(model, SendTimeModel):
-        return replace(model, version=version)
-    return replace(model, version=version)

@@ -54,7 +54,7 @@ def calibrate(world: SimulatedWorld, *, days: int, runs: int = 8) -> Calibration
         delays=_delays(tables),
         open_rates=_open_rates(tables, before=world.start - timedelta(days=_CENSORED_DAYS)),
         rates=_rates(tables, days=days),
-        conditions=pd.DataFrame({"true_now": stock, "new_a_day": flow}),
+        conditions=pd.DataFrame({"true_now": stock, "new_a_day": flow}).fillna(0.0),
         values=fresh.pivot_table(index="trigger", columns="channel", values="value"),
         room=_room(fresh),
     )

@@ -24,7 +24,8 @@ from training.world.life.realm import Realm, begin_life
 from training.world.luck import Luck
 from training.world.mail.history import EVERY_HOURS, HistoryPolicy
 from training.world.mail.intake import read_candidates, read_messages
-from training.world.mail.messages import Outbox, receive
+from training.world.mail.messages import receive
+from training.world.mail.outbox import Outbox
 from training.world.people.draw import draw_population
 from training.world.scenario import CALM, Scenario
 from training.world.truth import TrueValue, value_messages

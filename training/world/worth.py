@@ -106,7 +106,7 @@ def _calls_per_order(people: Population, scenario: Scenario) -> Floats:
         share * np.minimum(p * calls, MAX_P_EVENT)
         for share, p in zip(DELAY_SHARE, DELAY_P_CALL, strict=True)
     )
-    on_its_way = p_call(Trigger.ORDER_SHIPPED, calls)
+    on_its_way = p_call(Trigger.ORDER_SHIPPED, calls=calls)
     expected: Floats = P_SHIPPED * (on_its_way + scenario.traffic * p_late * late)
     return expected
 

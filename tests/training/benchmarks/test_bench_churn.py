@@ -18,7 +18,7 @@ def test_bench_shows_every_measure_beside_recency_and_its_paired_gain(shop_table
         assert row.low is not None
         assert row.high is not None
         assert row.low <= row.high
-        assert row.n > 500
+        assert row.n > 400
 
 
 def test_bench_refuses_tables_that_nothing_can_be_learned_from(shop_tables: Tables) -> None:

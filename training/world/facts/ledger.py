@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+from features.errors import BadInputError
 from features.tables import CONTRACTS, Column, Kind, TableContract, empty_table
 from training.world.clock import NEVER, Ints, Micros
 from training.world.codes import ARMS, CHANNELS, OUTCOMES, TRIGGERS
@@ -89,18 +90,37 @@ def fact_keys(source: int, *, customer: Ints, at: Micros) -> Codes:
 
 
 class Facts:
-    """Everything that has happened or is already under way, by table.
-
-    Attributes:
-        names: Ids and variants that came from outside, by column; codes point into the lists.
-    """
+    """Everything that has happened or is already under way, by table."""
 
     def __init__(self, customer_ids: list[str]) -> None:
-        self.names: dict[str, list[str]] = {"message_id": [], "decision_id": [], "variant": []}
+        self._messages: dict[str, int] = {}
+        self._decisions: list[str] = []
+        self._variants: dict[str, int] = {}
         self._customer_ids = pa.array(customer_ids, pa.large_string())
         self._waiting: dict[str, list[dict[str, AnyArray]]] = {name: [] for name in _SORTED_BY}
-        self._settled = {name: empty_table(name) for name in _SORTED_BY}
+        self._settled: dict[str, pd.DataFrame] = {}
         self._settled_until = -NEVER
+
+    def number_messages(self, message_ids: list[str], decision_ids: list[str]) -> Codes:
+        """Positions of new messages in `messages` and `outcomes`.
+
+        Raises:
+            BadInputError: An id is taken, or given twice.
+        """
+        first = len(self._messages)
+        taken = [name for name in message_ids if name in self._messages]
+        if taken or len(set(message_ids)) < len(message_ids):
+            raise BadInputError(f"message_id must be new and unique, {taken[:3]} are taken")
+        rows = np.arange(first, first + len(message_ids))
+        self._messages.update(zip(message_ids, rows.tolist(), strict=True))
+        self._decisions += decision_ids
+        return rows
+
+    def number_variants(self, variants: pd.Series) -> Codes:
+        """Positions of variants, new or known; -1 for null."""
+        codes, names = pd.factorize(variants)
+        known = [self._variants.setdefault(name, len(self._variants)) for name in names]
+        return np.array([*known, -1], dtype=np.int64)[codes]
 
     def add(self, table: str, /, **columns: AnyArray) -> None:
         """Add rows: arrays of one length for every column that is not null throughout."""
@@ -114,16 +134,19 @@ class Facts:
             now: Everything that happened before it has been added.
         """
         if now > self._settled_until:
-            for name in self._settled:
+            for name in _SORTED_BY:
                 self._settle(name, now)
             self._settled_until = now
         moment = pd.Timestamp(until, unit="us", tz="UTC")
         return {
-            name: _as_known(CONTRACTS[name], frame, moment) for name, frame in self._settled.items()
+            name: _as_known(CONTRACTS[name], self._settled[name], moment) for name in _SORTED_BY
         }
 
     def _settle(self, name: str, now: int) -> None:
         """Move the rows known before `now` from the waiting ones to the frame."""
+        if name not in self._settled:
+            self._settled[name] = empty_table(name)
+        settled = self._settled[name]
         chunks = self._waiting[name]
         if not chunks:
             return
@@ -140,7 +163,6 @@ class Facts:
         frame = pd.DataFrame(
             {c.name: self._decode(name, c, rows[c.name][order]) for c in contract.columns}
         )
-        settled = self._settled[name]
         self._settled[name] = (
             pd.concat([settled, frame], ignore_index=True) if len(settled) else frame
         )
@@ -159,8 +181,8 @@ class Facts:
     def _decode_text(self, table: str, column: Column, codes: Codes) -> pa.Array:
         if column.name == "customer_id":
             return _taken(self._customer_ids, codes)
-        if column.name in self.names:
-            names = self.names[column.name]
+        if column.name in ("message_id", "decision_id", "variant"):
+            names = self._names(column.name)
             texts = [names[code] if code >= 0 else None for code in codes.tolist()]
             return pa.array(texts, pa.large_string())
         if column.name in _PREFIXES:
@@ -168,6 +190,11 @@ class Facts:
             texts = [f"{prefix}{code:015x}" if code >= 0 else None for code in codes.tolist()]
             return pa.array(texts, pa.large_string())
         return _taken(pa.array(_CODEBOOKS[table, column.name], pa.large_string()), codes)
+
+    def _names(self, column: str) -> list[str]:
+        if column == "decision_id":
+            return self._decisions
+        return list(self._messages if column == "message_id" else self._variants)
 
 
 def times_series(micros: Micros) -> pd.Series:

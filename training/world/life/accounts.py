@@ -157,6 +157,7 @@ def expire_cards(realm: Realm, day: int) -> None:
     who = np.flatnonzero(life.present & (life.card_expires_at == expires))
     luck = realm.luck.of_day(day, subject="cards").random((3, people.n))[:, who]
     at = np.full(len(who), day_start(day) + SECOND)
+    p_event = p_call(Trigger.PAYMENT_FAILURE_RISK, calls=people.temper.calls[who])
     own = luck[0] < P_OWN_RENEWAL
     share = luck[0] / P_OWN_RENEWAL
     fails = after(np.full(len(who), expires), hours=72.0 * luck[2])
@@ -168,7 +169,7 @@ def expire_cards(realm: Realm, day: int) -> None:
         customer=who,
         at=at,
         closes_at=np.where(own, life.renew_at[who], expires),
-        p_event=np.minimum(p_call(Trigger.PAYMENT_FAILURE_RISK, people.temper.calls[who]), 0.5),
+        p_event=np.minimum(p_event, 1.0 - P_OWN_RENEWAL),
         p_exit=P_OWN_RENEWAL,
         onset_at=np.full(len(who), expires),
         luck=luck[:2],
@@ -176,10 +177,7 @@ def expire_cards(realm: Realm, day: int) -> None:
 
 
 def _open_risk(realm: Realm, who: Ints, at: Micros) -> None:
-    never = np.full((2, len(who)), 0.5)
-    realm.open_case(
-        Trigger.CHURN_RISK, customer=who, at=at, closes_at=NEVER, p_event=0.0, luck=never
-    )
+    realm.open_case(Trigger.CHURN_RISK, customer=who, at=at, closes_at=NEVER)
 
 
 def _leave(realm: Realm, who: Ints, at: Micros) -> None:

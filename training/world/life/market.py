@@ -8,7 +8,7 @@ from training.world.luck import Luck
 from training.world.people.places import N_ITEMS
 from training.world.people.population import Population
 
-_P_CHEAPER = 1.0 / 40.0  # per item and day
+_P_CHEAPER = 1.0 / 70.0  # per item and day
 
 
 class Market:

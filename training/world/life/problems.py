@@ -37,7 +37,7 @@ def disrupt(realm: Realm, day: int) -> None:
             customer=who,
             at=np.full(len(who), begin),
             closes_at=end,
-            p_event=p_call(Trigger.SERVICE_DISRUPTION, people.temper.calls[who]),
+            p_event=p_call(Trigger.SERVICE_DISRUPTION, calls=people.temper.calls[who]),
             luck=luck[:, who],
         )
 

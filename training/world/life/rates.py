@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 
 from features.vocabulary import Trigger
+from training.world.clock import Floats
 from training.world.codes import TRIGGERS
 
 
@@ -40,7 +41,7 @@ COURSES: Mapping[Trigger, Course] = MappingProxyType(
         Trigger.INCIDENT_UPDATE: Course(0.0, 8.0, 0.0),
         Trigger.ABANDONED_CART: Course(0.28, 30.0, 0.7),
         Trigger.BROWSE_ABANDONMENT: Course(0.05, 48.0, 2.0),
-        Trigger.PRICE_DROP: Course(0.05, 40.0, 2.0),
+        Trigger.PRICE_DROP: Course(0.05, 40.0, 1.7),
         Trigger.INACTIVITY: Course(0.0, 1.0, 0.6),
         Trigger.CHURN_RISK: Course(0.0, 1.0, 0.0),
     }
@@ -64,6 +65,6 @@ DELAY_P_CALL = np.array([0.0, 0.22, 0.34, 0.50])
 """Of late deliveries: how late, how often, and the share that calls; under a day is no case."""
 
 
-def p_call(trigger: Trigger, calls: np.ndarray, *, factor: float = 1.0) -> np.ndarray:
-    """Chance that a customer with this readiness to call does so over the trigger's problem."""
-    return np.minimum(COURSES[trigger].p_event * factor * calls, MAX_P_EVENT)
+def p_call(trigger: Trigger, *, calls: Floats) -> Floats:
+    """Chance that customers of this readiness to call do so over the trigger's problem, (n,)."""
+    return np.minimum(COURSES[trigger].p_event * calls, MAX_P_EVENT)

@@ -82,6 +82,14 @@ class Realm:
     """One world.
 
     Attributes:
+        scenario: What is different from the calm world.
+        luck: All its chance.
+        people: The customers as they are for good.
+        market: Items and prices of the day.
+        worth: What losses cost.
+        facts: What has happened, for the tables.
+        cases: Triggers that are or were true.
+        life: The customers as they are now.
         day: The last day that has been lived, -1 before the first.
         changes_at: Moment of the scenario's change of tastes, NEVER without one.
         views: Looks at items of the last weeks, oldest day first.
@@ -111,14 +119,14 @@ class Realm:
         customer: Ints,
         at: Micros,
         closes_at: Micros | int,
-        p_event: Floats | float,
-        luck: Floats,
+        p_event: Floats | float = 0.0,
+        luck: Floats | None = None,
         onset_at: Micros | None = None,
         p_exit: float = 0.0,
         amount_cents: Ints | None = None,
         item: Ints | None = None,
-    ) -> Ints:
-        """Open cases of one trigger and draw what comes of them; their rows.
+    ) -> None:
+        """Open cases of one trigger and draw what comes of them.
 
         Args:
             trigger: What they are about; its `Course` gives the pace of the event.
@@ -126,7 +134,7 @@ class Realm:
             at: When the trigger becomes true.
             closes_at: When it stops being true at the latest; a purchase ends it, too.
             p_event: Chance of the event.
-            luck: Two uniform numbers for each, (2, n): whether the event comes, and when.
+            luck: Two uniform numbers each, (2, n): whether it comes, and when; None: it never does.
             onset_at: From when on the event may come; None: from the opening.
             p_exit: See `NewCases`.
             amount_cents: Amount of the order that may come of it.
@@ -135,8 +143,10 @@ class Realm:
         n = len(customer)
         onset = at if onset_at is None else onset_at
         rate = EVENT_RATE[INDEX[trigger]]
-        comes = luck[0] > 1.0 - np.asarray(p_event)
-        happens_at = np.where(comes, after(onset, hours=-np.log(luck[1]) / rate), NEVER)
+        happens_at = np.full(n, NEVER)
+        if luck is not None:
+            comes = luck[0] > 1.0 - np.asarray(p_event)
+            happens_at = np.where(comes, after(onset, hours=-np.log(luck[1]) / rate), NEVER)
         closes = np.broadcast_to(closes_at, n)
         new = NewCases(
             customer=customer,
@@ -151,9 +161,7 @@ class Realm:
             amount_cents=np.zeros(n, dtype=np.int64) if amount_cents is None else amount_cents,
             item=np.full(n, -1) if item is None else item,
         )
-        rows = self.cases.open(new)
-        self.life.case[customer, INDEX[trigger]] = rows
-        return rows
+        self.life.case[customer, INDEX[trigger]] = self.cases.open(new)
 
     def be_active(self, customer: Ints, at: Micros) -> None:
         """The customers were there: they are not silent any more."""

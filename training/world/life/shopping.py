@@ -25,6 +25,7 @@ from training.world.life.rates import (
 )
 from training.world.life.realm import Realm, Views
 from training.world.life.visits import Visits
+from training.world.luck import Keys
 from training.world.people.places import ITEMS, REGIONS, SHIPMENT_STATUSES
 
 N_DRAWS: Final = 10
@@ -53,7 +54,8 @@ def shop(realm: Realm, visits: Visits) -> None:
         realm, who[carts], at[carts] + 400 * SECOND, item[carts], ~buys[carts], luck[6:, carts]
     )
     _leave(realm, who[~carts], at[~carts] + 180 * SECOND, item[~carts], luck[7:9, ~carts])
-    realm.views.append(Views(visits.day, who[~buys], item[~buys]))
+    seen_by = np.concatenate([who[~buys], who[again]])
+    realm.views.append(Views(visits.day, seen_by, np.concatenate([item[~buys], other])))
     realm.views[:] = [seen for seen in realm.views if seen.day > visits.day - _REMEMBERED_DAYS]
 
 
@@ -167,7 +169,7 @@ def _promise(at: Micros, luck: Floats) -> Micros:
 
 
 def _ship(
-    realm: Realm, who: Ints, at: Micros, promised: Micros, tracking: Ints, keys: np.ndarray
+    realm: Realm, who: Ints, at: Micros, promised: Micros, tracking: Ints, keys: Keys
 ) -> Micros:
     """Scans of the parcels, late ones with their slip, and their cases; moments of delivery."""
     luck = realm.luck
@@ -192,7 +194,7 @@ def _ship(
         customer=who,
         at=created,
         closes_at=delivered,
-        p_event=p_call(Trigger.ORDER_SHIPPED, calls),
+        p_event=p_call(Trigger.ORDER_SHIPPED, calls=calls),
         luck=_pair(realm, keys, "shipped call"),
     )
     tells = late & (DELAY_P_CALL[kind] > 0.0)
@@ -207,7 +209,7 @@ def _ship(
     return delivered
 
 
-def _pair(realm: Realm, keys: np.ndarray, purpose: str) -> Floats:
+def _pair(realm: Realm, keys: Keys, purpose: str) -> Floats:
     return np.stack(
         [realm.luck.uniform(keys, purpose=f"{purpose} {part}") for part in ("?", "when")]
     )

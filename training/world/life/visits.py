@@ -99,7 +99,7 @@ def sign_in(realm: Realm, visits: Visits) -> None:
         customer=who[is_new],
         at=at[is_new],
         closes_at=at[is_new] + _ANOMALY_HOURS * HOUR,
-        p_event=p_call(Trigger.ACCOUNT_ANOMALY, realm.people.temper.calls[who[is_new]]),
+        p_event=p_call(Trigger.ACCOUNT_ANOMALY, calls=realm.people.temper.calls[who[is_new]]),
         luck=np.array(luck)[:, logs_in][:, is_new],
     )
 
@@ -134,8 +134,6 @@ def fall_silent(realm: Realm, day: int) -> None:
         customer=silent,
         at=due[silent],
         closes_at=NEVER,
-        p_event=0.0,
-        luck=np.full((2, len(silent)), 0.5),
         amount_cents=np.round(price).astype(np.int64),
     )
 
@@ -172,7 +170,7 @@ def _use_up(realm: Realm, who: Ints, at: Micros, *, units: Floats, day: int) -> 
         customer=who[near],
         at=at[near],
         closes_at=month_end(day),
-        p_event=p_call(Trigger.SUBSCRIPTION_LIMIT, people.temper.calls[who[near]]),
+        p_event=p_call(Trigger.SUBSCRIPTION_LIMIT, calls=people.temper.calls[who[near]]),
         luck=luck[:2, near],
     )
     _offer_more(realm, who[near | full], at[near | full], full[near | full], luck[2, near | full])

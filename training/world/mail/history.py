@@ -28,7 +28,7 @@ from training.world.codes import ARMS, CHANNELS, INDEX, TRIGGERS
 from training.world.life.cases import NO_CASE
 from training.world.life.realm import Realm
 from training.world.luck import Keys
-from training.world.mail.messages import Mail
+from training.world.mail.outbox import Imprint, Mail, write_mail
 from training.world.mail.response import Approach, wordings_of
 from training.world.mail.rules import RULE_HOURS, RULE_RANK
 from training.world.people.places import ZONES
@@ -39,7 +39,9 @@ P_SEND: Final = 0.85
 ARM_SHARES: Final = {Arm.RANDOM: 0.75, Arm.RULES: 0.15, Arm.HOLDOUT: 0.10}
 
 _RANDOM, _RULES, _HOLDOUT = (ARMS.index(arm) for arm in ARM_SHARES)
-_VARIANTS = [f"{t}.{c}.{s}" for t in TRIGGERS for c in CHANNELS for s in STYLES]
+_VARIANTS = np.array(
+    [f"{t}.{c}.{s}" for t in TRIGGERS for c in CHANNELS for s in STYLES], dtype=object
+)
 _OPEN_FROM, _OPEN_TO = 9, 21
 _N_SLOTS = 24
 _N_URGENT_SLOTS = 6
@@ -92,12 +94,11 @@ class HistoryPolicy:
     def __init__(self, realm: Realm, *, ends_at: int) -> None:
         self._realm = realm
         self._ends_at = ends_at
+        self._n_sent = 0
         self._last_sent = np.full((realm.people.n, 2), -NEVER)
         luck = realm.luck.uniform(realm.luck.keys(np.arange(realm.people.n)), purpose="history arm")
         bounds = np.cumsum(list(ARM_SHARES.values()))[:-1]
         self._arm = np.array([_RANDOM, _RULES, _HOLDOUT])[np.searchsorted(bounds, luck)]
-        self._first_variant = len(realm.facts.names["variant"])
-        realm.facts.names["variant"] += _VARIANTS
 
     def decide(self, now: int) -> Mail:
         """Decide about what became true in the last six hours; the messages, noted in the facts."""
@@ -161,13 +162,14 @@ class HistoryPolicy:
         channels = consent & (self._realm.life.unsubscribed_at[who] > now)
         first = np.full(len(who), now - now % HOUR + HOUR)
         slots = self._allowed_slots(occasion, first)
-        n_ways = channels.sum(axis=1) * slots.sum(axis=1) * len(STYLES)
+        soon = slots[:, :_N_SLOTS]
+        n_ways = channels.sum(axis=1) * soon.sum(axis=1) * len(STYLES)
         rank = np.where(channels, RULE_RANK[trigger], len(CHANNELS))
         by_rule = np.where(rank.min(axis=1) < len(CHANNELS), rank.argmin(axis=1), -1)
-        waited = slots & (np.arange(_N_SLOTS) + 1 >= RULE_HOURS[trigger, None])
+        waited = slots & (np.arange(2 * _N_SLOTS) + 1 >= RULE_HOURS[trigger, None])
         by_chance = occasion.arm == _RANDOM
         channel = np.where(by_chance, self._pick(channels, keys, "channel"), by_rule)
-        slot = np.where(by_chance, self._pick(slots, keys, "slot"), waited.argmax(axis=1))
+        slot = np.where(by_chance, self._pick(soon, keys, "slot"), waited.argmax(axis=1))
         style = (luck.uniform(keys, purpose="style") * len(STYLES)).astype(np.int64)
         sends = luck.uniform(keys, purpose="send") < np.where(by_chance, P_SEND, 1.0)
         choice = _Choice(
@@ -183,15 +185,15 @@ class HistoryPolicy:
         return choice.rows(sends & (n_ways > 0) & (channel >= 0) & (occasion.arm != _HOLDOUT))
 
     def _allowed_slots(self, occasion: _Occasion, first: Micros) -> Flags:
-        """Which of the 24 hours from `first` on a message may be sent in, (n, 24)."""
-        hours = first[:, None] + np.arange(_N_SLOTS) * HOUR
-        zone = np.repeat(self._realm.people.identity.zone[occasion.customer], _N_SLOTS)
+        """Which of the 48 hours from `first` on a message may be sent in, (n, 48)."""
+        hours = first[:, None] + np.arange(2 * _N_SLOTS) * HOUR
+        zone = np.repeat(self._realm.people.identity.zone[occasion.customer], 2 * _N_SLOTS)
         local = hour_of_week(hours.ravel(), zone=zone, zones=ZONES).reshape(hours.shape) % 24
         awake = (local >= _OPEN_FROM) & (local < _OPEN_TO)
-        n_slots = np.where(_URGENT[occasion.trigger], _N_URGENT_SLOTS, _N_SLOTS)
-        soon = np.arange(_N_SLOTS) < n_slots[:, None]
+        n_slots = np.where(_URGENT[occasion.trigger], _N_URGENT_SLOTS, 2 * _N_SLOTS)
+        in_time = np.arange(2 * _N_SLOTS) < n_slots[:, None]
         any_hour: Flags = _CRITICAL[occasion.trigger, None]
-        return (awake | any_hour) & soon
+        return (awake | any_hour) & in_time
 
     def _pick(self, allowed: Flags, keys: Keys, purpose: str) -> Ints:
         """An allowed column of each row, evenly; -1 where none is."""
@@ -201,27 +203,12 @@ class HistoryPolicy:
         return np.where(counts > 0, column, -1)
 
     def _write(self, choice: _Choice) -> Mail:
-        names, n = self._realm.facts.names, len(choice.customer)
-        row = len(names["message_id"]) + np.arange(n)
-        names["message_id"] += [f"m{number:08d}" for number in row]
-        names["decision_id"] += [f"h{number:08d}" for number in row]
+        n = len(choice.customer)
+        numbers = range(self._n_sent, self._n_sent + n)
+        self._n_sent += n
         way = (choice.trigger * len(CHANNELS) + choice.channel) * len(STYLES) + choice.style
-        costs = np.array([default_economics().send_cost_cents(c) for c in CHANNELS])
-        self._realm.facts.add(
-            "messages",
-            message_id=row,
-            decision_id=row,
-            customer_id=choice.customer,
-            trigger=choice.trigger,
-            channel=choice.channel,
-            variant=self._first_variant + way,
-            sent_at=choice.sent_at,
-            arm=choice.arm,
-            propensity=choice.propensity,
-            cost_cents=costs[choice.channel],
-        )
+        variants = pd.Series(_VARIANTS[way])
         season = np.zeros(n, dtype=np.int64)
-        variants = pd.Series(np.array(_VARIANTS, dtype=object)[way])
         approach = Approach(
             customer=choice.customer,
             trigger=choice.trigger,
@@ -231,4 +218,13 @@ class HistoryPolicy:
             season=season,
             case=choice.case,
         )
-        return Mail(row, approach)
+        costs = np.array([default_economics().send_cost_cents(c) for c in CHANNELS])
+        imprint = Imprint(
+            message_ids=[f"m{number:08d}" for number in numbers],
+            decision_ids=[f"h{number:08d}" for number in numbers],
+            variants=variants,
+            arm=choice.arm,
+            propensity=choice.propensity,
+            cost_cents=costs[choice.channel],
+        )
+        return write_mail(self._realm.facts, approach, imprint)

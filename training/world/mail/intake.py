@@ -8,7 +8,7 @@ from features.tables import CONTRACTS
 from training.world.clock import Ints, Micros, to_moment
 from training.world.codes import ARMS, CHANNELS, TRIGGERS
 from training.world.life.realm import Realm
-from training.world.mail.messages import Mail
+from training.world.mail.outbox import Imprint, Mail, write_mail
 from training.world.mail.response import Approach, wordings_of
 
 CANDIDATE_COLUMNS = ("customer_id", "trigger", "channel", "send_at", "variant")
@@ -26,37 +26,22 @@ def read_candidates(realm: Realm, frame: pd.DataFrame, *, now: int) -> Approach:
 
 
 def read_messages(realm: Realm, frame: pd.DataFrame, *, now: int) -> Mail:
-    """Messages to send; their ids, arms and costs go into the facts.
+    """Messages to send, noted in the facts.
 
     Raises:
         BadInputError: A column is missing, a value unknown, a moment past or an id taken.
     """
     _require_columns(frame, MESSAGE_COLUMNS, what="messages")
-    names = realm.facts.names
-    known = frame["message_id"].isin(names["message_id"]) | frame["message_id"].duplicated()
-    if known.any():
-        taken = frame["message_id"][known].tolist()[:3]
-        raise BadInputError(f"messages: message_id must be new and unique, {taken} is not")
     approach = _meet(realm, frame, sent_at=_moments(frame, "sent_at", now=now), now=now)
-    row = len(names["message_id"]) + np.arange(len(frame))
-    codes, variants = pd.factorize(frame["variant"])
-    realm.facts.add(
-        "messages",
-        message_id=row,
-        decision_id=row,
-        customer_id=approach.customer,
-        trigger=approach.trigger,
-        channel=approach.channel,
-        variant=np.where(codes < 0, -1, codes + len(names["variant"])),
-        sent_at=approach.sent_at,
+    imprint = Imprint(
+        message_ids=frame["message_id"].tolist(),
+        decision_ids=frame["decision_id"].tolist(),
+        variants=frame["variant"],
         arm=_positions_in(frame, "arm", ARMS),
         propensity=frame["propensity"].to_numpy(np.float64),
         cost_cents=frame["cost_cents"].to_numpy(np.float64),
     )
-    names["message_id"] += frame["message_id"].tolist()
-    names["decision_id"] += frame["decision_id"].tolist()
-    names["variant"] += list(variants)
-    return Mail(row, approach)
+    return write_mail(realm.facts, approach, imprint)
 
 
 def _meet(realm: Realm, frame: pd.DataFrame, *, sent_at: Micros, now: int) -> Approach:
@@ -100,5 +85,6 @@ def _positions_in(frame: pd.DataFrame, column: str, book: pd.Index | tuple[str, 
     positions: Ints = index.get_indexer(pd.Index(frame[column])).astype(np.int64)
     if (positions < 0).any():
         unknown = frame[column][positions < 0].unique()[:3].tolist()
-        raise BadInputError(f"{column}: the world knows no {unknown}, but {list(index[:12])}")
+        known = ", ".join(str(name) for name in index[:12])
+        raise BadInputError(f"{column}: the world knows no {unknown}, but {known}")
     return positions

@@ -5,7 +5,6 @@ when a message was handed over or what else was sent, except for what the custom
 through: the load of earlier messages, channels left, moods.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,8 +24,9 @@ from training.world.clock import (
 from training.world.codes import CHANNELS, INDEX, OUTCOMES
 from training.world.life.accounts import recover, turn
 from training.world.life.cases import NO_CASE
-from training.world.life.realm import Life, Realm
+from training.world.life.realm import Realm
 from training.world.luck import Keys
+from training.world.mail.outbox import Mail
 from training.world.mail.response import (
     DELAY_HOURS,
     DELAY_SHARES,
@@ -46,65 +46,6 @@ _P_COMPLAINS = 0.12  # of those who unsubscribe
 _HOURS_TO_BUY = 2.0
 
 
-@dataclass(frozen=True)
-class Mail:
-    """Messages handed over, n rows.
-
-    Attributes:
-        row: Position in the messages table's ids.
-        approach: How the customer meets them.
-    """
-
-    row: Ints
-    approach: Approach
-
-    def __len__(self) -> int:
-        return len(self.row)
-
-    def rows(self, at: Ints) -> "Mail":
-        """These rows of it."""
-        return Mail(self.row[at], self.approach.rows(at))
-
-    @classmethod
-    def joined(cls, parts: Sequence["Mail"]) -> "Mail":
-        """The messages of all parts, at least one, in their order."""
-        return cls(
-            row=np.concatenate([part.row for part in parts]),
-            approach=Approach.joined([part.approach for part in parts]),
-        )
-
-
-class Outbox:
-    """Messages handed over and not sent yet."""
-
-    def __init__(self) -> None:
-        self._waiting: list[Mail] = []
-
-    def add(self, mail: Mail) -> None:
-        """Keep messages until they are sent."""
-        self._waiting.append(mail)
-
-    def take(self, *, until: int) -> list[Mail]:
-        """The messages sent before the moment, in rounds to be received one after the other."""
-        due, later = [], []
-        for mail in self._waiting:
-            is_due = mail.approach.sent_at < until
-            due.append(mail.rows(np.flatnonzero(is_due)))
-            if not is_due.all():
-                later.append(mail.rows(np.flatnonzero(~is_due)))
-        self._waiting = later
-        return _in_rounds(Mail.joined(due)) if due else []
-
-
-def _in_rounds(mail: Mail) -> list[Mail]:
-    """Split so that no round holds a customer twice, each customer's in order of sending."""
-    who, sent_at = mail.approach.customer, mail.approach.sent_at
-    order = np.lexsort([mail.row, sent_at, who])
-    _, first, counts = np.unique(who[order], return_index=True, return_counts=True)
-    turn_of = np.arange(len(order)) - np.repeat(first, counts)
-    return [mail.rows(np.sort(order[turn_of == number])) for number in range(counts.max(initial=0))]
-
-
 def reaches(realm: Realm, approach: Approach) -> Flags:
     """Whether the channel is open: consent given, and not left before the message is sent."""
     who, channel = approach.customer, approach.channel
@@ -115,7 +56,7 @@ def reaches(realm: Realm, approach: Approach) -> Flags:
 
 def load_at(realm: Realm, customer: Ints, at: Micros) -> Floats:
     """What remains at these moments of the load of the messages that arrived before."""
-    life: Life = realm.life
+    life = realm.life
     since = hours_between(life.loaded_at[customer], at)
     recovery = realm.people.temper.recovery_hours[customer]
     load: Floats = life.load[customer] * np.exp(-np.maximum(since, 0.0) / recovery)

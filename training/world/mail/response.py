@@ -78,12 +78,12 @@ CHANNEL_TRAITS: Mapping[Channel, ChannelTraits] = MappingProxyType(
 )
 TRIGGER_TRAITS: Mapping[Trigger, TriggerTraits] = MappingProxyType(
     {
-        Trigger.DELIVERY_DELAY: TriggerTraits(0.33, 0.60),
+        Trigger.DELIVERY_DELAY: TriggerTraits(0.32, 0.60),
         Trigger.PAYMENT_FAILURE_RISK: TriggerTraits(0.26, 0.65),
         Trigger.SERVICE_DISRUPTION: TriggerTraits(0.31, 0.60),
         Trigger.SUBSCRIPTION_LIMIT: TriggerTraits(0.22, 0.50),
         Trigger.ACCOUNT_ANOMALY: TriggerTraits(0.32, 0.65),
-        Trigger.ORDER_SHIPPED: TriggerTraits(0.35, 0.60),
+        Trigger.ORDER_SHIPPED: TriggerTraits(0.33, 0.60),
         Trigger.INCIDENT_UPDATE: TriggerTraits(0.26, 0.30),
         Trigger.ABANDONED_CART: TriggerTraits(0.21, 0.26, fade_hours=30.0),
         Trigger.BROWSE_ABANDONMENT: TriggerTraits(0.13, 0.09, fade_hours=24.0),
@@ -150,15 +150,7 @@ class Approach:
 
     def rows(self, at: Ints) -> "Approach":
         """These rows of it."""
-        return Approach(
-            self.customer[at],
-            self.trigger[at],
-            self.channel[at],
-            self.sent_at[at],
-            self.wording[at],
-            self.season[at],
-            self.case[at],
-        )
+        return Approach(**{field.name: getattr(self, field.name)[at] for field in fields(self)})
 
     @classmethod
     def joined(cls, parts: Sequence["Approach"]) -> "Approach":
