@@ -1,7 +1,14 @@
-"""Assembling the commands, and turning our errors into messages and exit statuses."""
+"""Assembling the commands, and turning our errors into messages and exit statuses.
+
+A command's module is imported when the command is asked for: `opportune check` need not wait for
+MLflow, nor `--help` for anything.
+"""
 
 import os
 import sys
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from importlib import import_module
 
 # Before anything imports the libraries that would phone home.
 os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
@@ -10,38 +17,62 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 import typer
 
 from features.errors import OpportuneError
-from serving.cli.bench import bench
-from serving.cli.data import check, features, import_data, simulate, triggers
-from serving.cli.decisions import decide
-from serving.cli.demo import demo
-from serving.cli.models import promote, train
-from serving.cli.serve import serve
 from serving.faults import status_of
 
-app = typer.Typer(
-    name="opportune",
-    help="Decides whom to message, when, on which channel and with which words.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-app.command("demo")(demo)
-app.command("simulate")(simulate)
-app.command("import")(import_data)
-app.command("check")(check)
-app.command("features")(features)
-app.command("triggers")(triggers)
-app.command("train")(train)
-app.command("promote")(promote)
-app.command("decide")(decide)
-app.command("serve")(serve)
-app.command("bench")(bench)
+
+@dataclass(frozen=True)
+class _Entry:
+    """Where a command is, and its line in the list of commands."""
+
+    module: str
+    function: str
+    line: str
+
+    def load(self) -> Callable[..., None]:
+        """The command itself."""
+        module = import_module(f"serving.cli.{self.module}")
+        function: Callable[..., None] = getattr(module, self.function)
+        return function
+
+
+_COMMANDS: Mapping[str, _Entry] = {
+    "demo": _Entry("demo", "demo", "The whole loop on real and simulated data, with a report."),
+    "simulate": _Entry("data", "simulate", "Write the tables of a simulated world."),
+    "import": _Entry("data", "import_data", "Turn somebody else's data into tables of ours."),
+    "check": _Entry("data", "check", "Check tables against their contracts."),
+    "features": _Entry("data", "features", "Build every customer's features as of a moment."),
+    "triggers": _Entry("data", "triggers", "Find who should hear what, as of a moment."),
+    "train": _Entry("models", "train", "Fit, judge and register models."),
+    "promote": _Entry("models", "promote", "Send a model through the gate."),
+    "decide": _Entry("decisions", "decide", "Decide in batch about everybody with a trigger."),
+    "serve": _Entry("serve", "serve", "Serve decisions over HTTP."),
+    "bench": _Entry("bench", "bench", "Measure ours beside a reference."),
+}
+
+
+def build_app(loaded: Collection[str]) -> typer.Typer:
+    """The command line; commands that are not in `loaded` are listed, but cannot be run."""
+    app = typer.Typer(
+        name="opportune",
+        help="Decides whom to message, when, on which channel and with which words.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    for name, entry in _COMMANDS.items():
+        function = entry.load() if name in loaded else _list_only
+        app.command(name, help=None if name in loaded else entry.line)(function)
+    return app
 
 
 def main() -> None:
     """Run the command line; our errors end in a message and their own exit status."""
     try:
-        app()
+        build_app(sys.argv[1:2])()
     except OpportuneError as error:
         print(f"opportune: {error}", file=sys.stderr)  # noqa: T201  # the edge
         sys.exit(status_of(error).exit_status)
+
+
+def _list_only() -> None:
+    """Stands for a command that was not asked for."""

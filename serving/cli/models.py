@@ -129,8 +129,12 @@ def show_answers(answers: Sequence[Promote | Hold]) -> None:
 
 
 def _main_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
-    """Without the ends of the intervals, which the registry and --json have."""
-    return {name: value for name, value in metrics.items() if not name.endswith(("_low", "_high"))}
+    """Without ends of intervals and figures by channel, which the registry and --json have."""
+    return {
+        name: value
+        for name, value in metrics.items()
+        if not name.endswith(("_low", "_high")) and name.count(".") < 2
+    }
 
 
 def _describe_training(found: TrainedModel | NotEnoughData) -> Json:

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from features.errors import BadInputError
 from features.sources import write_tables
 from features.tables import Tables
-from serving.cli.main import app
+from serving.cli.main import build_app
 from serving.cli.output import parse_moment
 
 AS_OF = "2026-06-10T07:00:00+00:00"
@@ -24,7 +24,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[
     monkeypatch.setenv("OPPORTUNE_HOME", str(tmp_path / "home"))
 
     def invoke(*arguments: str) -> tuple[int, str]:
-        result = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+        result = CliRunner().invoke(
+            build_app(arguments[:1]), list(arguments), catch_exceptions=False
+        )
         return result.exit_code, result.stdout
 
     return invoke
@@ -132,3 +134,23 @@ def test_every_command_has_help(run: Callable[..., tuple[int, str]]) -> None:
         code, text = run(command, "--help")
         assert code == 0
         assert "--" in text
+
+
+def test_every_listed_command_can_be_loaded() -> None:
+    listed = build_app(())
+    names = [command.name for command in listed.registered_commands if command.name]
+    loaded = build_app(names)
+
+    assert len({command.callback for command in loaded.registered_commands}) == len(names)
+
+
+def test_help_imports_no_model_library() -> None:
+    code = (
+        "import sys; sys.argv = ['opportune', '--help']\n"
+        "from serving.cli.main import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "print([m for m in ('mlflow', 'lightgbm', 'bentoml', 'duckdb') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip().endswith("[]")
