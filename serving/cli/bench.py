@@ -56,18 +56,23 @@ def bench(
             }
         )
         return
-    cells = [
-        (
-            f"{row.case}: {row.metric}",
-            f"{row.ours:.4g} {row.unit}",
-            "" if row.low is None or row.high is None else f"[{row.low:.4g}, {row.high:.4g}]",
-            "" if row.reference is None else f"{row.reference:.4g} ({row.reference_name})",
-            "" if row.ratio is None else f"{row.ratio:.3g}",
-            f"{row.n:,}",
-        )
-        for row in rows
-    ]
-    show_table(("measure", "ours", "interval", "reference", "ratio", "n"), cells)
+    header = ("case", "metric", "ours", "interval", "reference", "of", "ratio", "n")
+    show_table(header, [_cells(row) for row in rows])
+
+
+def _cells(row: BenchRow) -> tuple[str, ...]:
+    unit = "" if row.unit == "1" else f" {row.unit}"
+    has_interval = row.low is not None and row.high is not None
+    return (
+        row.case,
+        row.metric,
+        f"{row.ours:.4g}{unit}",
+        f"[{row.low:.4g}, {row.high:.4g}]" if has_interval else "",
+        "" if row.reference is None else f"{row.reference:.4g}",
+        row.reference_name or "",
+        "" if row.ratio is None else f"{row.ratio:.3g}",
+        f"{row.n:,}",
+    )
 
 
 def _bench_churn(seed: int, _: int | None) -> list[BenchRow]:

@@ -24,6 +24,8 @@ JsonOption = Annotated[
 
 _words = Console(stderr=True, highlight=False)
 _results = Console(highlight=False, soft_wrap=True)
+if not _results.is_terminal:
+    _results = Console(highlight=False, soft_wrap=True, width=160)  # a file has no edge
 
 
 def say(text: str) -> None:
