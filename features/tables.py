@@ -344,11 +344,11 @@ def empty_table(name: str) -> pd.DataFrame:
 
 
 def last_moment(tables: Tables) -> datetime:
-    """The first moment at which everything in the tables is known: just after the last row."""
+    """The first whole second at which everything in the tables is known."""
     last = max(
         frame[CONTRACTS[name].known_at].max()
         for name, frame in tables.items()
         if name in CONTRACTS and CONTRACTS[name].known_at and len(frame)
     )
-    moment: datetime = (last + pd.Timedelta(microseconds=1)).to_pydatetime()
+    moment: datetime = (last + pd.Timedelta(microseconds=1)).ceil("s").to_pydatetime()
     return moment

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from pydantic import ValidationError
+
 from features.errors import (
     BadInputError,
     ConflictError,
@@ -42,3 +44,20 @@ def status_of(error: OpportuneError) -> FaultStatus:
         if isinstance(error, kind):
             return status
     return FaultStatus(70, HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def describe_validation(error: ValidationError) -> str:
+    """Every fault of a validation in words: the place and what is wrong.
+
+    >>> from serving.policy.settings import QuietHours
+    >>> try:
+    ...     QuietHours(from_hour=25, to_hour=9, until=3)
+    ... except ValidationError as fault:
+    ...     print(describe_validation(fault))
+    from_hour: Input should be less than or equal to 23; until: Extra inputs are not permitted
+    """
+    faults = error.errors(include_url=False, include_input=False, include_context=False)
+    return "; ".join(
+        f"{'.'.join(str(part) for part in fault['loc']) or 'as a whole'}: {fault['msg']}"
+        for fault in faults
+    )

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from features.errors import NotReadyError
+from features.errors import ConfigurationError, NotReadyError
 from serving.client import ServiceClient
 from serving.settings import ApiKey, Scope, Settings
 
@@ -62,6 +62,18 @@ def prepare_launch(settings: Settings, *, environment: Mapping[str, str]) -> Lau
         *("--host", settings.host, "--port", str(settings.port)),
     )
     return Launch(command, variables, development_key)
+
+
+def require_free_port(host: str, port: int) -> None:
+    """Raise ConfigurationError when somebody listens on the port already."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as fault:
+            raise ConfigurationError(
+                f"cannot listen on {host}:{port}: {fault.strerror}; choose another with --port"
+            ) from None
 
 
 def find_free_port(host: str) -> int:

@@ -7,7 +7,6 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
-import yaml
 from pydantic import ValidationError
 
 from features.economics import Economics, default_economics
@@ -15,7 +14,8 @@ from features.errors import BadInputError, ConfigurationError
 from serving.copy.library import default_library
 from serving.copy.render import CopySettings
 from serving.decide import Engine
-from serving.policy.settings import PolicySettings, load_policy_settings
+from serving.faults import describe_validation
+from serving.policy.settings import PolicySettings, load_policy_settings, read_settings_file
 from serving.records import DecisionRequest
 from serving.settings import Settings
 from serving.snapshot.files import current_version, load_snapshot
@@ -68,17 +68,14 @@ def read_copy_settings(settings: Settings) -> CopySettings:
             email_unsubscribe_url=settings.unsubscribe_url,
         )
     except ValidationError as fault:
-        raise ConfigurationError(f"settings of the texts: {fault}") from fault
+        raise ConfigurationError(f"settings of the texts: {describe_validation(fault)}") from fault
 
 
 def read_economics(path: Path | None) -> Economics:
     """Prices in that file, or the ones that ship."""
     if path is None:
         return default_economics()
-    try:
-        return Economics.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, yaml.YAMLError, ValidationError) as fault:
-        raise ConfigurationError(f"economics {path}: {fault}") from fault
+    return read_settings_file(path, Economics, what="economics")
 
 
 class Runtime:

@@ -6,6 +6,8 @@ long as the process are frozen out of garbage collection, whose pauses are other
 """
 
 import gc
+import inspect
+import logging
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +16,7 @@ from starlette.responses import JSONResponse
 
 from features.errors import OpportuneError
 from serving.access import BearerAccess
+from serving.answers import OneLineForWrongBodies, PlainAnswers
 from serving.faults import status_of
 from serving.intake import JsonBodies
 from serving.records import (
@@ -111,3 +114,5 @@ _APPLICATION: Any = OpportuneService  # the decorator made a bentoml.Service of 
 # The first one added is the outermost: nobody without a key learns what a body must look like.
 _APPLICATION.add_asgi_middleware(BearerAccess, keys=_SETTINGS.api_keys)
 _APPLICATION.add_asgi_middleware(JsonBodies, max_bytes=_MAX_BODY_BYTES)
+_APPLICATION.add_asgi_middleware(PlainAnswers, description=inspect.getdoc(_APPLICATION.inner))
+logging.getLogger("bentoml._internal.server.http_app").addFilter(OneLineForWrongBodies())

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from features.errors import ConfigurationError
 
@@ -100,7 +100,10 @@ def read_settings() -> Settings:
         return Settings()
     except ValidationError as fault:
         faults = "; ".join(
-            f"OPPORTUNE_{'.'.join(str(part) for part in error['loc']).upper()}: {error['msg']}"
+            f"OPPORTUNE_{str(error['loc'][0]).upper()}"
+            f"{''.join(f' {part}' for part in error['loc'][1:])}: {error['msg']}"
             for error in fault.errors(include_input=False)
         )
         raise ConfigurationError(f"environment: {faults}") from None
+    except SettingsError as fault:
+        raise ConfigurationError(f"environment: {fault}; expected JSON") from None

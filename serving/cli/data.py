@@ -1,5 +1,6 @@
 """Commands about tables: simulate, import, check, features, triggers."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Annotated
 import pandas as pd
 import typer
 
+from features.checks import Note
 from features.churn import CHURN_FEATURES
 from features.engagement import ENGAGEMENT_FEATURES
 from features.errors import BadInputError
@@ -60,7 +62,9 @@ def simulate(
     customers: Annotated[int, typer.Option(min=10, help="Number of customers.")] = 2000,
     days: Annotated[int, typer.Option(min=10, help="Days of history.")] = 180,
     seed: Annotated[int, typer.Option(min=0, help="One seed gives one history.")] = 0,
-    scenario: Annotated[str, typer.Option(help="calm, or another scenario by name.")] = "calm",
+    scenario: Annotated[
+        str, typer.Option(help="calm, seasonal_change, tiny_traffic or hostile.")
+    ] = "calm",
     as_json: JsonOption = False,
 ) -> None:
     """Simulate a world with known truth and write its history as tables."""
@@ -70,6 +74,10 @@ def simulate(
         )
         tables = world.tables(world.start)
         write_tables(tables, out)
+    say(
+        f"{len(tables['customers']):,} of {customers:,} customers have signed up by "
+        f"{world.start:%Y-%m-%d}; the others will later"
+    )
     _report_tables(tables, out, as_json=as_json)
 
 
@@ -88,6 +96,11 @@ def import_data(
         write_tables(adapted.tables, out)
     for assumption in adapted.assumptions:
         say(f"[yellow]assumed[/yellow] {assumption}")
+    if what is Foreign.TELCO:
+        say(
+            "this is one moment of a company: good to look at with `opportune check` and "
+            "`features`; nothing in it happens later, so there is nothing to train on or decide"
+        )
     _report_tables(adapted.tables, out, as_json=as_json)
 
 
@@ -118,13 +131,14 @@ def check(
         notes: list[Json] = [str(note) for note in checked.notes]
         show_json({"valid": not violations, "violations": violations, "notes": notes})
     else:
-        for note in checked.notes:
+        for note in _describe_notes(checked.notes):
             show(f"note       {note}")
         for violation in checked.violations:
             show(f"violation  {violation}")
         n_rows = sum(len(frame) for frame in checked.tables.values())
         n_tables = len(checked.tables)
-        show(f"{len(checked.violations)} violations in {n_tables} tables, {n_rows:,} rows")
+        n_violations = len(checked.violations)
+        show(f"violations: {n_violations}; tables: {n_tables}; rows: {n_rows:,}")
     if checked.violations:
         raise typer.Exit(EXIT_REFUSED)
 
@@ -187,6 +201,19 @@ def write_frame(frame: pd.DataFrame, out: Path) -> None:
     unfinished = out.with_name(out.name + ".unfinished")
     frame.to_parquet(unfinished, index=False)
     unfinished.replace(out)
+
+
+def _describe_notes(notes: Sequence[Note]) -> list[str]:
+    """One line per table: unknown columns together."""
+    unknown = [str(note) for note in notes if not note.column]
+    columns: dict[str, list[str]] = {}
+    for note in notes:
+        if note.column:
+            columns.setdefault(note.table, []).append(note.column)
+    return unknown + [
+        f"{table}: not in the contract, kept as they are: {', '.join(names)}"
+        for table, names in columns.items()
+    ]
 
 
 def _read_foreign(what: Foreign, source: Path | None) -> Adapted:

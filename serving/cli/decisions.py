@@ -7,7 +7,15 @@ import pandas as pd
 
 from features.triggers import find_triggers
 from serving.cli.data import AsOfOption, DataOption, OutFileOption, read_as_of, write_frame
-from serving.cli.output import JsonOption, progress, show_json, show_table
+from serving.cli.output import (
+    RULES_STAND_IN,
+    JsonOption,
+    progress,
+    say,
+    show_json,
+    show_table,
+)
+from serving.home import claim_home
 from serving.publish import learn_bandit, load_champions
 from serving.records import Decision
 from serving.requests import churn_risk_requests, requests_of
@@ -27,6 +35,7 @@ def decide(
     settings = read_settings()
     with progress(f"deciding from {data}"):
         tables, moment = read_as_of(data, as_of)
+        claim_home(settings.home, tables)
         parts = wire_parts(settings, clock=lambda: moment)
         snapshot = make_snapshot(
             tables,
@@ -38,6 +47,8 @@ def decide(
             *requests_of(find_triggers(tables, as_of=moment), as_of=moment),
             *churn_risk_requests(snapshot),
         ]
+        with parts.store.transaction() as session:
+            n_before = len(session.find_by_keys(requests))
         decisions = parts.engine(snapshot).decide_many(requests)
         parts.store.close()
         write_frame(decisions_frame(decisions), out)
@@ -49,6 +60,7 @@ def decide(
                 "out": str(out),
                 "as_of": moment.isoformat(),
                 "decisions": len(decisions),
+                "decided_before": n_before,
                 "sent": n_sent,
                 "reasons": dict(reasons),
             }
@@ -56,6 +68,12 @@ def decide(
     else:
         rows = [(reason, f"{n:,}") for reason, n in reasons]
         show_table(("reason", "decisions"), rows, title=f"{len(decisions):,} decisions in {out}")
+        if n_before:
+            say(f"{n_before:,} of them were decided before, and are unchanged")
+        if not snapshot.models.can_score:
+            say(RULES_STAND_IN)
+        if not decisions:
+            say("no trigger was found, and no churn champion names anybody at risk")
 
 
 def decisions_frame(decisions: Sequence[Decision]) -> pd.DataFrame:

@@ -6,9 +6,11 @@ from typing import Annotated
 
 import typer
 
+from features.tables import Tables
 from serving.cli.data import AsOfOption, DataOption, read_as_of
 from serving.cli.output import Json, JsonOption, progress, say, show, show_json, show_table
 from serving.faults import EXIT_REFUSED
+from serving.home import claim_home
 from serving.settings import read_settings
 from training.datasets.provenance import NotEnoughData
 from training.gate import Hold, Promote
@@ -61,7 +63,7 @@ def train(
 ) -> None:
     """Fit models, judge them on later days, log them to MLflow and register them."""
     tables, moment = read_as_of(data, as_of)
-    tracking = Tracking.in_folder(read_settings().registry)
+    tracking = _open_registry(tables)
     trained: dict[ModelName, TrainedModel | NotEnoughData] = {}
     for name in what.names():
         with progress(f"training {name}"):
@@ -73,6 +75,7 @@ def train(
     else:
         show_trainings(trained)
         say(f"look at the runs with: mlflow ui --backend-store-uri {tracking.uri}")
+        say(f"next: opportune promote {what} --data {data}")
     if all(isinstance(found, NotEnoughData) for found in trained.values()):
         raise typer.Exit(EXIT_REFUSED)
 
@@ -86,7 +89,7 @@ def promote(
 ) -> None:
     """The gate: judge the challenger on later days, and promote it or say why not."""
     tables, moment = read_as_of(data, as_of)
-    tracking = Tracking.in_folder(read_settings().registry)
+    tracking = _open_registry(tables)
     answers: list[Promote | Hold] = []
     for model in name.names():
         with progress(f"judging {model}"):
@@ -103,6 +106,12 @@ def promote(
         raise typer.Exit(EXIT_REFUSED)
 
 
+def _open_registry(tables: Tables) -> Tracking:
+    settings = read_settings()
+    claim_home(settings.home, tables)
+    return Tracking.in_folder(settings.registry)
+
+
 def show_trainings(trained: Mapping[ModelName, TrainedModel | NotEnoughData]) -> None:
     """Each model with its main figures on later days, or why there is none."""
     for name, found in trained.items():
@@ -112,7 +121,7 @@ def show_trainings(trained: Mapping[ModelName, TrainedModel | NotEnoughData]) ->
         show(f"{name} version {found.version.version}")
         for note in found.notes.values():
             show(f"  note: {note}")
-        rows = [(metric, f"{value:.4f}") for metric, value in _main_metrics(found.metrics).items()]
+        rows = [(metric, _write(value)) for metric, value in _main_metrics(found.metrics).items()]
         show_table(("  on later days", ""), [(f"  {metric}", cell) for metric, cell in rows])
 
 
@@ -126,6 +135,10 @@ def show_answers(answers: Sequence[Promote | Hold]) -> None:
             show(f"{answer.name}: {version}held")
             for reason in answer.reasons:
                 show(f"  because {reason}")
+
+
+def _write(value: float) -> str:
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:.4f}"
 
 
 def _main_metrics(metrics: Mapping[str, float]) -> dict[str, float]:

@@ -22,6 +22,10 @@ JsonOption = Annotated[
     bool, typer.Option("--json", help="One JSON object on standard output, nothing else.")
 ]
 
+RULES_STAND_IN = (
+    "without channel and send-time champions the rules policy decides in the learned arm too"
+)
+
 _words = Console(stderr=True, highlight=False)
 _results = Console(highlight=False, soft_wrap=True)
 if not _results.is_terminal:
@@ -30,7 +34,7 @@ if not _results.is_terminal:
 
 def say(text: str) -> None:
     """A sentence for whoever watches; standard error."""
-    _words.print(text)
+    _words.print(text, soft_wrap=True)
 
 
 def show(text: str) -> None:

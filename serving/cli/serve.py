@@ -1,6 +1,8 @@
 """The command that serves."""
 
+import json
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -8,14 +10,18 @@ import typer
 
 from features.errors import NotReadyError
 from serving.cli.data import AsOfOption, read_as_of
-from serving.cli.output import progress, say
-from serving.launch import prepare_launch
+from serving.cli.output import RULES_STAND_IN, progress, say
+from serving.home import claim_home
+from serving.launch import prepare_launch, require_free_port
 from serving.policy.settings import load_policy_settings
 from serving.publish import load_champions, publish
 from serving.settings import Settings, read_settings
-from serving.snapshot.files import current_version
+from serving.snapshot.files import current_version, load_snapshot
+from serving.snapshot.state import Snapshot
 from serving.store.store import Store
 from training.registry.tracking import Tracking
+
+_STALE_AFTER_DAYS = 2
 
 
 def serve(
@@ -33,6 +39,7 @@ def serve(
     settings = read_settings().model_copy(
         update={name: value for name, value in given.items() if value is not None}
     )
+    require_free_port(settings.host, settings.port)
     if data is not None:
         _publish_from(settings, data, as_of)
     elif current_version(settings.snapshots) is None:
@@ -40,14 +47,15 @@ def serve(
             f"nothing to serve in {settings.home}: give --data DIR, "
             "or run `make demo` and then `make serve`"
         )
-    _start(settings)
+    _start(settings, load_snapshot(settings.snapshots))
 
 
 def _publish_from(settings: Settings, data: Path, as_of: str | None) -> None:
     with progress(f"making a snapshot of {data}"):
         tables, moment = read_as_of(data, as_of)
+        claim_home(settings.home, tables)
         store = Store(settings.store_path)
-        snapshot = publish(
+        publish(
             settings,
             tables,
             as_of=moment,
@@ -56,22 +64,29 @@ def _publish_from(settings: Settings, data: Path, as_of: str | None) -> None:
             store=store,
         )
         store.close()
-    say(f"snapshot {snapshot.version}: {len(snapshot.customers.profile):,} customers, {moment}")
-    missing = sorted({"churn", "channel", "send_time"} - snapshot.models.by_file().keys())
-    if missing:
-        say(f"[yellow]no champion yet[/yellow] for {', '.join(missing)}")
 
 
-def _start(settings: Settings) -> None:
+def _start(settings: Settings, snapshot: Snapshot) -> None:
     """Become the server: signals then reach it directly."""
     launch = prepare_launch(settings, environment=os.environ)
     url = f"http://{settings.host}:{settings.port}"
+    profile = snapshot.customers.profile
+    say(f"snapshot {snapshot.version}: {len(profile):,} customers as of {snapshot.as_of}")
+    age_days = (datetime.now(UTC) - snapshot.as_of).days
+    if age_days > _STALE_AFTER_DAYS:
+        say(f"[yellow]its features are {age_days} days old[/yellow]: --data serves fresher tables")
+    if missing := sorted({"churn", "channel", "send_time"} - snapshot.models.by_file().keys()):
+        say(f"[yellow]no champion yet[/yellow] for {', '.join(missing)}")
+    if not snapshot.models.can_score:
+        say(RULES_STAND_IN)
     if launch.development_key is not None:
         say("[yellow]no OPPORTUNE_API_KEYS configured[/yellow]: made a key for this start only")
         say(f"  export OPPORTUNE_KEY={launch.development_key}")
-    say(f"serving on {url} - documentation at {url}/")
+    say(f"serving on {url} - documentation at {url}/ - try:")
+    body = {"customer_id": str(profile["customer_id"].iloc[0]), "trigger": "abandoned_cart"}
     say(
-        f'  curl -s {url}/customers/churn -H "Authorization: Bearer $OPPORTUNE_KEY" '
-        "-H 'Content-Type: application/json' -d '{\"customer_id\": \"...\"}'"
+        f'  curl -s {url}/decide -H "Authorization: Bearer $OPPORTUNE_KEY" '
+        f"-H 'Content-Type: application/json' -d '{json.dumps(body)}'"
     )
-    os.execve(launch.command[0], list(launch.command), dict(launch.environment))  # noqa: S606  # our own interpreter
+    command = list(launch.command)
+    os.execve(command[0], command, dict(launch.environment))  # noqa: S606  # our own interpreter

@@ -3,13 +3,16 @@
 import hashlib
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, Self, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from features.errors import ConfigurationError
 from features.vocabulary import Arm, Channel, Priority, Trigger
+from serving.faults import describe_validation
+
+Model = TypeVar("Model", bound=BaseModel)
 
 _DEFAULTS = Path(__file__).with_name("defaults.yaml")
 
@@ -122,14 +125,22 @@ class PolicySettings(_Settings):
         return f"{self.name}@{digest}"
 
 
+def read_settings_file(path: Path, kind: type[Model], *, what: str) -> Model:
+    """A YAML file as settings of that kind; ConfigurationError says what is wrong with it."""
+    try:
+        return kind.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except ValidationError as fault:
+        raise ConfigurationError(f"{what} {path}: {describe_validation(fault)}") from fault
+    except yaml.YAMLError as fault:
+        raise ConfigurationError(f"{what} {path}: not YAML: {fault}") from fault
+    except OSError as fault:
+        raise ConfigurationError(f"{what} {path}: {fault.strerror}") from fault
+
+
 def load_policy_settings(path: Path | None = None) -> PolicySettings:
     """The settings in that file, or the ones that ship; ConfigurationError names every fault.
 
     >>> load_policy_settings().triggers[Trigger.DELIVERY_DELAY].channels
     (<Channel.SMS: 'sms'>, <Channel.PUSH: 'push'>)
     """
-    source = path or _DEFAULTS
-    try:
-        return PolicySettings.model_validate(yaml.safe_load(source.read_text(encoding="utf-8")))
-    except (OSError, yaml.YAMLError, ValidationError) as fault:
-        raise ConfigurationError(f"policy settings {source}: {fault}") from fault
+    return read_settings_file(path or _DEFAULTS, PolicySettings, what="policy settings")

@@ -31,6 +31,11 @@ class Models:
     channel: ChannelModel | None = None
     send_time: SendTimeModel | None = None
 
+    @property
+    def can_score(self) -> bool:
+        """Whether the learned policy has what it needs."""
+        return self.channel is not None and self.send_time is not None
+
     def by_file(self) -> dict[str, Servable]:
         """The models that exist, by the name of their file."""
         named: dict[str, Servable | None] = {

@@ -161,7 +161,11 @@ def test_service_names_each_wrong_field(
     answer = http.post("/decide", json=body)
 
     assert answer.status_code == 400
-    assert sorted(fault["loc"] for fault in answer.json()["detail"]) == fields
+    refusal = answer.json()
+    assert refusal["error"] == "invalid"
+    assert sorted(fault["loc"] for fault in refusal["detail"]) == fields
+    assert all(".".join(field) in refusal["message"] for field in fields)
+    assert "pydantic" not in answer.text
 
 
 @pytest.mark.parametrize(
@@ -209,6 +213,10 @@ def test_service_documents_its_endpoints(http: httpx.Client) -> None:
     )
     fields = specification["components"]["schemas"]["Decision"]["properties"]
     assert {"propensity", "allowed", "scores", "policy_version"} <= set(fields)
+    assert specification["info"]["title"] == "Opportune"
+    assert "Bearer" in specification["info"]["description"]
+    assert "http" not in specification["info"]["description"]
+    assert specification["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
     assert http.get("/livez").status_code == http.get("/readyz").status_code == 200
     assert "bentoml_service_request" in http.get("/metrics").text
 
@@ -222,3 +230,5 @@ def test_service_log_holds_no_key_and_no_request(
     assert KEY not in log
     assert READER not in log
     assert "secret-looking-value" not in log
+    assert "refused a wrong body" in log
+    assert "Traceback" not in log

@@ -144,6 +144,7 @@ def split_churn(dataset: ChurnDataset) -> ForwardSplit | NotEnoughData:
         n_churned, n_rows = int(dataset.labels[rows].sum()), int(rows.sum())
         if not 0 < n_churned < n_rows:
             return NotEnoughData(
-                f"{n_churned} of {n_rows} customers churn in the {name} part: both kinds are needed"
+                f"{n_churned} of {n_rows} rows (customers at a moment) churn in the {name} part: "
+                "both kinds are needed"
             )
     return split

@@ -1,0 +1,95 @@
+"""Making the service's own words plain: refused bodies, and the page that documents it.
+
+BentoML answers a wrong body with pydantic's report and describes every service with its own
+contact and badges; here both are said in our shape. Other answers pass untouched.
+"""
+
+import json
+import logging
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+from pydantic import ValidationError
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serving.access import is_open
+
+_DOCUMENTATION = "/docs.json"
+_BEARER = {"type": "http", "scheme": "bearer", "description": "A key of OPPORTUNE_API_KEYS."}
+
+
+class PlainAnswers:
+    """Middleware that rewrites refused bodies (400) and the OpenAPI document."""
+
+    def __init__(self, app: ASGIApp, *, description: str) -> None:
+        """Speak for an application; `description` introduces it on its page."""
+        self._app = app
+        self._description = description
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and hold back what has to be rewritten."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        held: list[Message] = []
+
+        async def rewrite(message: Message) -> None:
+            if message["type"] == "http.response.start" and self._concerns(scope, message):
+                held.append(message)
+            elif not held:
+                await send(message)
+            else:
+                held.append(message)
+                if not message.get("more_body", False):
+                    await self._send_rewritten(scope, held, send)
+
+        await self._app(scope, receive, rewrite)
+
+    def _concerns(self, scope: Scope, start: Message) -> bool:
+        if scope["path"] == _DOCUMENTATION:
+            return bool(start["status"] == 200)
+        return start["status"] == 400 and not is_open(scope["path"])
+
+    async def _send_rewritten(self, scope: Scope, held: list[Message], send: Send) -> None:
+        start, *parts = held
+        body = b"".join(part.get("body", b"") for part in parts)
+        answer = json.loads(body)
+        if scope["path"] == _DOCUMENTATION:
+            answer = self._introduce(answer)
+        elif "detail" in answer:
+            answer = _refuse(answer)
+        content = json.dumps(answer, ensure_ascii=False).encode("utf-8")
+        headers = [(name, value) for name, value in start["headers"] if name != b"content-length"]
+        headers.append((b"content-length", str(len(content)).encode("ascii")))
+        await send({**start, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
+
+    def _introduce(self, document: dict[str, Any]) -> dict[str, Any]:
+        document["info"] = {
+            "title": "Opportune",
+            "version": version("opportune"),
+            "description": self._description,
+        }
+        document.setdefault("components", {})["securitySchemes"] = {"key": _BEARER}
+        document["security"] = [{"key": []}]
+        return document
+
+
+def _refuse(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """BentoML's report of a wrong body in the shape of our other refusals."""
+    faults = [{"loc": fault["loc"], "msg": fault["msg"]} for fault in answer["detail"]]
+    words = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults)
+    return {"error": "invalid", "message": words, "detail": faults}
+
+
+class OneLineForWrongBodies(logging.Filter):
+    """Logs a client's mistake as one line, not as our own failure with a traceback."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Take the traceback out where a validation failed; keep every record."""
+        if record.exc_info and isinstance(record.exc_info[1], ValidationError):
+            record.exc_info = None
+            record.levelno, record.levelname = logging.INFO, "INFO"
+            record.msg = "refused a wrong body: " + str(record.msg)
+        return True

@@ -1,0 +1,43 @@
+"""A home belongs to one company: models, store and snapshots of two must not mix."""
+
+import json
+from pathlib import Path
+
+from features.errors import ConfigurationError
+from features.tables import Tables
+
+_FILE = "company.json"
+_N_REMEMBERED = 50
+_SHARE_KNOWN = 0.5  # customers may be erased, but not half of the oldest at once
+
+
+def claim_home(home: Path, tables: Tables) -> None:
+    """Remember whose tables this home serves; refuse those of another company.
+
+    A company is known by its oldest customers and when they signed up, which later tables of the
+    same company still hold.
+
+    Args:
+        home: Folder of the state; made where it is missing.
+        tables: Conformed tables, all that is known.
+
+    Raises:
+        ConfigurationError: The home was used with tables of other customers.
+    """
+    customers = tables["customers"].sort_values(["signed_up_at", "customer_id"])
+    signed_up = customers["signed_up_at"].astype("int64")
+    pairs = dict(zip(customers["customer_id"], signed_up.tolist(), strict=True))
+    path = home / _FILE
+    if path.exists():
+        remembered: dict[str, int] = json.loads(path.read_text(encoding="utf-8"))
+        n_known = sum(pairs.get(customer) == moment for customer, moment in remembered.items())
+        if n_known < _SHARE_KNOWN * len(remembered):
+            raise ConfigurationError(
+                f"{home} holds models and decisions of another company: of {len(remembered)} "
+                f"customers remembered there, these tables know {n_known}; "
+                "set OPPORTUNE_HOME to a folder of their own"
+            )
+        return
+    home.mkdir(parents=True, exist_ok=True)
+    oldest = dict(list(pairs.items())[:_N_REMEMBERED])
+    path.write_text(json.dumps(oldest), encoding="utf-8")
