@@ -273,12 +273,14 @@ class ChurnReason(_Frozen):
     Attributes:
         feature: Its name.
         value: Its value; null is the feature's own null.
+        unit: Of the value.
         contribution: What it adds to the log-odds.
         description: What it means.
     """
 
     feature: str
     value: float | None
+    unit: str
     contribution: float
     description: str
 

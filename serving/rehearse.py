@@ -19,6 +19,8 @@ from serving.records import Decision, DecisionRequest, OutcomeEvent, OutcomeStat
 from serving.requests import requests_of
 from training.world.protocol import World
 
+_Z95 = 1.96
+
 _Publish = Callable[[Tables, datetime], None]
 
 
@@ -42,22 +44,28 @@ class RehearsalLog:
         cases: One row per decision: day, customer_id, trigger, arm, reason, send, n_messages,
             true_value_cents (of what was sent, taken when it was decided; 0 for nothing).
         n_outcomes: Outcomes that were booked.
-        first_sent: The first decision that sent something; None when nothing was sent.
+        example: A decision to show: scored, sent and in English if there is one; None when
+            nothing was sent.
     """
 
     cases: pd.DataFrame
     n_outcomes: int
-    first_sent: Decision | None
+    example: Decision | None
 
     def by_arm(self) -> pd.DataFrame:
-        """Per arm: n_cases, n_sent, mean true value per case in cents and its standard error."""
+        """Per arm: n_cases, n_sent, mean true value per case in cents with low and high.
+
+        The 95 % interval is normal over cases, and takes one customer's cases for independent.
+        """
         grouped = self.cases.groupby("arm")["true_value_cents"]
+        mean, half = grouped.mean(), _Z95 * grouped.sem()
         table = pd.DataFrame(
             {
                 "n_cases": grouped.size(),
                 "n_sent": self.cases.groupby("arm")["send"].sum(),
-                "mean_cents": grouped.mean(),
-                "standard_error": grouped.sem(),
+                "mean_cents": mean,
+                "low": mean - half,
+                "high": mean + half,
             }
         )
         return table.reindex([arm.value for arm in Arm if arm.value in table.index])
@@ -79,7 +87,7 @@ def rehearse(
     frames: list[pd.DataFrame] = []
     sent_ids: set[str] = set()
     n_outcomes = 0
-    first_sent: Decision | None = None
+    example: Decision | None = None
     for day in range(n_days):
         now = start + timedelta(days=day)
         tables = world.tables(now)
@@ -90,11 +98,20 @@ def rehearse(
         frames.append(_score(world, decisions, messages, day=day))
         world.deliver(messages)
         sent_ids.update(messages["message_id"])
-        first_sent = first_sent or next((d for d in decisions if d.send), None)
+        example = max((d for d in (example, *decisions) if d), key=_rank_example, default=None)
         world.advance(now + timedelta(days=1))
     end = start + timedelta(days=n_days)
     n_outcomes += _feed_back(world.tables(end), decider, sent_ids, since=end - timedelta(days=1))
-    return RehearsalLog(pd.concat(frames, ignore_index=True), n_outcomes, first_sent)
+    return RehearsalLog(
+        pd.concat(frames, ignore_index=True),
+        n_outcomes,
+        example if example and example.send else None,
+    )
+
+
+def _rank_example(decision: Decision) -> tuple[bool, bool, bool]:
+    is_english = decision.content is not None and decision.content.language == "en"
+    return decision.send, decision.scores is not None, is_english
 
 
 def messages_of(decisions: Sequence[Decision]) -> pd.DataFrame:

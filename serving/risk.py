@@ -54,14 +54,15 @@ def explain_churn(snapshot: Snapshot, customer_id: str) -> ChurnAnswer:
 def _explain(model: BoosterModel, features: Floats) -> tuple[ChurnReason, ...]:
     """The features that move the score most, up or down."""
     contributions = model.contributions(features[None, :])[0]
-    described = {feature.name: feature.description for feature in CHURN_FEATURES.features}
+    declared = {feature.name: feature for feature in CHURN_FEATURES.features}
     strongest = np.argsort(-np.abs(contributions), kind="stable")[:_N_REASONS]
     return tuple(
         ChurnReason(
             feature=model.signature.names[i],
             value=None if np.isnan(features[i]) else float(features[i]),
+            unit=declared[model.signature.names[i]].unit,
             contribution=float(contributions[i]),
-            description=described[model.signature.names[i]],
+            description=declared[model.signature.names[i]].description,
         )
         for i in strongest
     )

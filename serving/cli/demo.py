@@ -67,15 +67,15 @@ def _show_results(real: RealResult, simulated: SimulatedResult) -> None:
             f"{m['calibration_error']:.3f}."
         )
     show(f"Decisions for them as of {real.as_of:%Y-%m-%d}: {len(real.decisions):,}.")
-    show("\nSimulated world, true cents per case by arm (the world knows):")
+    show("\nSimulated world, true cents per case by arm with 95 % interval (the world knows):")
     for arm, row in simulated.log.by_arm().iterrows():
         show(
-            f"  {arm:<8} {row['mean_cents']:+8.2f} +- {1.96 * row['standard_error']:.2f}"
+            f"  {arm:<8} {row['mean_cents']:+.2f} [{row['low']:+.2f}, {row['high']:+.2f}]"
             f"   {row['n_sent']:,.0f} of {row['n_cases']:,.0f} cases sent"
         )
-    if simulated.log.first_sent is not None:
+    if simulated.log.example is not None:
         show("\nOne decision, for a human to read:")
-        for line in describe_decision(simulated.log.first_sent):
+        for line in describe_decision(simulated.log.example):
             show(f"  {line}")
 
 

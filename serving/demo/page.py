@@ -131,18 +131,18 @@ def _loop_section(simulated: SimulatedResult) -> Section:
         f"before and from {simulated.n_rewards_after:,} after. What each message was truly worth "
         "against no message, as only the world knows, is summed up below by arm."
     )
-    caveat = "A few days of few customers demonstrate, they do not prove: read the standard errors."
+    caveat = "A few days of few customers demonstrate, they do not prove: read the intervals."
     rows = [
         (
             str(arm),
             f"{row['n_cases']:,.0f}",
             f"{row['n_sent']:,.0f}",
             f"{row['mean_cents']:+.2f}",
-            f"{row['standard_error']:.2f}",
+            f"[{row['low']:+.2f}, {row['high']:+.2f}]",
         )
         for arm, row in arms.iterrows()
     ]
-    header = ("arm", "cases", "sent", "true cents per case", "standard error")
+    header = ("arm", "cases", "sent", "true cents per case", "95 % interval")
     return Section(
         "Simulated world: a closed loop through the service",
         (loop, caveat),
@@ -157,7 +157,7 @@ def _loop_section(simulated: SimulatedResult) -> Section:
 
 
 def _decision_section(simulated: SimulatedResult) -> Section:
-    decision = simulated.log.first_sent
+    decision = simulated.log.example
     if decision is None:
         return Section("One decision", ("Nothing was sent.",))
     return Section(
@@ -185,7 +185,7 @@ def _draw_arms(simulated: SimulatedResult) -> Figure:
     axes.barh(
         names,
         arms["mean_cents"],
-        xerr=1.96 * arms["standard_error"],
+        xerr=(arms["mean_cents"] - arms["low"], arms["high"] - arms["mean_cents"]),
         color=[_ARM_COLOURS[name] for name in names],
         capsize=3,
     )
@@ -206,7 +206,7 @@ def _pictures(found: TrainedModel | NotEnoughData) -> tuple[Picture, ...]:
     if isinstance(found, NotEnoughData):
         return ()
     captions = {
-        "calibration": "Foretold against observed churn, on later months.",
+        "calibration": "Foretold against observed churn, on later rows than any it was trained on.",
         "precision_recall": "How many of those called do churn, by how many churners are found.",
     }
     return tuple(
@@ -232,7 +232,7 @@ def _describe_model(found: TrainedModel | NotEnoughData) -> tuple[str, str]:
 
 
 def _describe_reason(reason: ChurnReason) -> str:
-    value = "unknown" if reason.value is None else f"{reason.value:.3g}"
+    value = "unknown" if reason.value is None else f"{reason.value:,.1f} {reason.unit}"
     return f"{reason.description.rstrip('.')}: {value}"
 
 
