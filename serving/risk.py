@@ -38,6 +38,8 @@ def explain_churn(snapshot: Snapshot, customer_id: str) -> ChurnAnswer:
     if model is None:
         return ChurnAnswer(customer_id=customer_id, known=True, reason="no_churn_model")
     p_churn = float(snapshot.customers.p_churn[row])
+    if np.isnan(p_churn):
+        return ChurnAnswer(customer_id=customer_id, known=True, reason="already_gone")
     tier = tier_of(p_churn)
     return ChurnAnswer(
         customer_id=customer_id,

@@ -5,6 +5,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 
+import pandas as pd
+
 from features.sources import read_complete_journey
 from features.tables import Tables, last_moment
 from features.triggers import find_triggers
@@ -108,7 +110,6 @@ def _decide(
 
 def _find_riskiest(snapshot: Snapshot) -> list[str]:
     """Customers with the highest churn probability; empty without a model."""
-    if snapshot.models.churn is None:
-        return []
-    order = (-snapshot.customers.p_churn).argsort(kind="stable")[:_N_RISKIEST]
-    return snapshot.customers.profile["customer_id"].iloc[order].tolist()
+    p_churn = pd.Series(snapshot.customers.p_churn, snapshot.customers.profile["customer_id"])
+    riskiest = p_churn.dropna().sort_values(ascending=False, kind="stable")
+    return [str(customer_id) for customer_id in riskiest.index[:_N_RISKIEST]]

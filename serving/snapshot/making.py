@@ -5,7 +5,7 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
-from features.churn import CHURN_FEATURES
+from features.churn import CHURN_FEATURES, eligible_customers
 from features.declarations import FeatureSet
 from features.engagement import ENGAGEMENT_FEATURES
 from features.point_in_time import build_features, count_hours_of_week, make_spine
@@ -15,6 +15,7 @@ from serving.policy.cases import Floats
 from serving.snapshot.state import Customers, Models, Snapshot
 from serving.store.store import StoredContact
 from training.bandit.state import BanditState
+from training.registry.servable import BoosterModel
 
 _CONTACT_DAYS = 31  # covers the longest cool-down and every fatigue period
 
@@ -33,11 +34,29 @@ def make_snapshot(
         churn=churn,
         engagement=_matrix(known, spine, ENGAGEMENT_FEATURES),
         week_counts=count_hours_of_week(known, spine),
-        p_churn=np.full(len(profile), np.nan)
-        if models.churn is None
-        else models.churn.predict(churn),
+        p_churn=_score_churn(known, profile, churn, as_of=as_of, model=models.churn),
     )
     return Snapshot(version, as_of, customers, _find_contacts(known, as_of), models, bandit)
+
+
+def _score_churn(
+    known: Tables,
+    profile: pd.DataFrame,
+    features: Floats,
+    *,
+    as_of: datetime,
+    model: BoosterModel | None,
+) -> Floats:
+    """P(churn) of customers who can still be lost; NaN for the others and without a model.
+
+    The model has only seen customers who could still be lost: of those who are gone it knows
+    nothing, and a number would be made up.
+    """
+    p_churn = np.full(len(profile), np.nan)
+    if model is not None:
+        can_be_lost = profile["customer_id"].isin(eligible_customers(known, as_of=as_of)).to_numpy()
+        p_churn[can_be_lost] = model.predict(features)[can_be_lost]
+    return p_churn
 
 
 def _matrix(known: Tables, spine: pd.DataFrame, features: FeatureSet) -> Floats:

@@ -62,7 +62,8 @@ class Customers:
         churn: Features of the churn model, (n, features); NaN is null.
         engagement: Features of the channel model, (n, features); NaN is null.
         week_counts: Activity by local hour of the week, (n, 168).
-        p_churn: Calibrated churn probability, (n,); NaN without a model.
+        p_churn: Calibrated churn probability, (n,); NaN without a model, and for customers who are
+            gone already.
     """
 
     profile: pd.DataFrame

@@ -1,10 +1,15 @@
+from datetime import timedelta
+
 import numpy as np
 import pytest
 
+from features.tables import Tables
 from features.vocabulary import Tier, Trigger
 from serving.requests import churn_risk_requests
 from serving.risk import explain_churn, load_playbooks
-from serving.snapshot.state import Snapshot
+from serving.snapshot.making import make_snapshot
+from serving.snapshot.state import Models, Snapshot
+from training.bandit.state import BanditState
 
 
 def test_load_playbooks_has_the_designs_tiers() -> None:
@@ -51,3 +56,23 @@ def test_churn_risk_requests_ask_about_high_tiers_only(
     assert 0 < len(asked) < len(p)
     assert {r.trigger for r in churn_risk_requests(snapshot)} == {Trigger.CHURN_RISK}
     assert churn_risk_requests(cold_snapshot) == []
+
+
+def test_explain_churn_has_no_number_for_who_is_gone(
+    tables: Tables, models: Models, snapshot: Snapshot
+) -> None:
+    """c001 did nothing for 91 days: the model has never seen such a customer."""
+    activity, orders = tables["activity"], tables["orders"]
+    long_ago = snapshot.as_of - timedelta(days=91)
+    quiet = {
+        **tables,
+        "activity": activity[(activity["customer_id"] != "c001") | (activity["at"] < long_ago)],
+        "orders": orders[orders["customer_id"] != "c001"],
+    }
+    made = make_snapshot(quiet, as_of=snapshot.as_of, models=models, bandit=BanditState())
+
+    gone, stayed = explain_churn(made, "c001"), explain_churn(made, "c002")
+
+    assert (gone.known, gone.reason, gone.p_churn) == (True, "already_gone", None)
+    assert stayed.p_churn is not None
+    assert "c001" not in {request.customer_id for request in churn_risk_requests(made)}
