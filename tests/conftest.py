@@ -10,6 +10,7 @@ import lightgbm
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from features.checks import require_valid
 from features.churn import CHURN_FEATURES
@@ -35,6 +36,10 @@ from training.registry.servable import (
     FeatureSignature,
     SendTimeModel,
 )
+
+# The same examples in every run, and no clock: machines are shared.
+hypothesis_settings.register_profile("house", deadline=None, derandomize=True)
+hypothesis_settings.load_profile("house")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 AS_OF = datetime(2026, 6, 10, 7, tzinfo=UTC)  # noon in Almaty
