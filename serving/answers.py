@@ -65,6 +65,7 @@ class PlainAnswers:
         await send({**start, "headers": headers})
         await send({"type": "http.response.body", "body": content})
 
+    # An OpenAPI document is somebody else's shape, passed on with a few parts replaced.
     def _introduce(self, document: dict[str, Any]) -> dict[str, Any]:
         document["info"] = {
             "title": "Opportune",
@@ -77,7 +78,7 @@ class PlainAnswers:
 
 
 def _refuse(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """BentoML's report of a wrong body in the shape of our other refusals."""
+    """BentoML's report of a wrong body, its JSON, in the shape of our other refusals."""
     faults = [{"loc": fault["loc"], "msg": fault["msg"]} for fault in answer["detail"]]
     words = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults)
     return {"error": "invalid", "message": words, "detail": faults}

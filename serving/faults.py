@@ -13,7 +13,6 @@ from features.errors import (
     OpportuneError,
 )
 
-EXIT_OK = 0
 EXIT_REFUSED = 1  # a gate or a check said no: an expected answer, not a fault
 
 

@@ -1,7 +1,6 @@
 """What a decision needs of whatever chooses among variants."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Protocol, Self
 
 import numpy as np
@@ -33,20 +32,3 @@ class VariantPolicy(Protocol):
     def update(self, rewards: Iterable[Reward]) -> Self:
         """The policy that has also learned from these rewards, not counted before."""
         ...
-
-
-@dataclass(frozen=True)
-class VariantChoice:
-    """A variant and the probability with which it was chosen."""
-
-    variant: str
-    p_variant: float
-
-
-def choose_variant(
-    policy: VariantPolicy, cell: Cell, *, allowed: Sequence[str], rng: np.random.Generator
-) -> VariantChoice:
-    """Draw one of the allowed variants by the policy's own probabilities."""
-    p = policy.probabilities(cell, allowed=allowed)
-    chosen = int(rng.choice(len(p), p=p))
-    return VariantChoice(allowed[chosen], float(p[chosen]))
