@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from features.contracts import Kind
 from features.errors import BadInputError
-from features.tables import Kind
 
 _LITERAL = re.compile(r"[A-Za-z0-9_ .-]+")
 _FLAGS = frozenset({Kind.FLAG, Kind.CONSENT})

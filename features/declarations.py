@@ -29,8 +29,8 @@ from enum import StrEnum
 from functools import cached_property
 
 from features.conditions import Condition
+from features.contracts import CONTRACTS, Kind
 from features.errors import BadInputError
-from features.tables import CONTRACTS, Kind
 
 _FORM = 1
 """Raised when an aggregate, a window or a combination comes to mean something else."""
@@ -233,7 +233,7 @@ def _find_name_faults(name: str) -> list[str]:
 
 def _find_feature_faults(feature: Feature) -> list[str]:
     contract = CONTRACTS.get(feature.table)
-    if contract is None or not contract.known_at:
+    if contract is None or not contract.moment:
         return [f"table {feature.table!r} is not one whose rows have a moment"]
     kinds = {c.name: c.kind for c in contract.columns} | _BORROWED.get(feature.table, {})
     if "customer_id" not in kinds:

@@ -1,318 +1,21 @@
-"""The tables we read: their contracts as data, and what was known of them at a moment.
-
-A contract says which columns a table has, what a value may be, what identifies a row, and the
-moment it became known (`known_at`). Nothing may use a row before that moment. Values that are
-themselves the time of a later event (`delivered_at`, `resolved_at`, `paid_at`, `ends_at`) become
-known at that time and are null before it.
-"""
+"""Tables in memory: frames by name, and what was known of them at a moment."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
-from types import MappingProxyType
 
 import pandas as pd
 
-from features.vocabulary import Arm, Channel, Outcome, Trigger
+from features.contracts import CONTRACTS, DTYPES, KNOWN_AT, TableContract
 
 Tables = Mapping[str, pd.DataFrame]
 """Frames by table name; conformed ones have every column of their contract."""
 
 
-class Kind(StrEnum):
-    """What a column holds."""
-
-    ID = "id"  # str, never empty
-    TEXT = "text"  # str
-    ZONE = "zone"  # str, name of an IANA time zone
-    TIME = "time"  # datetime64[us, UTC]
-    DATE = "date"  # a day, kept as its UTC midnight
-    CENTS = "cents"  # integer cents, never negative
-    COUNT = "count"  # integer, never negative
-    NUMBER = "number"  # float
-    FLAG = "flag"  # bool
-    CONSENT = "consent"  # bool; null means unknown, and unknown is no consent
-    HOUR = "hour"  # 0..23
-
-
-DTYPES: Mapping[Kind, str] = MappingProxyType(
-    {
-        Kind.ID: "str",
-        Kind.TEXT: "str",
-        Kind.ZONE: "str",
-        Kind.TIME: "datetime64[us, UTC]",
-        Kind.DATE: "datetime64[us, UTC]",
-        Kind.CENTS: "Int64",
-        Kind.COUNT: "Int64",
-        Kind.NUMBER: "float64",
-        Kind.FLAG: "bool",
-        Kind.CONSENT: "boolean",
-        Kind.HOUR: "Int64",
-    }
-)
-"""The pandas dtype of each kind in a conformed frame."""
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column of a contract.
-
-    Attributes:
-        name: Name in the table.
-        kind: What it holds.
-        optional: The column may be absent and its values may be null.
-        choices: The closed set of allowed values, where there is one.
-        low: Smallest allowed value.
-        high: Largest allowed value.
-        refers_to: Table whose key this value must be found in.
-    """
-
-    name: str
-    kind: Kind
-    optional: bool = False
-    choices: tuple[str, ...] = ()
-    low: float | None = None
-    high: float | None = None
-    refers_to: str | None = None
-
-
-@dataclass(frozen=True)
-class TableContract:
-    """What a table must look like.
-
-    Attributes:
-        name: Name of the table, of the file and of the database table.
-        columns: Its columns; further columns are kept and ignored.
-        known_at: Column with the moment the row became known.
-        key: Columns that identify a row; empty where rows are events without identity.
-        revised: Columns that hold the time of a later event and are null before it.
-    """
-
-    name: str
-    columns: tuple[Column, ...]
-    known_at: str
-    key: tuple[str, ...] = ()
-    revised: tuple[str, ...] = field(default=())
-
-    def column(self, name: str) -> Column:
-        """The column of that name; KeyError when the contract has none."""
-        for column in self.columns:
-            if column.name == name:
-                return column
-        raise KeyError(f"{self.name} has no column {name}")
-
-
-def _id(name: str, *, of: str | None = None, optional: bool = False) -> Column:
-    return Column(name, Kind.ID, optional=optional, refers_to=of)
-
-
-def _time(name: str, *, optional: bool = False) -> Column:
-    return Column(name, Kind.TIME, optional=optional)
-
-
-def _text(name: str, *, optional: bool = False, choices: tuple[str, ...] = ()) -> Column:
-    return Column(name, Kind.TEXT, optional=optional, choices=choices)
-
-
-def _cents(name: str, *, optional: bool = False) -> Column:
-    return Column(name, Kind.CENTS, optional=optional, low=0)
-
-
-_CUSTOMER = _id("customer_id", of="customers")
-_CHANNELS = tuple(Channel)
-
-_CONTRACTS = (
-    TableContract(
-        "customers",
-        (
-            _id("customer_id"),
-            _time("signed_up_at"),
-            _text("first_name", optional=True),
-            _text("language"),
-            Column("timezone", Kind.ZONE),
-            _text("region", optional=True),
-            _text("segment", optional=True),
-            _text("preferred_channel", optional=True, choices=_CHANNELS),
-            *(Column(f"consent_{channel}", Kind.CONSENT) for channel in Channel),
-            Column("active_from_hour", Kind.HOUR, optional=True, low=0, high=23),
-            Column("active_to_hour", Kind.HOUR, optional=True, low=0, high=23),
-        ),
-        known_at="signed_up_at",
-        key=("customer_id",),
-    ),
-    TableContract(
-        "activity",
-        (
-            _CUSTOMER,
-            _time("at"),
-            _text("kind"),
-            Column("value", Kind.NUMBER, optional=True),
-            _text("item", optional=True),
-            _text("location", optional=True),
-        ),
-        known_at="at",
-    ),
-    TableContract(
-        "orders",
-        (
-            _id("order_id"),
-            _CUSTOMER,
-            _text("tracking_id", optional=True),
-            _time("ordered_at"),
-            _time("promised_at", optional=True),
-            _time("delivered_at", optional=True),
-            _cents("amount_cents"),
-        ),
-        known_at="ordered_at",
-        key=("order_id",),
-        revised=("delivered_at",),
-    ),
-    TableContract(
-        "shipments",
-        (_id("tracking_id"), _time("updated_at"), _time("estimated_at"), _text("status")),
-        known_at="updated_at",
-        key=("tracking_id", "updated_at"),
-    ),
-    TableContract(
-        "subscriptions",
-        (
-            _CUSTOMER,
-            _time("valid_from"),
-            _text("plan"),
-            _cents("mrr_cents"),
-            Column("plan_limit", Kind.NUMBER, optional=True, low=0),
-            _text("status", choices=("active", "canceled")),
-            Column("card_expires_on", Kind.DATE, optional=True),
-            Column("upsell_shown", Kind.FLAG),
-        ),
-        known_at="valid_from",
-        key=("customer_id", "valid_from"),
-    ),
-    TableContract(
-        "usage",
-        (_CUSTOMER, _time("at"), Column("used", Kind.NUMBER, low=0)),
-        known_at="at",
-        key=("customer_id", "at"),
-    ),
-    TableContract(
-        "invoices",
-        (
-            _id("invoice_id"),
-            _CUSTOMER,
-            _time("issued_at"),
-            _time("due_at"),
-            _time("paid_at", optional=True),
-            _cents("amount_cents"),
-            Column("disputed", Kind.FLAG),
-        ),
-        known_at="issued_at",
-        key=("invoice_id",),
-        revised=("paid_at",),
-    ),
-    TableContract(
-        "tickets",
-        (
-            _id("ticket_id"),
-            _CUSTOMER,
-            _time("opened_at"),
-            _time("resolved_at", optional=True),
-            Column("escalated", Kind.FLAG),
-            _text("topic", optional=True),
-        ),
-        known_at="opened_at",
-        key=("ticket_id",),
-        revised=("resolved_at",),
-    ),
-    TableContract(
-        "surveys",
-        (_CUSTOMER, _time("at"), Column("nps", Kind.COUNT, low=0, high=10)),
-        known_at="at",
-    ),
-    TableContract(
-        "prices",
-        (_id("item"), _time("at"), _cents("price_cents")),
-        known_at="at",
-        key=("item", "at"),
-    ),
-    TableContract(
-        "disruptions",
-        (
-            _id("disruption_id"),
-            _text("region"),
-            _time("starts_at"),
-            _time("ends_at", optional=True),
-            _text("service"),
-        ),
-        known_at="starts_at",
-        key=("disruption_id",),
-        revised=("ends_at",),
-    ),
-    TableContract(
-        "messages",
-        (
-            _id("message_id"),
-            _id("decision_id"),
-            _CUSTOMER,
-            _text("trigger", choices=tuple(Trigger)),
-            _text("channel", choices=_CHANNELS),
-            _text("variant", optional=True),
-            _time("sent_at"),
-            _text("arm", choices=tuple(Arm)),
-            Column("propensity", Kind.NUMBER, low=0, high=1),
-            Column("cost_cents", Kind.NUMBER, low=0),
-        ),
-        known_at="sent_at",
-        key=("message_id",),
-    ),
-    TableContract(
-        "outcomes",
-        (
-            _id("message_id", of="messages"),
-            _text("outcome", choices=tuple(Outcome)),
-            _time("at"),
-            _cents("value_cents", optional=True),
-            Column("machine", Kind.FLAG),
-        ),
-        known_at="at",
-    ),
-    TableContract(
-        "inbound",
-        (
-            _id("inbound_id"),
-            _time("at"),
-            _id("customer_id", of="customers", optional=True),
-            _text("source"),
-            _text("branch", optional=True),
-            _text("text"),
-        ),
-        known_at="at",
-        key=("inbound_id",),
-    ),
-    # Vendors carry no time of their own: they are known from the first moment.
-    TableContract(
-        "vendors",
-        (
-            _id("vendor_id"),
-            _text("kind"),
-            _text("name"),
-            _text("region"),
-            Column("rating", Kind.NUMBER, low=0),
-            Column("eta_minutes", Kind.NUMBER, low=0),
-            Column("whatsapp", Kind.FLAG),
-            _cents("rate_cents"),
-        ),
-        known_at="",
-        key=("vendor_id",),
-    ),
-)
-
-CONTRACTS: Mapping[str, TableContract] = MappingProxyType({c.name: c for c in _CONTRACTS})
-"""Every table by name, in the order in which one reads them."""
-
-
 def known_before(tables: Tables, as_of: pd.Timestamp) -> dict[str, pd.DataFrame]:
-    """What was known strictly before `as_of`: rows by `known_at`, later revisions null again.
+    """What was known strictly before `as_of`, each row once.
+
+    Of rows that came again the one that holds at the moment is left, and times of later events are
+    null again.
 
     Args:
         tables: Conformed frames by name.
@@ -326,15 +29,44 @@ def known_before(tables: Tables, as_of: pd.Timestamp) -> dict[str, pd.DataFrame]
         contract = CONTRACTS.get(name)
         if contract is None:
             continue
-        if not contract.known_at:
+        if not contract.moment:
             known[name] = frame
             continue
-        seen = frame.loc[frame[contract.known_at] < as_of]
+        seen = rows_that_hold(frame.loc[find_known(frame, contract) < as_of], contract)
         for column in contract.revised:
             if column in seen:
                 seen = seen.assign(**{column: seen[column].where(seen[column] < as_of)})
         known[name] = seen.reset_index(drop=True)
     return known
+
+
+def find_known(frame: pd.DataFrame, contract: TableContract) -> "pd.Series[pd.Timestamp]":
+    """When each row became known: its own moment, or its `known_at` where that is later."""
+    moments: pd.Series[pd.Timestamp] = frame[contract.moment]
+    if KNOWN_AT not in frame:
+        return moments
+    return moments.where(~(frame[KNOWN_AT] > moments), frame[KNOWN_AT])
+
+
+def rows_that_hold(frame: pd.DataFrame, contract: TableContract) -> pd.DataFrame:
+    """The frame with each identified row once: the last known by key, the first by `event_id`.
+
+    The order of the rows that are left stays; rows without identity all stay.
+    """
+    identity = list(contract.identity)
+    if not identity or any(column not in frame for column in identity):
+        return frame
+    again = frame.duplicated(identity, keep=False) & frame[identity].notna().all(axis="columns")
+    if not again.any():
+        return frame
+    rows = frame.loc[again, identity].assign(known=find_known(frame, contract)[again])
+    if KNOWN_AT in frame:
+        rows = rows.assign(told=frame.loc[again, KNOWN_AT])
+    else:
+        rows = rows.assign(told=rows["known"])
+    rows = rows.sort_values(["known", "told"], kind="stable", na_position="first")
+    superseded = rows.duplicated(identity, keep="last" if contract.corrected else "first")
+    return frame.drop(index=rows.index[superseded])
 
 
 def empty_table(name: str) -> pd.DataFrame:
@@ -346,9 +78,9 @@ def empty_table(name: str) -> pd.DataFrame:
 def last_moment(tables: Tables) -> datetime:
     """The first whole second at which everything in the tables is known."""
     last = max(
-        frame[CONTRACTS[name].known_at].max()
+        find_known(frame, CONTRACTS[name]).max()
         for name, frame in tables.items()
-        if name in CONTRACTS and CONTRACTS[name].known_at and len(frame)
+        if name in CONTRACTS and CONTRACTS[name].moment and len(frame)
     )
     moment: datetime = (last + pd.Timedelta(microseconds=1)).ceil("s").to_pydatetime()
     return moment

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from features.checks.violations import EXPECTED
-from features.tables import CONTRACTS, Column, Kind, TableContract
+from features.contracts import CONTRACTS, Column, Kind, TableContract
 
 _ABOUT: Mapping[str, str] = MappingProxyType(
     {
@@ -30,7 +30,7 @@ _ABOUT: Mapping[str, str] = MappingProxyType(
 _HEAD = """# Tables
 
 What Opportune reads: tables of these names, as parquet or CSV files in a folder or as tables of a
-DuckDB file. This page is written from `features.tables.CONTRACTS`.
+DuckDB file. This page is written from `features.contracts.CONTRACTS`.
 
 Only `customers` is required, and those tables that rows of another refer to. Columns beyond these
 are kept as candidates for features and otherwise ignored; tables of other names are ignored.
@@ -52,7 +52,7 @@ def describe_contracts() -> str:
 
 def _describe(contract: TableContract) -> str:
     key = f"One row for each {_code(contract.key)}." if contract.key else "Rows have no key."
-    known = f"Known at `{contract.known_at}`." if contract.known_at else "Always known."
+    known = f"Known at `{contract.moment}`." if contract.moment else "Always known."
     rows = "\n".join(
         f"| `{column.name}`{'?' * column.optional} | {_holds(column, contract)} |"
         for column in contract.columns

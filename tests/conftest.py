@@ -14,10 +14,11 @@ from hypothesis import settings as hypothesis_settings
 
 from features.checks import require_valid
 from features.churn import CHURN_FEATURES
+from features.contracts import CONTRACTS
 from features.economics import default_economics
 from features.engagement import ENGAGEMENT_FEATURES
 from features.sources import write_tables
-from features.tables import CONTRACTS, Tables, empty_table
+from features.tables import Tables, empty_table
 from features.vocabulary import Channel, Outcome, Trigger
 from serving.copy.library import default_library
 from serving.copy.render import CopySettings

@@ -10,8 +10,9 @@ from features.checks.columns import find_column_violations
 from features.checks.conform import conform_tables
 from features.checks.relations import find_relation_violations
 from features.checks.violations import Note, Violation
+from features.contracts import CONTRACTS
 from features.errors import BadInputError, TablesRefusedError
-from features.tables import CONTRACTS, Tables
+from features.tables import Tables
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import pandas as pd
 from pandas.api import types
 
 from features.checks.violations import Mask, Rule
-from features.tables import DTYPES, Kind
+from features.contracts import DTYPES, Kind
 
 AnySeries: TypeAlias = "pd.Series[Any]"
 """A column of any dtype."""

@@ -6,11 +6,11 @@ from zoneinfo import available_timezones
 
 import numpy as np
 import pandas as pd
-import pandera.pandas as pa
 
 from features.checks.conform import Conformed
 from features.checks.violations import EXPECTED, Mask, Rule, Violation, violation_at
-from features.tables import CONTRACTS, Column, Kind
+from features.contracts import CONTRACTS, Column, Kind
+from features.schemas import pa
 
 
 @dataclass(frozen=True)

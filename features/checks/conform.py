@@ -8,7 +8,7 @@ import pandas as pd
 
 from features.checks.coercion import AnySeries, coerce, empty_column
 from features.checks.violations import EXPECTED, Mask, Note, Rule, Violation, violation_at
-from features.tables import CONTRACTS, Column, TableContract
+from features.contracts import CONTRACTS, Column, TableContract
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from features.checks.violations import Mask, Rule, Violation, violation_at
-from features.tables import CONTRACTS, TableContract, Tables
+from features.contracts import CONTRACTS, TableContract
+from features.tables import Tables
 
 
 @dataclass(frozen=True)
@@ -102,13 +103,13 @@ def _find_unknown_references(
 def _find_future_rows(
     frame: pd.DataFrame, contract: TableContract, as_of: datetime | None
 ) -> list[Violation]:
-    if as_of is None or not contract.known_at:
+    if as_of is None or not contract.moment:
         return []
     return violation_at(
-        _mask(frame[contract.known_at] > as_of),
+        _mask(frame[contract.moment] > as_of),
         frame=frame,
         contract=contract,
-        column=contract.known_at,
+        column=contract.moment,
         rule=Rule.FUTURE_ROW,
         expected=f"nothing later than {as_of.isoformat()}",
     )

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from features.tables import Kind, TableContract
+from features.contracts import Kind, TableContract
 
 Mask = npt.NDArray[np.bool_]
 """One flag per row of a table."""

@@ -13,9 +13,9 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from features.conditions import Condition, Is
+from features.contracts import CONTRACTS, Kind
 from features.declarations import Aggregate, Combination, Derived, Feature, FeatureSet
 from features.point_in_time.spine import MICROS_PER_DAY
-from features.tables import CONTRACTS, Kind
 
 _DAY = f"{MICROS_PER_DAY}e0"
 _MOMENTS = (
@@ -160,12 +160,12 @@ def _ask(condition: Condition, *, table: str) -> str:
 
 
 def _column(name: str, *, table: str) -> str:
-    return "e.t" if name == CONTRACTS[table].known_at else f"e.{name}"
+    return "e.t" if name == CONTRACTS[table].moment else f"e.{name}"
 
 
 def _value(feature: Feature) -> str:
     """What is aggregated: times of later events are null before them, fractions are millionths."""
-    name = feature.value or CONTRACTS[feature.table].known_at
+    name = feature.value or CONTRACTS[feature.table].moment
     column = _column(name, table=feature.table)
     if name in CONTRACTS[feature.table].revised:
         return f"CASE WHEN {column} < s.c THEN {column} END"

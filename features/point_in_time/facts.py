@@ -9,7 +9,8 @@ from contextlib import contextmanager
 
 import duckdb
 
-from features.tables import CONTRACTS, Kind, TableContract, Tables, empty_table
+from features.contracts import CONTRACTS, Kind, TableContract
+from features.tables import Tables, empty_table
 
 _TIMES = (Kind.TIME, Kind.DATE)
 
@@ -75,20 +76,20 @@ def _register(facts: duckdb.DuckDBPyConnection, *, tables: Tables, name: str) ->
 
 
 def _select_facts(contract: TableContract, *, before: int | None = None) -> str:
-    columns = [f"{_micros(contract.known_at)} AS t"]
+    columns = [f"{_micros(contract.moment)} AS t"]
     for column in contract.columns:
         if column.kind not in _TIMES:
             columns.append(f'"{column.name}"')
         elif before is not None and column.name in contract.revised:
             columns.append(f'{_known_value(column.name, before=before)} AS "{column.name}"')
-        elif column.name != contract.known_at:
+        elif column.name != contract.moment:
             columns.append(f'{_micros(column.name)} AS "{column.name}"')
     rows = "" if before is None else f" WHERE {_known_rows(contract, before=before)}"
     return f"SELECT {', '.join(columns)} FROM raw_{contract.name}{rows}"
 
 
 def _known_rows(contract: TableContract, *, before: int) -> str:
-    return f"{_micros(contract.known_at)} < {before}"
+    return f"{_micros(contract.moment)} < {before}"
 
 
 def _known_value(column: str, *, before: int) -> str:

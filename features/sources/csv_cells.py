@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
-from features.tables import DTYPES, Kind, TableContract
+from features.contracts import DTYPES, Kind, TableContract
 
 _Column: TypeAlias = "pd.Series[Any]"
 

@@ -6,10 +6,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from features.contracts import CONTRACTS
 from features.errors import SourceUnreadableError
 from features.sources.arrow import frame_from_arrow
 from features.sources.csv_cells import read_csv
-from features.tables import CONTRACTS, Tables
+from features.tables import Tables
 
 _SUFFIXES = (".parquet", ".csv")
 

@@ -7,10 +7,11 @@ from typing import Protocol
 import pandas as pd
 
 from features.checks import Checked, Note, check_tables
+from features.contracts import CONTRACTS
 from features.errors import SourceUnreadableError
 from features.sources.duckdb_file import DuckDBSource
 from features.sources.folder import FolderSource
-from features.tables import CONTRACTS, Tables
+from features.tables import Tables
 
 _DUCKDB_SUFFIXES = (".duckdb", ".db")
 

@@ -8,12 +8,12 @@ from typing import Final, NamedTuple
 
 import duckdb
 import pandas as pd
-import pandera.pandas as pa
 
 from features.evidence import FACTS, Evidence, FactKind, Scalar, find_evidence_faults
 from features.point_in_time.facts import open_known_facts
 from features.point_in_time.hours import find_zone
 from features.point_in_time.spine import to_micros, to_moment
+from features.schemas import pa
 from features.tables import Tables
 from features.triggers.marketing import MARKETING_RULES
 from features.triggers.rules import TriggerRule

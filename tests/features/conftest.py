@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.tables import CONTRACTS, DTYPES, Column, Kind
+from features.contracts import CONTRACTS, DTYPES, Column, Kind
 from features.vocabulary import Channel, Outcome, Trigger
 
 Row = Mapping[str, object]

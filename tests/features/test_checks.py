@@ -15,8 +15,9 @@ from features.checks import (
     find_violations,
     require_valid,
 )
+from features.contracts import CONTRACTS, DTYPES, Kind
 from features.errors import BadInputError, TablesRefusedError
-from features.tables import CONTRACTS, DTYPES, Kind, empty_table
+from features.tables import empty_table
 
 Frames = dict[str, pd.DataFrame]
 Place = tuple[str, str, Rule]
@@ -233,9 +234,9 @@ def test_find_violations_accepts_rows_at_as_of_and_outcomes_at_once(clean_tables
     clean_tables["outcomes"]["at"] = messages["sent_at"]
     clean_tables["orders"]["delivered_at"] = clean_tables["orders"]["ordered_at"]
     last = max(
-        frame[CONTRACTS[name].known_at].max()
+        frame[CONTRACTS[name].moment].max()
         for name, frame in clean_tables.items()
-        if CONTRACTS[name].known_at
+        if CONTRACTS[name].moment
     )
     assert find_violations(clean_tables, as_of=last) == []
     late = find_violations(clean_tables, as_of=last - pd.Timedelta(microseconds=1))

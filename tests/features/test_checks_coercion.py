@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.checks.coercion import coerce
-from features.tables import DTYPES, Kind
+from features.contracts import DTYPES, Kind
 from features.vocabulary import Channel
 
 ALMATY = dt.timezone(dt.timedelta(hours=5))

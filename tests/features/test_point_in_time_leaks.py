@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.churn import CHURN_FEATURES
+from features.contracts import CONTRACTS
 from features.declarations import FeatureSet
 from features.engagement import ENGAGEMENT_FEATURES
 from features.point_in_time import (
@@ -21,7 +22,7 @@ from features.point_in_time import (
     hours,
     make_spine,
 )
-from features.tables import CONTRACTS, known_before
+from features.tables import known_before
 from features.triggers import find_triggers
 from features.vocabulary import Trigger
 
@@ -75,7 +76,7 @@ def test_histories_have_a_future_in_every_table_and_cases_of_every_trigger(
         cases |= set(find_triggers(full, as_of=AS_OF)["trigger"])
         grown |= {name for name in full if 0 < len(known[name]) < len(full[name])}
         for name in full:
-            later = full[name].loc[full[name][CONTRACTS[name].known_at] < AS_OF]
+            later = full[name].loc[full[name][CONTRACTS[name].moment] < AS_OF]
             columns = CONTRACTS[name].revised
             revised |= {c for c in columns if known[name][c].count() < later[c].count()}
     assert cases == FOUND_IN_TABLES

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from features.tables import CONTRACTS
+from features.contracts import CONTRACTS
 from features.tables_page import describe_contracts
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "tables.md"

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 import pytest
 
+from features.contracts import CONTRACTS
 from features.errors import BadInputError
 from features.evidence import find_evidence_faults
-from features.tables import CONTRACTS
 from features.triggers import CASES, TriggerSettings, find_triggers
 from features.triggers.cases import RULES
 from features.vocabulary import Trigger

@@ -7,8 +7,9 @@ from typing import Self
 import pandas as pd
 
 from features.churn import CHURN_FEATURES, churn_labels, eligible_customers
+from features.contracts import CONTRACTS
 from features.point_in_time import make_spine
-from features.tables import CONTRACTS, Tables
+from features.tables import Tables
 from training.datasets.provenance import (
     Customers,
     Moments,
@@ -114,7 +115,7 @@ def plan_moments(tables: Tables, *, known_until: datetime, horizon_days: int) ->
     logs = [name for name in _LOGS if name in tables and len(tables[name])]
     if not logs:
         return []
-    begin = tables[logs[0]][CONTRACTS[logs[0]].known_at].min().normalize().to_pydatetime()
+    begin = tables[logs[0]][CONTRACTS[logs[0]].moment].min().normalize().to_pydatetime()
     first = begin + timedelta(days=_HISTORY_DAYS)
     last = known_until - timedelta(days=horizon_days)
     n_steps = _MOST_HORIZONS * horizon_days // _STEP_DAYS

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from features.contracts import CONTRACTS
 from features.declarations import FeatureSet
 from features.point_in_time import build_features
-from features.tables import CONTRACTS, Tables, known_before
+from features.tables import Tables, known_before
 from training.measures import Floats
 from training.registry.servable import FeatureSignature
 

@@ -9,9 +9,10 @@ import pyarrow as pa
 import pytest
 
 from features.checks import Note, Rule
+from features.contracts import CONTRACTS
 from features.errors import SourceUnreadableError
 from features.sources import check_source, open_source, read_tables, write_tables
-from features.tables import CONTRACTS, empty_table
+from features.tables import empty_table
 
 Frames = dict[str, pd.DataFrame]
 

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pandas as pd
 import pytest
 
-from features.tables import CONTRACTS, DTYPES
+from features.contracts import CONTRACTS, DTYPES
 from features.vocabulary import Channel, Trigger
 from training.bandit.rewards import Reward, collect_rewards
 

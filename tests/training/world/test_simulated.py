@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
+from features.contracts import CONTRACTS
 from features.errors import BadInputError
-from features.tables import CONTRACTS, Tables
+from features.tables import Tables
 from training.world.protocol import World
 from training.world.simulated import SimulatedWorld
 
@@ -94,7 +95,7 @@ def test_tables_hold_nothing_from_the_moment_on(world: SimulatedWorld) -> None:
     moment = world.start + timedelta(hours=17)
     for name, frame in world.tables(moment).items():
         contract = CONTRACTS[name]
-        for column in filter(None, (contract.known_at, *contract.revised)):
+        for column in filter(None, (contract.moment, *contract.revised)):
             assert not (frame[column] >= moment).any(), f"{name}.{column}"
 
 

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 from features.checks import require_valid
+from features.contracts import CONTRACTS, DTYPES
 from features.sources import write_tables
-from features.tables import CONTRACTS, DTYPES, Tables
+from features.tables import Tables
 from features.triggers import find_triggers
 from training.world.simulated import SimulatedWorld
 
@@ -27,7 +28,7 @@ def test_every_table_keeps_its_contract(history: SimulatedWorld, tables: Tables)
 
 def test_tables_are_in_order_of_becoming_known(tables: Tables) -> None:
     for name, frame in tables.items():
-        known_at = CONTRACTS[name].known_at
+        known_at = CONTRACTS[name].moment
         assert not known_at or frame[known_at].is_monotonic_increasing, name
 
 

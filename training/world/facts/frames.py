@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from features.vocabulary import Channel
-from training.world.clock import Ints
+from training.world.clock import NEVER, Ints
 from training.world.facts.ledger import coded_series, times_series
 from training.world.life.realm import Realm
 from training.world.people.places import FIRST_NAMES, LANGUAGES, REGIONS, SEGMENTS
@@ -38,6 +38,7 @@ def customers_frame(realm: Realm, *, until: int) -> pd.DataFrame:
             },
             "active_from_hour": _hours(identity.active_from[known]),
             "active_to_hour": _hours(identity.active_to[known]),
+            "known_at": times_series(np.full(len(known), NEVER)),
         }
     )
 

@@ -13,8 +13,9 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+from features.contracts import CONTRACTS, Column, Kind, TableContract
 from features.errors import BadInputError
-from features.tables import CONTRACTS, Column, Kind, TableContract, empty_table
+from features.tables import empty_table
 from training.world.clock import NEVER, Ints, Micros
 from training.world.codes import ARMS, CHANNELS, OUTCOMES, TRIGGERS
 from training.world.people import places
@@ -152,7 +153,7 @@ class Facts:
             return
         contract = CONTRACTS[name]
         rows = {c.name: _joined(chunks, c) for c in contract.columns}
-        ready = rows[contract.known_at].astype(np.int64) < now
+        ready = rows[contract.moment].astype(np.int64) < now
         self._waiting[name] = (
             [] if ready.all() else [{column: values[~ready] for column, values in rows.items()}]
         )
@@ -189,7 +190,8 @@ class Facts:
             prefix = _PREFIXES[column.name]
             texts = [f"{prefix}{code:015x}" if code >= 0 else None for code in codes.tolist()]
             return pa.array(texts, pa.large_string())
-        return _taken(pa.array(_CODEBOOKS[table, column.name], pa.large_string()), codes)
+        book = _CODEBOOKS.get((table, column.name), ())  # columns that no fact here fills have none
+        return _taken(pa.array(book, pa.large_string()), codes)
 
     def _names(self, column: str) -> list[str]:
         if column == "decision_id":
@@ -226,7 +228,7 @@ def _joined(chunks: list[dict[str, AnyArray]], column: Column) -> AnyArray:
 
 def _as_known(contract: TableContract, frame: pd.DataFrame, moment: pd.Timestamp) -> pd.DataFrame:
     """Rows known before the moment; what came later than it is null again."""
-    seen = frame.iloc[: int(frame[contract.known_at].searchsorted(moment))]
+    seen = frame.iloc[: int(frame[contract.moment].searchsorted(moment))]
     for column in contract.revised:
         seen = seen.assign(**{column: seen[column].where(seen[column] < moment)})
     return seen

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from features.contracts import CONTRACTS
 from features.errors import BadInputError
-from features.tables import CONTRACTS
 from training.world.clock import Ints, Micros, to_moment
 from training.world.codes import ARMS, CHANNELS, TRIGGERS
 from training.world.life.realm import Realm
