@@ -1,4 +1,4 @@
-"""Commands about tables: simulate, import, check, features, triggers."""
+"""Commands about tables: simulate, import, check."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -10,10 +10,7 @@ import pandas as pd
 import typer
 
 from features.checks import Note
-from features.churn import CHURN_FEATURES
-from features.engagement import ENGAGEMENT_FEATURES
 from features.errors import BadInputError
-from features.point_in_time import build_features, make_spine
 from features.sources import (
     Adapted,
     check_source,
@@ -24,7 +21,6 @@ from features.sources import (
     write_tables,
 )
 from features.tables import Tables, known_before, last_moment
-from features.triggers import find_triggers
 from serving.cli.output import (
     Json,
     JsonOption,
@@ -141,46 +137,6 @@ def check(
         show(f"violations: {n_violations}; tables: {n_tables}; rows: {n_rows:,}")
     if checked.violations:
         raise typer.Exit(EXIT_REFUSED)
-
-
-def features(
-    data: DataOption, out: OutFileOption, as_of: AsOfOption = None, as_json: JsonOption = False
-) -> None:
-    """Build every customer's features as of a moment."""
-    with progress(f"building features from {data}"):
-        tables, moment = read_as_of(data, as_of)
-        spine = make_spine(tables["customers"]["customer_id"], as_of=moment)
-        churn = build_features(tables, spine, features=CHURN_FEATURES)
-        engagement = build_features(tables, spine, features=ENGAGEMENT_FEATURES)
-        fresh = [name for name in ENGAGEMENT_FEATURES.names if name not in churn.columns]
-        frame = pd.concat([churn, engagement[fresh]], axis=1)
-        write_frame(frame, out)
-    if as_json:
-        show_json({"out": str(out), "rows": len(frame), "features": len(frame.columns) - 2})
-    else:
-        n_features = len(frame.columns) - 2
-        show(f"{len(frame):,} customers x {n_features} features as of {moment} in {out}")
-
-
-def triggers(
-    data: DataOption,
-    as_of: AsOfOption = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Parquet file to write.")] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Find who should hear what, as of a moment."""
-    with progress(f"looking for triggers in {data}"):
-        tables, moment = read_as_of(data, as_of)
-        found = find_triggers(tables, as_of=moment)
-    if out is not None:
-        write_frame(found, out)
-    counts = found["trigger"].value_counts().sort_index()
-    if as_json:
-        by_trigger: dict[str, Json] = {str(name): int(n) for name, n in counts.items()}
-        show_json({"as_of": moment.isoformat(), "cases": len(found), "by_trigger": by_trigger})
-    else:
-        rows = [(str(name), f"{n:,}") for name, n in counts.items()]
-        show_table(("trigger", "cases"), rows, title=f"{len(found):,} cases as of {moment}")
 
 
 def read_as_of(data: Path, as_of: str | None) -> tuple[Tables, datetime]:

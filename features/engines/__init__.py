@@ -1,0 +1,5 @@
+"""Where SQL runs: DuckDB on one machine, Spark on many; the text is the same."""
+
+from features.engines.engine import Engine, Relations
+
+__all__ = ["Engine", "Relations"]
