@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from features.declarations import Combination, Derived, Feature, FeatureSet
 from features.errors import BadInputError
+from features.histograms import HourHistogram, HourSource
 
 BEGIN = "<!-- catalogue: written by features.catalogue, do not edit -->"
 END = "<!-- end of catalogue -->"
@@ -28,7 +29,20 @@ def describe_features(features: FeatureSet) -> str:
     return "\n".join(lines) + "\n"
 
 
-def renew_catalogue(page: str, *, sets: Iterable[FeatureSet]) -> str:
+def describe_histogram(histogram: HourHistogram) -> str:
+    """One histogram as Markdown: a heading and what it counts."""
+    sources = ", and ".join(_describe_source(source) for source in histogram.sources)
+    half_life = histogram.half_life_days
+    weight = "1" if half_life is None else f"half as much with every era of {half_life} days"
+    return (
+        f"### {histogram.name}\n\n168 hours of the customer's own week: {histogram.description} "
+        f"Counts {sources}; a row weighs {weight}.\n"
+    )
+
+
+def renew_catalogue(
+    page: str, *, sets: Iterable[FeatureSet], histograms: Iterable[HourHistogram] = ()
+) -> str:
     """The page with everything between the two markers written anew.
 
     Raises:
@@ -38,7 +52,8 @@ def renew_catalogue(page: str, *, sets: Iterable[FeatureSet]) -> str:
     _, end, tail = rest.partition(END)
     if not begin or not end:
         raise BadInputError(f"the page needs the lines {BEGIN!r} and {END!r}, in this order")
-    catalogue = "\n".join(describe_features(features) for features in sets)
+    parts = [*map(describe_features, sets), *map(describe_histogram, histograms)]
+    catalogue = "\n".join(parts)
     return f"{head}{BEGIN}\n\n{catalogue}\n{END}{tail}"
 
 
@@ -47,7 +62,9 @@ def _describe_plain(feature: Feature) -> str:
     parts = [f"{feature.aggregate} of {feature.table}{column}"]
     if feature.where:
         parts.append("where " + " and ".join(map(str, feature.where)))
-    if feature.window_days is not None:
+    if feature.bucket_days is not None:
+        parts.append(f"{feature.n_buckets} times {feature.bucket_days} whole days")
+    elif feature.window_days is not None:
         parts.append(f"{feature.window_days} days")
     if feature.ends_days_ago:
         parts.append(f"up to {feature.ends_days_ago} days ago")
@@ -55,6 +72,13 @@ def _describe_plain(feature: Feature) -> str:
 
 
 def _describe_derived(derived: Derived) -> str:
-    sign = "/" if derived.combination is Combination.RATIO else "-"
+    sign = "-" if derived.combination is Combination.DIFFERENCE else "/"
     scale = "" if derived.scale == 1.0 else f"{derived.scale:g} x "
-    return f"{scale}`{derived.left}` {sign} `{derived.right}`"
+    floor = "" if derived.floor is None else f", which counts as {derived.floor:g} or more"
+    most = ", at most 1" if derived.combination is Combination.SHARE else ""
+    return f"{scale}`{derived.left}` {sign} `{derived.right}`{floor}{most}"
+
+
+def _describe_source(source: HourSource) -> str:
+    where = " and ".join(map(str, source.where))
+    return f"{source.table} where {where}" if where else source.table

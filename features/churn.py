@@ -12,10 +12,12 @@ from features.declared.activity import ACTIVITY
 from features.declared.messages import MESSAGES_AND_OPENS_30D
 from features.declared.orders import ORDERS
 from features.declared.support import SUPPORT
+from features.engines import DUCKDB, Engine
 from features.errors import BadInputError
-from features.point_in_time import build_features, make_spine
+from features.point_in_time import EveryCustomer, build_features, make_spine
 from features.point_in_time.facts import open_facts
-from features.point_in_time.spine import number_rows, to_moment
+from features.point_in_time.relations import holds
+from features.point_in_time.spine import list_rows, number_rows, to_moment
 from features.tables import Tables
 
 ACTIVE_WITHIN_DAYS: Final = 90
@@ -40,12 +42,14 @@ _SIGNS_OF_LIFE = ("activity", "orders")
 
 _COUNT_SIGNS = """
 SELECT s.row_id, COUNT(e.t) AS n
-FROM spine s LEFT JOIN {table} e ON e.customer_id = s.customer_id AND e.t >= s.b AND e.t < s.c
+FROM spine s LEFT JOIN {table} e ON e.customer_id = s.customer_id AND e.t >= s.b AND {holds}
 GROUP BY s.row_id ORDER BY s.row_id
 """
 
 
-def eligible_customers(tables: Tables, *, as_of: datetime) -> "pd.Series[str]":
+def eligible_customers(
+    tables: Tables, *, as_of: datetime, engine: Engine = DUCKDB
+) -> "pd.Series[str]":
     """Ids of those one can still lose, sorted: signed up before the moment and still a customer.
 
     Still a customer is whoever has an active subscription; where there is no `subscriptions` table,
@@ -53,27 +57,32 @@ def eligible_customers(tables: Tables, *, as_of: datetime) -> "pd.Series[str]":
     moment's UTC midnight).
 
     Args:
-        tables: Conformed frames by name; `customers` is required.
+        tables: Conformed frames by name, or files; `customers` is required.
         as_of: Aware moment.
+        engine: Where the SQL runs.
 
     Raises:
         BadInputError: Neither subscriptions nor activity nor orders are there.
     """
     moment = to_moment(as_of)
-    customers = tables["customers"]
-    signed_up = customers.loc[customers["signed_up_at"] < moment, "customer_id"]
-    signed_up = signed_up.sort_values()
-    spine = make_spine(signed_up, as_of=as_of)
+    with open_facts(tables, names=["customers"], engine=engine) as facts:
+        spine = list_rows(facts, EveryCustomer(as_of))
     if "subscriptions" in tables:
-        staying = _is_subscribed(tables, spine)
+        staying = _is_subscribed(tables, spine, engine=engine)
     else:
         begin = moment.normalize() - timedelta(days=ACTIVE_WITHIN_DAYS)
-        staying = _shows_life(tables, begins=make_spine(signed_up, as_of=begin), ends=spine)
+        begins = make_spine(spine["customer_id"], as_of=begin)
+        staying = _shows_life(tables, begins=begins, ends=spine, engine=engine)
     return spine.loc[staying, "customer_id"].reset_index(drop=True)
 
 
 def churn_labels(
-    tables: Tables, spine: pd.DataFrame, *, known_until: datetime, horizon_days: int = 30
+    tables: Tables,
+    spine: pd.DataFrame,
+    *,
+    known_until: datetime,
+    horizon_days: int = 30,
+    engine: Engine = DUCKDB,
 ) -> "pd.Series[bool]":
     """Whether each customer was lost within the horizon after the moment.
 
@@ -86,6 +95,7 @@ def churn_labels(
         spine: customer_id and as_of, as of `make_spine`.
         known_until: The tables hold what was known strictly before this moment.
         horizon_days: Days after the moment that count.
+        engine: Where the SQL runs.
 
     Returns:
         One bool per row of the spine, with its index.
@@ -103,17 +113,20 @@ def churn_labels(
             f"for {horizon_days} days, but the tables end at {to_moment(known_until).isoformat()}"
         )
     if "subscriptions" in tables:
-        lost = ~_is_subscribed(tables, ends)
+        lost = ~_is_subscribed(tables, ends, engine=engine)
     else:
-        lost = ~_shows_life(tables, begins=spine, ends=ends)
+        lost = ~_shows_life(tables, begins=spine, ends=ends, engine=engine)
     return lost.rename("churned")
 
 
-def _is_subscribed(tables: Tables, spine: pd.DataFrame) -> "pd.Series[bool]":
-    return build_features(tables, spine, features=_SUBSCRIBED)["subscription_active"] == 1.0
+def _is_subscribed(tables: Tables, spine: pd.DataFrame, *, engine: Engine) -> "pd.Series[bool]":
+    numbers = build_features(tables, spine, features=_SUBSCRIBED, engine=engine)
+    return numbers["subscription_active"] == 1.0
 
 
-def _shows_life(tables: Tables, *, begins: pd.DataFrame, ends: pd.DataFrame) -> "pd.Series[bool]":
+def _shows_life(
+    tables: Tables, *, begins: pd.DataFrame, ends: pd.DataFrame, engine: Engine
+) -> "pd.Series[bool]":
     """Whether anything was done from the first spine's moments until before the second's."""
     present = [name for name in _SIGNS_OF_LIFE if name in tables]
     if not present:
@@ -123,8 +136,10 @@ def _shows_life(tables: Tables, *, begins: pd.DataFrame, ends: pd.DataFrame) -> 
         )
     rows = number_rows(ends).assign(b=number_rows(begins)["c"])
     signs = np.zeros(len(rows), dtype=np.int64)
-    with open_facts(tables, names=present) as facts:
+    with open_facts(tables, names=present, engine=engine) as facts:
         facts.register("spine", rows)
         for table in present:
-            signs += facts.execute(_COUNT_SIGNS.format(table=table)).fetchnumpy()["n"]
+            known = holds("e", late=table in facts.late, at="s.c")
+            found = facts.query(_COUNT_SIGNS.format(table=table, holds=known))
+            signs += found["n"].to_numpy(dtype=np.int64)
     return pd.Series(signs > 0, index=ends.index)

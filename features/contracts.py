@@ -278,6 +278,7 @@ _DECLARED = (
             _text("arm", choices=tuple(Arm)),
             Column("propensity", Kind.NUMBER, low=0, high=1),
             Column("cost_cents", Kind.NUMBER, low=0),
+            _id("case_key", optional=True),
         ),
         moment="sent_at",
         key=("message_id",),

@@ -34,10 +34,12 @@ class Fact:
     Attributes:
         name: Name in the evidence and of the slot in a text.
         kind: What it holds.
+        optional: It may be missing where others are there; a text that names it is then not used.
     """
 
     name: str
     kind: FactKind
+    optional: bool = False
 
 
 FACTS: Mapping[Trigger, tuple[Fact, ...]] = MappingProxyType(
@@ -45,9 +47,13 @@ FACTS: Mapping[Trigger, tuple[Fact, ...]] = MappingProxyType(
         Trigger.DELIVERY_DELAY: (
             Fact("order_id", FactKind.TEXT),
             Fact("promised_on", FactKind.DATE),
-            Fact("estimated_on", FactKind.DATE),
-            Fact("delay_days", FactKind.COUNT),
+            Fact(
+                "estimated_on", FactKind.DATE, optional=True
+            ),  # nobody's who is only expected late
+            Fact("delay_days", FactKind.COUNT, optional=True),
             Fact("urgency", FactKind.TEXT),
+            Fact("late_percent", FactKind.PERCENT, optional=True),  # chance that it will be late
+            Fact("expected_on", FactKind.DATE, optional=True),  # as a model expects, not promised
         ),
         Trigger.PAYMENT_FAILURE_RISK: (
             Fact("card_expires_on", FactKind.DATE),
@@ -64,8 +70,16 @@ FACTS: Mapping[Trigger, tuple[Fact, ...]] = MappingProxyType(
             Fact("used_percent", FactKind.PERCENT),
         ),
         Trigger.ACCOUNT_ANOMALY: (
-            Fact("location", FactKind.TEXT),
+            Fact("location", FactKind.TEXT, optional=True),
             Fact("login_at", FactKind.MOMENT),
+            Fact("signs", FactKind.TEXT, optional=True),  # of "new place, odd hour, fast travel"
+            Fact("n_places", FactKind.COUNT, optional=True),  # places of earlier logins
+            Fact("login_hour", FactKind.COUNT, optional=True),  # of the customer's own clock, 0..23
+            Fact("usual_hour", FactKind.COUNT, optional=True),  # in which they log in most
+            Fact("n_logins", FactKind.COUNT, optional=True),  # earlier ones that were looked at
+            Fact("n_logins_near", FactKind.COUNT, optional=True),  # of them, about this hour
+            Fact("travel_km", FactKind.COUNT, optional=True),  # from the login before
+            Fact("travel_minutes", FactKind.COUNT, optional=True),
         ),
         Trigger.ORDER_SHIPPED: (
             Fact("order_id", FactKind.TEXT),
@@ -96,7 +110,7 @@ FACTS: Mapping[Trigger, tuple[Fact, ...]] = MappingProxyType(
 def find_evidence_faults(trigger: Trigger, evidence: Evidence) -> list[str]:
     """Everything wrong with the evidence, in words; empty when it can be used.
 
-    Evidence is either absent as a whole (an empty mapping) or complete.
+    Evidence is either absent as a whole (an empty mapping) or complete but for optional facts.
 
     >>> find_evidence_faults(Trigger.INACTIVITY, {"days_inactive": 9})
     []
@@ -114,7 +128,8 @@ def find_evidence_faults(trigger: Trigger, evidence: Evidence) -> list[str]:
     ]
     for name, fact in facts.items():
         if name not in evidence:
-            faults.append(f"{name}: missing")
+            if not fact.optional:
+                faults.append(f"{name}: missing")
         elif not _fits(evidence[name], fact.kind):
             faults.append(f"{name}: {evidence[name]!r} is not a {fact.kind}")
     return faults

@@ -15,7 +15,28 @@ def known_before(tables: Tables, as_of: pd.Timestamp) -> dict[str, pd.DataFrame]
     """What was known strictly before `as_of`, each row once.
 
     Of rows that came again the one that holds at the moment is left, and times of later events are
-    null again.
+    null again. Features are better made of the whole tables: the time zone of an event is the one
+    that was known at the time, and it is gone here where a customer was corrected since.
+
+    Args:
+        tables: Conformed frames by name.
+        as_of: Aware moment.
+
+    Returns:
+        New frames, same columns; unknown tables are left out.
+    """
+    return {
+        name: rows_that_hold(frame, CONTRACTS[name]).reset_index(drop=True)
+        if CONTRACTS[name].moment
+        else frame
+        for name, frame in versions_before(tables, as_of).items()
+    }
+
+
+def versions_before(tables: Tables, as_of: pd.Timestamp) -> dict[str, pd.DataFrame]:
+    """What was known strictly before `as_of`, with rows that have been corrected since.
+
+    Whoever looks at earlier moments needs those, too. Times of later events are null again.
 
     Args:
         tables: Conformed frames by name.
@@ -32,7 +53,7 @@ def known_before(tables: Tables, as_of: pd.Timestamp) -> dict[str, pd.DataFrame]
         if not contract.moment:
             known[name] = frame
             continue
-        seen = rows_that_hold(frame.loc[find_known(frame, contract) < as_of], contract)
+        seen = frame.loc[find_known(frame, contract) < as_of]
         for column in contract.revised:
             if column in seen:
                 seen = seen.assign(**{column: seen[column].where(seen[column] < as_of)})
@@ -59,12 +80,10 @@ def rows_that_hold(frame: pd.DataFrame, contract: TableContract) -> pd.DataFrame
     again = frame.duplicated(identity, keep=False) & frame[identity].notna().all(axis="columns")
     if not again.any():
         return frame
-    rows = frame.loc[again, identity].assign(known=find_known(frame, contract)[again])
-    if KNOWN_AT in frame:
-        rows = rows.assign(told=frame.loc[again, KNOWN_AT])
-    else:
-        rows = rows.assign(told=rows["known"])
-    rows = rows.sort_values(["known", "told"], kind="stable", na_position="first")
+    told = [KNOWN_AT, *(c.name for c in contract.columns if c.name != KNOWN_AT)]
+    order = ["known", *(name for name in told if name in frame)]  # contradictions by what they say
+    rows = frame.loc[again].assign(known=find_known(frame, contract)[again])
+    rows = rows.sort_values(order, kind="stable", na_position="first")
     superseded = rows.duplicated(identity, keep="last" if contract.corrected else "first")
     return frame.drop(index=rows.index[superseded])
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from features.checks.violations import EXPECTED
+from features.checks.rules import EXPECTED
 from features.contracts import CONTRACTS, Column, Kind, TableContract
 
 _ABOUT: Mapping[str, str] = MappingProxyType(
@@ -29,8 +29,9 @@ _ABOUT: Mapping[str, str] = MappingProxyType(
 
 _HEAD = """# Tables
 
-What Opportune reads: tables of these names, as parquet or CSV files in a folder or as tables of a
-DuckDB file. This page is written from `features.contracts.CONTRACTS`.
+What Opportune reads: tables of these names, as parquet or CSV files in a folder, or as tables or
+views of a DuckDB file or a PostgreSQL database. Tables of other names and columns come through a
+[mapping](your_tables.md). This page is written from `features.contracts.CONTRACTS`.
 
 Only `customers` is required, and those tables that rows of another refer to. Columns beyond these
 are kept as candidates for features and otherwise ignored; tables of other names are ignored.
@@ -41,6 +42,13 @@ are kept as candidates for features and otherwise ignored; tables of other names
 - **Empty cells** of a CSV file are null.
 - Every row has the moment it **became known**; nothing uses a row before that. Columns marked
   *later* hold the time of a later event: they become known at that time and are null before it.
+- `known_at` says when a row became known, where that was later than its own moment.
+- **Corrections**: where a table has a key and `known_at`, several rows may have one key. At any
+  moment the one holds that had become known last; before that, the one before it. Two rows of one
+  key known at the same moment are refused, and so is a correction that gives a row to another
+  customer.
+- `event_id`: rows with the same one are the same event told again, and count once. One that tells
+  something else the second time is refused.
 - A `?` marks columns that may be missing or null.
 """
 
@@ -51,7 +59,8 @@ def describe_contracts() -> str:
 
 
 def _describe(contract: TableContract) -> str:
-    key = f"One row for each {_code(contract.key)}." if contract.key else "Rows have no key."
+    corrected = " and `known_at`" if contract.corrected else ""
+    key = f"One row for each {_code(contract.key)}{corrected}." if contract.key else "No key."
     known = f"Known at `{contract.moment}`." if contract.moment else "Always known."
     rows = "\n".join(
         f"| `{column.name}`{'?' * column.optional} | {_holds(column, contract)} |"

@@ -68,8 +68,9 @@ class Priority(StrEnum):
 
 
 class Urgency(StrEnum):
-    """How late a late delivery is: up to 1 day, up to 3 days, more."""
+    """How pressing a case is; of a late delivery: up to 1 day, up to 3 days, more."""
 
+    PREDICTED = "predicted"  # has not happened: a model expects it
     MINOR = "minor"
     MODERATE = "moderate"
     SIGNIFICANT = "significant"

@@ -17,6 +17,7 @@ SCOPES: Mapping[str, Scope] = {
     "/decide": Scope.DECIDE,
     "/decide_batch": Scope.DECIDE,
     "/outcomes": Scope.OUTCOMES,
+    "/events": Scope.EVENTS,
     "/customers/churn": Scope.READ,
 }
 """Scope by path; what is neither here nor open is refused to everybody."""

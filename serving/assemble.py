@@ -1,19 +1,22 @@
 """Putting together what is known about each case, from the snapshot, the store and the request."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
 
+from features.engagement import ENGAGEMENT_FEATURES
 from features.evidence import Evidence
 from features.vocabulary import Channel, Trigger
-from serving.policy.cases import Cases, Contacts, Flags, Ints, to_us
+from serving.online.live import LiveCustomer, read_live
+from serving.policy.cases import Cases, Contacts, Flags, Floats, Ints, to_us
 from serving.policy.settings import CHANNELS
 from serving.records import DecisionRequest
 from serving.snapshot.state import Snapshot
-from serving.store.store import StoredContact, StoreSession, Withdrawal
+from serving.store.protocol import DecisionSession
+from serving.store.store import StoredContact, Withdrawal
 
 _UNKNOWN = -1
 
@@ -40,6 +43,7 @@ class CaseBook:
         consent: Consent after withdrawals, (n, 5).
         suppressed: Customers who complained, (n,).
         contacts: Notices of log and store together, by position of the request.
+        live: Customers with a state, by position of the request: it knows more than the snapshot.
     """
 
     snapshot: Snapshot
@@ -49,11 +53,12 @@ class CaseBook:
     consent: Flags
     suppressed: Flags
     contacts: Sequence[Sequence[StoredContact]]
+    live: Mapping[int, LiveCustomer]
 
     @classmethod
     def read(
         cls,
-        session: StoreSession,
+        session: DecisionSession,
         snapshot: Snapshot,
         requests: Sequence[DecisionRequest],
         *,
@@ -65,7 +70,10 @@ class CaseBook:
         ids = [request.customer_id for request in requests]
         row_of = snapshot.customers.row_of
         rows = np.array([row_of.get(customer_id, _UNKNOWN) for customer_id in ids], dtype=np.int64)
-        consent = _read_consent(snapshot, requests, rows)
+        live: dict[int, LiveCustomer] = {}
+        if session.online is not None:
+            live = read_live(session.online, snapshot, ids, moments_us=moments_us.tolist())
+        consent = _read_consent(snapshot, requests, rows, live=live)
         suppressed = _withdraw(consent, ids, session.find_withdrawals(ids))
         stored: dict[str, list[StoredContact]] = defaultdict(list)
         since_us = int(moments_us.min()) - look_back_us
@@ -75,7 +83,7 @@ class CaseBook:
             _merge(snapshot.contacts_by_customer.get(customer_id, ()), stored[customer_id])
             for customer_id in ids
         ]
-        return cls(snapshot, requests, moments_us, rows, consent, suppressed, contacts)
+        return cls(snapshot, requests, moments_us, rows, consent, suppressed, contacts, live)
 
     def by_trigger(self) -> list[list[int]]:
         """Positions of the requests, one list per trigger."""
@@ -89,29 +97,66 @@ class CaseBook:
         chosen = np.asarray(positions)
         requests = [self.requests[position] for position in positions]
         rows = self.rows[chosen]
-        customers = self.snapshot.customers
         is_known = rows != _UNKNOWN
-        safe = np.where(is_known, rows, 0)
-        n_customers = len(customers.profile)
+        numbers = self._numbers(positions)
+        is_live = np.array([position in self.live for position in positions], dtype=bool)
         return Cases(
             trigger=requests[0].trigger,
             customer_ids=tuple(request.customer_id for request in requests),
             decided_at_us=self.moments_us[chosen],
             timezones=tuple(self.addressee(position).timezone for position in positions),
             consent=self.consent[chosen],
-            known=is_known | np.array([request.profile is not None for request in requests]),
-            scored=is_known,
+            known=is_known | is_live | np.array([r.profile is not None for r in requests]),
+            scored=is_known | is_live,
             suppressed=self.suppressed[chosen],
-            nine_is_active=~is_known | (customers.nine_is_active[safe] if n_customers else True),
-            engagement=customers.engagement[safe] if n_customers else np.empty((len(rows), 0)),
-            week_counts=customers.week_counts[safe] if n_customers else np.zeros((len(rows), 168)),
+            nine_is_active=numbers.nine_is_active,
+            engagement=numbers.engagement,
+            week_counts=numbers.week_counts,
             contacts=_in_columns([self.contacts[p] for p in positions], requests[0].trigger),
         )
+
+    def _numbers(self, positions: Sequence[int]) -> "_Numbers":
+        """Numbers of the snapshot, and over them those of customers with a state."""
+        rows = self.rows[np.array(positions, dtype=np.int64)]
+        customers = self.snapshot.customers
+        n_customers = len(customers.profile)
+        safe = np.where(rows != _UNKNOWN, rows, 0)
+        numbers = _Numbers(
+            (rows == _UNKNOWN) | (customers.nine_is_active[safe] if n_customers else True),
+            customers.engagement[safe]
+            if n_customers
+            else np.zeros((len(rows), len(ENGAGEMENT_FEATURES.names))),
+            customers.week_counts[safe] if n_customers else np.zeros((len(rows), 168)),
+        )
+        for place, position in enumerate(positions):
+            live = self.live.get(position)
+            if live is not None:
+                numbers.engagement[place] = live.engagement
+                numbers.week_counts[place] = live.week_counts
+                if live.profile is not None:
+                    numbers.nine_is_active[place] = live.profile.nine_is_active
+        return numbers
+
+    def p_churn(self, position: int) -> float:
+        """Churn score of the customer of that request; NaN where there is none."""
+        if (live := self.live.get(position)) is not None:
+            return live.p_churn
+        row = int(self.rows[position])
+        return float("nan") if row == _UNKNOWN else float(self.snapshot.customers.p_churn[row])
+
+    def features_as_of_us(self, position: int) -> int | None:
+        """Moment of the customer's features in UTC microseconds; None when they are unknown."""
+        if (live := self.live.get(position)) is not None:
+            return live.as_of_us
+        return None if int(self.rows[position]) == _UNKNOWN else self.snapshot.as_of_us
 
     def addressee(self, position: int) -> Addressee:
         """To whom the message of the request at this position would go."""
         request = self.requests[position]
         row = int(self.rows[position])
+        live = self.live.get(position)
+        if live is not None and (own := live.profile) is not None:
+            return Addressee(own.language, own.first_name, own.timezone, request.evidence)
         if row == _UNKNOWN:
             profile = request.profile
             if profile is None:
@@ -128,8 +173,23 @@ class CaseBook:
         )
 
 
-def _read_consent(snapshot: Snapshot, requests: Sequence[DecisionRequest], rows: Ints) -> Flags:
-    """Consent by request and channel; a profile speaks for customers the tables do not hold."""
+@dataclass(frozen=True)
+class _Numbers:
+    """Numbers of some customers, row by row: activity at nine, features, hours of the week."""
+
+    nine_is_active: Flags
+    engagement: Floats
+    week_counts: Floats
+
+
+def _read_consent(
+    snapshot: Snapshot,
+    requests: Sequence[DecisionRequest],
+    rows: Ints,
+    *,
+    live: Mapping[int, LiveCustomer],
+) -> Flags:
+    """Consent by request and channel; a profile speaks for customers whom nobody knows."""
     consent = np.zeros((len(requests), len(CHANNELS)), dtype=bool)
     is_known = rows != _UNKNOWN
     consent[is_known] = snapshot.customers.consent[rows[is_known]]
@@ -137,6 +197,9 @@ def _read_consent(snapshot: Snapshot, requests: Sequence[DecisionRequest], rows:
         profile = requests[position].profile
         if profile is not None:
             consent[position] = [channel in profile.consents for channel in Channel]
+    for position, customer in live.items():
+        if customer.profile is not None:
+            consent[position] = customer.profile.consent
     return consent
 
 

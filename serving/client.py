@@ -1,12 +1,14 @@
 """Talking to the service over HTTP, with the same types on both sides."""
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Self, TypeVar
 
 import httpx
 from pydantic import BaseModel
 
 from features.errors import OpportuneError
+from serving.online.records import Event, EventReceipt, EventReport
 from serving.records import (
     ChurnAnswer,
     ChurnQuestion,
@@ -24,6 +26,7 @@ _Answer = TypeVar("_Answer", bound=BaseModel)
 
 _DECISIONS_AT_ONCE = 1000
 _OUTCOMES_AT_ONCE = 5000
+_EVENTS_AT_ONCE = 1000
 
 
 class ServiceAnswerError(OpportuneError):
@@ -75,6 +78,31 @@ class ServiceClient:
             report = OutcomeReport(outcomes=list(outcomes[start : start + _OUTCOMES_AT_ONCE]))
             states += self._post("/outcomes", report, OutcomeReceipt).states
         return states
+
+    def post(
+        self,
+        events: Sequence[Event],
+        *,
+        known_at: datetime | None = None,
+        find_triggers: bool = True,
+    ) -> list[EventReceipt]:
+        """Tell facts, in as many calls as needed; what became of them, call by call.
+
+        Args:
+            events: In the order in which they became known.
+            known_at: When the first became known; for services on the caller's clock only.
+            find_triggers: Whether to look for triggers of the customers they are about.
+        """
+        receipts: list[EventReceipt] = []
+        for start in range(0, len(events), _EVENTS_AT_ONCE):
+            moment = None if known_at is None else known_at + timedelta(microseconds=start)
+            report = EventReport(
+                events=list(events[start : start + _EVENTS_AT_ONCE]),
+                known_at=moment,
+                find_triggers=find_triggers,
+            )
+            receipts.append(self._post("/events", report, EventReceipt))
+        return receipts
 
     def churn(self, customer_id: str) -> ChurnAnswer:
         """Churn risk of one customer."""

@@ -16,16 +16,21 @@ from features.vocabulary import Priority
 from serving.assemble import CaseBook
 from serving.copy.library import Library
 from serving.copy.render import CopySettings
+from serving.online.own import take_messages, take_outcomes
+from serving.online.served import list_served
+from serving.policy.cases import to_us
 from serving.policy.settings import PolicySettings
 from serving.propose import Proposer
 from serving.records import Decision, DecisionRequest, OutcomeEvent, OutcomeState
 from serving.snapshot.state import Snapshot
-from serving.store.store import Store, StoreSession
+from serving.store.protocol import DecisionSession, DecisionStore
 from serving.words import Copywriter
 from training.bandit.thompson import ThompsonSampling
 
 _PRIORITIES = tuple(Priority)
-_LOOK_BACK_US = 31 * 24 * 3_600_000_000
+LOOK_BACK_US = 31 * 24 * 3_600_000_000
+"""How far back a notice can matter: the longest cool-down and every fatigue period."""
+
 _LOT = 20_000  # cases decided at once, to bound memory
 
 
@@ -42,6 +47,8 @@ class Engine:
         store: Where records are kept.
         clock: Now, for requests that bring no moment of their own.
         new_id: A fresh identity, for requests without an idempotency key.
+        takes_callers_time: There is no clock: moments come with what is asked and reported.
+        served_share: Of decisions, how many leave the features in the log that models read.
     """
 
     snapshot: Snapshot
@@ -49,9 +56,11 @@ class Engine:
     economics: Economics
     library: Library
     copy_settings: CopySettings
-    store: Store
+    store: DecisionStore
     clock: Callable[[], datetime]
     new_id: Callable[[], str]
+    takes_callers_time: bool = False
+    served_share: float = 1.0
 
     @cached_property
     def _proposer(self) -> Proposer:
@@ -102,8 +111,12 @@ class Engine:
 
     def report(self, outcomes: Sequence[OutcomeEvent]) -> list[OutcomeState]:
         """Book outcomes; reporting one twice changes nothing."""
+        now_us = None if self.takes_callers_time else to_us(self.clock())
         with self.store.transaction() as session:
-            return session.add_outcomes(outcomes)
+            states = session.add_outcomes(outcomes)
+            if session.online is not None:
+                take_outcomes(session.online, outcomes, states, now_us=now_us)
+            return states
 
     def _in_rounds(
         self, requests: Sequence[DecisionRequest], fresh: Sequence[int]
@@ -125,10 +138,10 @@ class Engine:
                 yield lot[start : start + _LOT]
 
     def _decide_round(
-        self, session: StoreSession, requests: list[DecisionRequest], *, now: datetime
+        self, session: DecisionSession, requests: list[DecisionRequest], *, now: datetime
     ) -> list[Decision]:
         """Decide requests about different customers, and keep the records."""
-        book = CaseBook.read(session, self.snapshot, requests, now=now, look_back_us=_LOOK_BACK_US)
+        book = CaseBook.read(session, self.snapshot, requests, now=now, look_back_us=LOOK_BACK_US)
         records: dict[int, Decision] = {}
         for positions in book.by_trigger():
             ids = [self._decision_id(requests[p]) for p in positions]
@@ -139,6 +152,10 @@ class Engine:
             )
         ordered = [records[position] for position in range(len(requests))]
         session.add_decisions(ordered, requests)
+        if session.online is not None:
+            session.online.add_served(list(list_served(book, ordered, share=self.served_share)))
+            about = {requests[position].customer_id for position in book.live}
+            take_messages(session.online, ordered, about=about)
         return ordered
 
     def _decision_id(self, request: DecisionRequest) -> str:

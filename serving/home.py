@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
+from features.contracts import CONTRACTS
 from features.errors import ConfigurationError
-from features.tables import Tables
+from features.tables import Tables, rows_that_hold
 
 _FILE = "company.json"
 _N_REMEMBERED = 50
@@ -24,12 +25,13 @@ def claim_home(home: Path, tables: Tables) -> None:
     Raises:
         ConfigurationError: The home was used with tables of other customers.
     """
-    customers = tables["customers"].sort_values(["signed_up_at", "customer_id"])
+    customers = rows_that_hold(tables["customers"], CONTRACTS["customers"])
+    customers = customers.sort_values(["signed_up_at", "customer_id"])
     signed_up = customers["signed_up_at"].astype("int64")
     pairs = dict(zip(customers["customer_id"], signed_up.tolist(), strict=True))
     path = home / _FILE
     if path.exists():
-        remembered: dict[str, int] = json.loads(path.read_text(encoding="utf-8"))
+        remembered = remembered_customers(home)
         n_known = sum(pairs.get(customer) == moment for customer, moment in remembered.items())
         if n_known < _SHARE_KNOWN * len(remembered):
             raise ConfigurationError(
@@ -41,3 +43,12 @@ def claim_home(home: Path, tables: Tables) -> None:
     home.mkdir(parents=True, exist_ok=True)
     oldest = dict(list(pairs.items())[:_N_REMEMBERED])
     path.write_text(json.dumps(oldest), encoding="utf-8")
+
+
+def remembered_customers(home: Path) -> dict[str, int]:
+    """The oldest customers of the home's company and when they signed up; empty when it is new."""
+    path = home / _FILE
+    if not path.exists():
+        return {}
+    remembered: dict[str, int] = json.loads(path.read_text(encoding="utf-8"))
+    return remembered

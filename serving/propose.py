@@ -101,10 +101,8 @@ class Proposer:
     ) -> Decision:
         request = book.requests[position]
         is_scored = proposal.values is not None and bool(proposal.cases.scored[row])
-        customer_row = int(book.rows[position])
-        p_churn = (
-            float(self.snapshot.customers.p_churn[customer_row]) if customer_row >= 0 else np.nan
-        )
+        p_churn = book.p_churn(position)
+        as_of_us = book.features_as_of_us(position)
         models = self.snapshot.models
         common = Decision(
             decision_id=decision_id,
@@ -126,7 +124,7 @@ class Proposer:
             ),
             policy_version=self.settings.version,
             feature_hash=self.snapshot.feature_hash,
-            features_as_of=self.snapshot.as_of if customer_row >= 0 else None,
+            features_as_of=None if as_of_us is None else from_us(as_of_us),
             idempotency_key=request.idempotency_key,
         )
         if proposal.refusals[row] is not None:

@@ -9,7 +9,8 @@ from pydantic import TypeAdapter
 
 from features.churn import CHURN_FEATURES
 from features.vocabulary import Tier, tier_of
-from serving.policy.cases import Floats
+from serving.online.live import LiveCustomer
+from serving.policy.cases import Floats, from_us
 from serving.records import ChurnAnswer, ChurnReason, Playbook
 from serving.snapshot.state import Snapshot
 from training.registry.servable import BoosterModel
@@ -29,15 +30,28 @@ def load_playbooks() -> dict[Tier, Playbook]:
     return TypeAdapter(dict[Tier, Playbook]).validate_python(data)
 
 
-def explain_churn(snapshot: Snapshot, customer_id: str) -> ChurnAnswer:
-    """The customer's churn risk as of the snapshot; says so when it cannot be known."""
+def explain_churn(
+    snapshot: Snapshot, customer_id: str, *, live: LiveCustomer | None = None
+) -> ChurnAnswer:
+    """The customer's churn risk; says so when it cannot be known.
+
+    Args:
+        snapshot: What the server knows.
+        customer_id: Whose risk.
+        live: What the customer's state says; without one the snapshot is asked.
+    """
     row = snapshot.customers.row_of.get(customer_id)
     model = snapshot.models.churn
-    if row is None:
+    if row is None and live is None:
         return ChurnAnswer(customer_id=customer_id, known=False, reason="unknown_customer")
     if model is None:
         return ChurnAnswer(customer_id=customer_id, known=True, reason="no_churn_model")
-    p_churn = float(snapshot.customers.p_churn[row])
+    if live is not None:
+        p_churn, features, as_of = live.p_churn, live.churn, from_us(live.as_of_us)
+    else:
+        customers = snapshot.customers
+        p_churn, features = float(customers.p_churn[row]), customers.churn[row]
+        as_of = snapshot.as_of
     if np.isnan(p_churn):
         return ChurnAnswer(customer_id=customer_id, known=True, reason="already_gone")
     tier = tier_of(p_churn)
@@ -46,10 +60,10 @@ def explain_churn(snapshot: Snapshot, customer_id: str) -> ChurnAnswer:
         known=True,
         p_churn=p_churn,
         tier=tier,
-        reasons=_explain(model, snapshot.customers.churn[row]),
+        reasons=_explain(model, features),
         playbook=load_playbooks()[tier],
         model_version=model.version,
-        features_as_of=snapshot.as_of,
+        features_as_of=as_of,
     )
 
 

@@ -15,8 +15,13 @@ from serving.copy.library import default_library
 from serving.copy.render import CopySettings
 from serving.decide import Engine
 from serving.faults import describe_validation
+from serving.online.desk import Arrival, EventDesk
+from serving.online.live import read_one
+from serving.online.records import EventReceipt, EventReport
+from serving.policy.cases import to_us
 from serving.policy.settings import PolicySettings, load_policy_settings, read_settings_file
-from serving.records import DecisionRequest
+from serving.records import ChurnAnswer, DecisionRequest
+from serving.risk import explain_churn
 from serving.settings import Settings
 from serving.snapshot.files import current_version, load_snapshot
 from serving.snapshot.state import Snapshot
@@ -32,6 +37,8 @@ class EngineParts:
     copy_settings: CopySettings
     store: Store
     clock: Callable[[], datetime]
+    takes_callers_time: bool = False
+    served_share: float = 1.0
 
     def engine(self, snapshot: Snapshot) -> Engine:
         """An engine that decides by that snapshot."""
@@ -44,6 +51,8 @@ class EngineParts:
             store=self.store,
             clock=self.clock,
             new_id=lambda: uuid.uuid4().hex,
+            takes_callers_time=self.takes_callers_time,
+            served_share=self.served_share,
         )
 
 
@@ -53,8 +62,10 @@ def wire_parts(settings: Settings, *, clock: Callable[[], datetime]) -> EnginePa
         policy=load_policy_settings(settings.policy),
         economics=read_economics(settings.economics),
         copy_settings=read_copy_settings(settings),
-        store=Store(settings.store_path),
+        store=Store(settings.store_place),
         clock=clock,
+        takes_callers_time=settings.clock == "caller",
+        served_share=settings.served_share,
     )
 
 
@@ -88,8 +99,8 @@ class Runtime:
         self._engine = self._parts.engine(load_snapshot(settings.snapshots))
 
     @cached_property
-    def _takes_callers_time(self) -> bool:
-        return self._settings.clock == "caller"
+    def _desk(self) -> EventDesk:
+        return EventDesk(self._parts.store, self._parts.takes_callers_time)
 
     def engine(self) -> Engine:
         """The engine for the current snapshot; one small read when nothing has changed."""
@@ -98,13 +109,29 @@ class Runtime:
             self._engine = self._parts.engine(load_snapshot(self._settings.snapshots))
         return self._engine
 
+    def append(self, report: EventReport) -> Arrival:
+        """Take facts in; quick."""
+        return self._desk.append(report, self.engine().snapshot, now=self._parts.clock())
+
+    def find_triggers(self, arrival: Arrival) -> EventReceipt:
+        """Say what follows from facts that were taken in; slow, and may run in another thread."""
+        return self._desk.find_triggers(arrival)
+
+    def explain_churn(self, customer_id: str) -> ChurnAnswer:
+        """The customer's churn risk: now where there is a state, else as of the snapshot."""
+        snapshot = self.engine().snapshot
+        now_us = None if self._parts.takes_callers_time else to_us(self._parts.clock())
+        with self._parts.store.reading() as session:
+            live = read_one(session.online, snapshot, customer_id, now_us=now_us)
+        return explain_churn(snapshot, customer_id, live=live)
+
     def require_own_time(self, request: DecisionRequest) -> None:
         """Raise BadInputError when the request's moment does not fit the service's clock."""
-        if self._takes_callers_time and request.decided_at is None:
+        if self._parts.takes_callers_time and request.decided_at is None:
             raise BadInputError(
                 "decided_at: required, since this service runs on the caller's clock"
             )
-        if not self._takes_callers_time and request.decided_at is not None:
+        if not self._parts.takes_callers_time and request.decided_at is not None:
             raise BadInputError(
                 "decided_at: not accepted, since this service runs on its own clock "
                 "(OPPORTUNE_CLOCK=caller is meant for rehearsals)"

@@ -5,6 +5,7 @@ a thread per request would cost more than the decision. After start-up the objec
 long as the process are frozen out of garbage collection, whose pauses are otherwise the p99.
 """
 
+import asyncio
 import gc
 import inspect
 import logging
@@ -19,6 +20,7 @@ from serving.access import BearerAccess
 from serving.answers import OneLineForWrongBodies, PlainAnswers
 from serving.faults import status_of
 from serving.intake import JsonBodies
+from serving.online.records import EventReceipt, EventReport
 from serving.records import (
     ChurnAnswer,
     ChurnQuestion,
@@ -29,7 +31,6 @@ from serving.records import (
     OutcomeReceipt,
     OutcomeReport,
 )
-from serving.risk import explain_churn
 from serving.runtime import Runtime
 from serving.settings import read_settings
 
@@ -99,10 +100,28 @@ class OpportuneService:
         """Book what came of messages; reporting the same outcome twice changes nothing."""
         return OutcomeReceipt(states=self._runtime.engine().report(report.outcomes))
 
+    @bentoml.api(route="/events")
+    async def events(self, report: EventReport, /) -> EventReceipt:
+        """Take facts in as they happen: all of the events, or none.
+
+        Each is a row of a table and is known from now on. What is told twice counts once. The
+        answer holds the churn risk of the customers they are about, and every reason to write to
+        them.
+        """
+        try:
+            arrival = self._runtime.append(report)
+            if not report.find_triggers:
+                return arrival.receipt
+            # A dozen queries: others are answered meanwhile.
+            return await asyncio.to_thread(self._runtime.find_triggers, arrival)
+        except OpportuneError as error:
+            refusal: EventReceipt = _refusal(error)
+            return refusal
+
     @bentoml.api(route="/customers/churn")
     async def churn(self, question: ChurnQuestion, /) -> ChurnAnswer:
         """Churn probability, tier, reasons and playbook of one customer."""
-        return explain_churn(self._runtime.engine().snapshot, question.customer_id)
+        return self._runtime.explain_churn(question.customer_id)
 
     def _decide(self, requests: list[DecisionRequest]) -> list[Decision]:
         for request in requests:

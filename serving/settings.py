@@ -16,6 +16,7 @@ class Scope(StrEnum):
 
     DECIDE = "decide"
     OUTCOMES = "outcomes"
+    EVENTS = "events"
     READ = "read"
 
 
@@ -33,12 +34,16 @@ class Settings(BaseSettings):
 
     Attributes:
         home: Folder of the state: registry, store, snapshots, reports.
+        store: URL of the store's database, e.g. postgresql+psycopg://user:password@host/name; a
+            SQLite file in the home when not given.
         policy: Policy file; the one that ships when not given.
         economics: Prices file; the one that ships when not given.
         api_keys: Keys by the name of who holds them, as JSON:
             {"shop": {"key": "...", "scopes": ["decide", "outcomes"]}}.
         clock: `system` reads the wall clock; `caller` takes `decided_at` from the request and is
             meant for rehearsals.
+        served_share: Of decisions by models, how many leave the features they read in the store, so
+            that `opportune parity` can compare them with the tables.
         brand: Name that the texts speak in.
         currency: ISO code of the amounts in texts.
         site_url: Where the buttons of the texts lead.
@@ -52,10 +57,12 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="OPPORTUNE_", frozen=True, extra="ignore")
 
     home: Path = Path(".opportune")
+    store: SecretStr | None = None
     policy: Path | None = None
     economics: Path | None = None
     api_keys: dict[str, ApiKey] = Field(default_factory=dict)
     clock: Literal["system", "caller"] = "system"
+    served_share: float = Field(default=1.0, ge=0, le=1)
     brand: str = "Opportune"
     currency: str = "USD"
     site_url: str = "https://example.com"
@@ -66,9 +73,9 @@ class Settings(BaseSettings):
     metrics: bool = True
 
     @property
-    def store_path(self) -> Path:
-        """The decision store."""
-        return self.home / "store.db"
+    def store_place(self) -> Path | str:
+        """Where the store is: a file or a URL."""
+        return self.home / "store.db" if self.store is None else self.store.get_secret_value()
 
     @property
     def snapshots(self) -> Path:
@@ -86,9 +93,12 @@ class Settings(BaseSettings):
             name: {"key": key.key.get_secret_value(), "scopes": sorted(key.scopes)}
             for name, key in self.api_keys.items()
         }
-        plain = self.model_dump(mode="json", exclude={"api_keys", "home"}, exclude_none=True)
+        hidden = {"api_keys", "home", "store"}
+        plain = self.model_dump(mode="json", exclude=hidden, exclude_none=True)
+        store = {} if self.store is None else {"OPPORTUNE_STORE": self.store.get_secret_value()}
         return {
             "OPPORTUNE_HOME": str(self.home.resolve()),
+            **store,
             "OPPORTUNE_API_KEYS": json.dumps(keys),
             **{f"OPPORTUNE_{name.upper()}": str(value) for name, value in plain.items()},
         }

@@ -1,28 +1,38 @@
 """What several test folders share: public data, and a small company with models and an engine."""
 
 import os
+import shutil
+import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import lightgbm
 import numpy as np
 import pandas as pd
+import psycopg
 import pytest
 from hypothesis import settings as hypothesis_settings
 
 from features.checks import require_valid
 from features.churn import CHURN_FEATURES
-from features.contracts import CONTRACTS
+from features.contracts import CONTRACTS, Kind
 from features.economics import default_economics
 from features.engagement import ENGAGEMENT_FEATURES
+from features.engines.spark import SparkEngine
+from features.errors import ConfigurationError
 from features.sources import write_tables
 from features.tables import Tables, empty_table
 from features.vocabulary import Channel, Outcome, Trigger
 from serving.copy.library import default_library
 from serving.copy.render import CopySettings
 from serving.decide import Engine
+from serving.online.facts import Fact
+from serving.online.records import Event
+from serving.online.rows import facts_of
 from serving.policy.settings import load_policy_settings
 from serving.snapshot.making import make_snapshot
 from serving.snapshot.state import Models, Snapshot, signature_of
@@ -37,6 +47,7 @@ from training.registry.servable import (
     FeatureSignature,
     SendTimeModel,
 )
+from training.world.simulated import SimulatedWorld
 
 # The same examples in every run, and no clock: machines are shared.
 hypothesis_settings.register_profile("house", deadline=None, derandomize=True)
@@ -357,3 +368,159 @@ def _clean_tables() -> dict[str, pd.DataFrame]:
         },
     }
     return dict(require_valid({name: pd.DataFrame(table) for name, table in raw.items()}))
+
+
+NewDatabase = Callable[[], str]
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The URL of a PostgreSQL server of our own, on a socket; skips where its programs lack."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    programs = found[-1].parent if found else None
+    if programs is None:
+        installed = shutil.which("initdb")
+        if installed is None:
+            pytest.skip("no PostgreSQL programs (initdb) in /usr/lib/postgresql or on the path")
+        programs = Path(installed).parent
+    # The server refuses to run as root, and its user may not look into pytest's folders.
+    is_root = os.geteuid() == 0
+    prefix = ["runuser", "-u", "postgres", "--"] if is_root else []
+    folder = Path(tempfile.mkdtemp(prefix="opportune-postgres-"))
+    if is_root:
+        shutil.chown(folder, "postgres")
+
+    def run(*arguments: str) -> None:
+        command = [*prefix, str(programs / arguments[0]), *arguments[1:]]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
+        assert done.returncode == 0, f"{' '.join(command)}: {done.stdout}{done.stderr}"
+
+    data = str(folder / "data")
+    run("initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
+    options = f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off"
+    try:
+        run("pg_ctl", "-D", data, "-w", "-l", str(folder / "log"), "-o", options, "start")
+        yield f"postgresql+psycopg://postgres@/postgres?host={folder}"
+    finally:
+        run("pg_ctl", "-D", data, "-w", "-m", "immediate", "stop")
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def new_postgres_database(postgres_url: str) -> NewDatabase:
+    """Makes an empty database on that server, and says its URL."""
+    numbers = iter(range(1_000_000))
+
+    def make() -> str:
+        name = f"test_{next(numbers)}"
+        with psycopg.connect(postgres_url.replace("+psycopg", ""), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        return postgres_url.replace("@/postgres", f"@/{name}")
+
+    return make
+
+
+# ------------------------------------------------------------ a company, day by day
+
+_N_DAYS = 3
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _as_event(fact: Fact) -> Event:
+    """A fact as it is posted."""
+    kinds = {column.name: column.kind for column in CONTRACTS[fact.table].columns}
+    row: dict[str, object] = {}
+    for name, cell in fact.row.items():
+        if kinds[name] in (Kind.TIME, Kind.DATE):
+            moment = _EPOCH + timedelta(microseconds=int(cell))
+            row[name] = (
+                moment.date().isoformat() if kinds[name] is Kind.DATE else moment.isoformat()
+            )
+        else:
+            row[name] = cell
+    return Event.model_validate({"table": fact.table, "row": row})
+
+
+def _find_news(before: Tables, after: Tables) -> list[Event]:
+    """Rows of the later tables that the earlier ones do not hold as they are, in order."""
+    told = {
+        (name, fact.digest)
+        for name, frame in before.items()
+        if CONTRACTS[name].moment
+        for fact in facts_of(frame, name)
+    }
+    news = [
+        fact
+        for name, frame in after.items()
+        if CONTRACTS[name].moment
+        for fact in facts_of(frame, name)
+        if (name, fact.digest) not in told
+    ]
+    return [_as_event(fact) for fact in sorted(news, key=lambda fact: fact.knowable_us)]
+
+
+@dataclass(frozen=True)
+class CompanyDays:
+    """A company over some days.
+
+    Attributes:
+        start: The first morning.
+        tables: Tables as they were known each morning, one more than there are days.
+        news: What happened each day.
+    """
+
+    start: datetime
+    tables: tuple[Tables, ...]
+    news: tuple[list[Event], ...]
+
+    def morning(self, day: int) -> datetime:
+        """The beginning of a day."""
+        return self.start + timedelta(days=day)
+
+
+@pytest.fixture(scope="session")
+def days() -> CompanyDays:
+    world = SimulatedWorld(seed=5, n_customers=120, days=60)
+    tables = [dict(world.tables(world.start))]
+    for day in range(_N_DAYS):
+        world.advance(world.start + timedelta(days=day + 1))
+        tables.append(dict(world.tables(world.start + timedelta(days=day + 1))))
+    news = [_find_news(a, b) for a, b in pairwise(tables)]
+    return CompanyDays(world.start, tuple(tables), tuple(news))
+
+
+EventMaker = Callable[..., Event]
+
+
+@pytest.fixture
+def event() -> EventMaker:
+    """Makes an event of a row; moments may be datetimes."""
+
+    def make(table: str, /, event_id: str | None = None, **row: object) -> Event:
+        cells = {k: v.isoformat() if isinstance(v, datetime) else v for k, v in row.items()}
+        return Event.model_validate({"table": table, "row": cells, "event_id": event_id})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[SparkEngine]:
+    """Spark on two cores, one session for all tests: starting one takes seconds.
+
+    Two partitions, and plans that are not changed on the way, since the data is small. Tests that
+    need Spark are skipped where Java or PySpark is missing.
+    """
+    engine = SparkEngine()
+    settings = (
+        "--conf spark.sql.shuffle.partitions=2 --conf spark.sql.adaptive.enabled=false"
+        " --conf spark.sql.codegen.wholeStage=false --conf spark.sql.codegen.factoryMode=NO_CODEGEN"
+        " --conf spark.driver.host=127.0.0.1"
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYSPARK_SUBMIT_ARGS", f"--master local[2] {settings} pyspark-shell")
+        try:
+            engine.start()
+        except ConfigurationError as error:
+            pytest.skip(str(error))
+        yield engine
+    engine.stop()

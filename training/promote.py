@@ -6,7 +6,7 @@ model has seen.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 import numpy as np
@@ -16,11 +16,13 @@ from features.engagement import ENGAGEMENT_FEATURES
 from features.errors import BadInputError
 from features.tables import Tables
 from training import channel as channels
-from training import churn, send_time
+from training import churn, lateness, send_time
 from training.datasets.channel import build_channel_dataset
 from training.datasets.churn import build_churn_dataset
+from training.datasets.lateness import build_lateness_dataset
 from training.datasets.provenance import NotEnoughData, sign
 from training.datasets.split import is_from, is_known_by, to_datetime
+from training.datasets.transit import sign_lateness
 from training.evaluation import Judged
 from training.gate import Contender, GateWindow, Hold, Promote, decide
 from training.records import NOT_RANDOMISED
@@ -94,6 +96,7 @@ def _fits_running_code(version: ModelVersion) -> bool:
     running: dict[ModelName, FeatureSignature] = {
         ModelName.CHURN: sign(CHURN_FEATURES),
         ModelName.CHANNEL: sign(ENGAGEMENT_FEATURES),
+        ModelName.LATENESS: sign_lateness(),
     }
     model = version.model
     return isinstance(model, SendTimeModel) or model.signature == running[version.name]
@@ -110,7 +113,7 @@ def _find_later_rows(
     seen_until = max(fit_until, champion.trained_until) if champion else fit_until
     if candidate.name is ModelName.SEND_TIME:
         return _find_weeks(tables, known_until=known_until, seen_until=seen_until)
-    find = _find_churn_rows if candidate.name is ModelName.CHURN else _find_channel_rows
+    find = _FINDERS[candidate.name]
     return find(tables, known_until=known_until, seen_until=seen_until, fit_until=fit_until)
 
 
@@ -161,6 +164,38 @@ def _find_channel_rows(
         return channels.judge_channel(_require(model, ChannelModel), later)
 
     return _LaterRows(window, judge)
+
+
+def _find_lateness_rows(
+    tables: Tables, *, known_until: datetime, seen_until: datetime, fit_until: datetime
+) -> _LaterRows | NotEnoughData:
+    dataset = build_lateness_dataset(tables, known_until=known_until)
+    if isinstance(dataset, NotEnoughData):
+        return dataset
+    later = dataset.take(is_from(seen_until, moments=dataset.moments))
+    no_span = timedelta(0)
+    earlier = dataset.take(is_known_by(fit_until, moments=dataset.known_at, label_span=no_span))
+    if not (len(later.labels) and len(earlier.labels)):
+        return _too_early(seen_until, known_until=known_until)
+    baseline = lateness.fit_one_number(earlier, name=lateness.BASELINE)
+    window = GateWindow(
+        starts_at=to_datetime(later.moments.min()),
+        customers=later.orders,
+        baseline=lateness.judge_promise(baseline, later),
+        baseline_name=lateness.BASELINE,
+    )
+
+    def judge(model: Servable) -> Judged:
+        return lateness.judge_lateness(_require(model, BoosterModel), later)
+
+    return _LaterRows(window, judge)
+
+
+_FINDERS = {
+    ModelName.CHURN: _find_churn_rows,
+    ModelName.CHANNEL: _find_channel_rows,
+    ModelName.LATENESS: _find_lateness_rows,
+}
 
 
 def _find_weeks(

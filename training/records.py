@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from training import channel as channels
-from training import churn, send_time
+from training import churn, lateness, send_time
 from training.boosting import FittedBooster
 from training.channel import TrainedChannel, score_channels
 from training.churn import TrainedChurn
 from training.datasets.channel import OUTCOME_DAYS
 from training.datasets.provenance import NotEnoughData, Provenance
 from training.evaluation import Comparison, Estimate, lift_at
+from training.lateness import TrainedLateness
 from training.registry.entries import ModelName
 from training.registry.tracking import TrainingRecord
 from training.reports.plots import (
@@ -139,6 +140,42 @@ def record_send_time(
             "week": draw_week(trained.model.population),
         },
         notes={"warning": OPENS_ARE_OBSERVED},
+    )
+
+
+def record_lateness(
+    trained: TrainedLateness, *, provenance: Provenance, seed: int
+) -> TrainingRecord:
+    """What is logged about a model of late deliveries."""
+    labels, p = trained.test.labels, trained.p_test
+    by_model = {"model": p, lateness.BASELINE: trained.p_baseline}
+    return TrainingRecord(
+        name=ModelName.LATENESS,
+        model=trained.fitted.model,
+        trained_until=trained.split.test_from,
+        fingerprint=provenance.fingerprint,
+        tables=provenance.tables,
+        params={
+            **_describe_training(provenance, seed=seed),
+            "baseline": lateness.BASELINE,
+            "n_train": int(trained.split.train.sum()),
+            "n_calibration": int(trained.split.calibration.sum()),
+            **_describe_trees(trained.fitted),
+        },
+        metrics={
+            "n_test": len(labels),
+            "n_test_positives": int(labels.sum()),
+            "lift_at_10_percent": lift_at(p, labels=labels, share=_LIFT_SHARE),
+            **flatten_comparison(trained.comparison),
+            **flatten_comparison(trained.over_rule, prefix="over_rule."),
+        },
+        plots={
+            "calibration": draw_calibration(by_model, labels=labels),
+            "precision_recall": draw_precision_recall(by_model, labels=labels),
+            "importance": draw_importance(
+                trained.fitted.importance, names=trained.fitted.model.signature.names
+            ),
+        },
     )
 
 

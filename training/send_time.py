@@ -6,11 +6,13 @@ notes of each run say so.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
+import pandas as pd
 
+from features.declared.hours import PRESENCE
 from features.point_in_time import count_hours_of_week, make_spine
 from features.tables import Tables
 from training.datasets.provenance import Customers, NotEnoughData, fingerprint_tables
@@ -22,6 +24,7 @@ BASELINE = "population only"
 CUSTOMER_ONLY = "customer only"
 HELD_OUT_DAYS = 30
 STRENGTHS = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 5000.0)
+_EVERY_EVENT_ONCE = replace(PRESENCE, half_life_days=None)
 _TABLES = ("activity", "customers", "messages", "outcomes")
 
 
@@ -30,7 +33,7 @@ class Weeks:
     """Activity by hour of the customer's own week, before a moment and after it.
 
     Attributes:
-        before: Counts, (n, 168), of everything before the moment.
+        before: Counts, (n, 168), of everything before the moment, the older the lighter.
         after: Counts, (n, 168), in the 30 days from it on.
         customers: customer_id, (n,).
     """
@@ -96,13 +99,10 @@ def build_send_time_dataset(
     test_from = known_until - held_out
     customers = tables["customers"]
     ids = customers.loc[customers["signed_up_at"] < test_from, "customer_id"].sort_values()
-    first, second, third = (
-        count_hours_of_week(tables, make_spine(ids, as_of=moment))
-        for moment in (test_from - held_out, test_from, known_until)
+    validation, test = (
+        _read_weeks(tables, ids, begins=begins, ends=begins + held_out)
+        for begins in (test_from - held_out, test_from)
     )
-    known = ids.to_numpy(dtype=object)
-    validation = Weeks(before=first, after=second - first, customers=known)
-    test = Weeks(before=second, after=third - second, customers=known)
     for part in (validation, test):
         if not (part.before.any() and part.after.any()):
             return NotEnoughData(
@@ -115,6 +115,23 @@ def build_send_time_dataset(
         test_from=test_from,
         fingerprint=fingerprint_tables(tables, names=_TABLES, known_until=known_until),
         tables=tuple(name for name in _TABLES if name in tables and len(tables[name])),
+    )
+
+
+def _read_weeks(
+    tables: Tables, ids: "pd.Series[str]", *, begins: datetime, ends: datetime
+) -> Weeks:
+    """The week as a model would know it at a moment, and every event from then until the end."""
+    spine = make_spine(ids, as_of=begins)
+    earlier, later = (
+        count_hours_of_week(tables, make_spine(ids, as_of=moment), histogram=_EVERY_EVENT_ONCE)
+        for moment in (begins, ends)
+    )
+    return Weeks(
+        before=count_hours_of_week(tables, spine),
+        # An earlier open that becomes known later moves from one hour to another.
+        after=np.maximum(later - earlier, 0.0),
+        customers=ids.to_numpy(dtype=object),
     )
 
 

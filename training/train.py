@@ -11,8 +11,10 @@ from training.channel import train_channel
 from training.churn import train_churn
 from training.datasets.channel import build_channel_dataset
 from training.datasets.churn import HORIZON_DAYS, build_churn_dataset
+from training.datasets.lateness import build_lateness_dataset
 from training.datasets.provenance import NotEnoughData
-from training.records import record_channel, record_churn, record_send_time
+from training.lateness import train_lateness
+from training.records import record_channel, record_churn, record_lateness, record_send_time
 from training.registry.entries import ModelName, ModelVersion
 from training.registry.tracking import Tracking, TrainingRecord
 from training.send_time import build_send_time_dataset, train_send_time
@@ -42,6 +44,7 @@ class TrainingSummary:
     churn: TrainedModel | NotEnoughData
     channel: TrainedModel | NotEnoughData
     send_time: TrainedModel | NotEnoughData
+    lateness: TrainedModel | NotEnoughData
 
     def by_name(self) -> Mapping[ModelName, TrainedModel | NotEnoughData]:
         """What became of each model, by its name in the registry."""
@@ -49,6 +52,7 @@ class TrainingSummary:
             ModelName.CHURN: self.churn,
             ModelName.CHANNEL: self.channel,
             ModelName.SEND_TIME: self.send_time,
+            ModelName.LATENESS: self.lateness,
         }
 
 
@@ -67,6 +71,9 @@ def train_all(
         churn=train_churn_model(tables, known_until=known_until, tracking=tracking, seed=seed),
         channel=train_channel_model(tables, known_until=known_until, tracking=tracking, seed=seed),
         send_time=train_send_time_model(
+            tables, known_until=known_until, tracking=tracking, seed=seed
+        ),
+        lateness=train_lateness_model(
             tables, known_until=known_until, tracking=tracking, seed=seed
         ),
     )
@@ -116,6 +123,21 @@ def train_send_time_model(
         return dataset
     trained = train_send_time(dataset, seed=seed)
     return _register(record_send_time(trained, dataset=dataset, seed=seed), tracking=tracking)
+
+
+def train_lateness_model(
+    tables: Tables, *, known_until: datetime, tracking: Tracking, seed: int
+) -> TrainedModel | NotEnoughData:
+    """Train, log and register the model of late deliveries."""
+    dataset = build_lateness_dataset(tables, known_until=known_until)
+    if isinstance(dataset, NotEnoughData):
+        return dataset
+    trained = train_lateness(dataset, seed=seed)
+    if isinstance(trained, NotEnoughData):
+        return trained
+    return _register(
+        record_lateness(trained, provenance=dataset.provenance, seed=seed), tracking=tracking
+    )
 
 
 def _register(record: TrainingRecord, *, tracking: Tracking) -> TrainedModel:

@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from features.checks.violations import Mask, Rule
+from features.checks.rules import Rule
+from features.checks.violations import Mask
 from features.contracts import DTYPES, Kind
 
 AnySeries: TypeAlias = "pd.Series[Any]"
@@ -35,11 +36,13 @@ class Coerced:
         values: The column; broken cells are null. Flags with nulls are `boolean`, not `bool`.
         wrong_type: Cells that hold something else than the kind.
         naive_time: Cells that hold a time without a zone.
+        stray_blanks: Ids with blanks around them, which would be found nowhere.
     """
 
     values: AnySeries
     wrong_type: Mask
     naive_time: Mask
+    stray_blanks: Mask
 
 
 def coerce(series: AnySeries, kind: Kind) -> Coerced:
@@ -61,8 +64,17 @@ def coerce(series: AnySeries, kind: Kind) -> Coerced:
     if kind is Kind.FLAG and not coerced.values.isna().any():
         return replace(coerced, values=coerced.values.astype("bool"))
     if kind is Kind.ID:
-        return replace(coerced, values=coerced.values.mask(coerced.values == ""))
+        return _clear_ids(coerced)
     return coerced
+
+
+def _clear_ids(coerced: Coerced) -> Coerced:
+    ids = coerced.values
+    stripped = ids.str.strip()
+    # A null is not equal to itself.
+    blank = np.asarray(ids.notna() & (stripped != ids) & (stripped != ""), dtype=bool)
+    values = ids.mask(np.asarray(ids.notna() & (stripped == ""), dtype=bool) | blank)
+    return replace(coerced, values=values, stray_blanks=blank)
 
 
 def empty_column(kind: Kind, *, n_rows: int) -> AnySeries:
@@ -94,7 +106,11 @@ def _whole_column(series: AnySeries, dtype: str) -> Coerced:
 
 
 def _with_broken(values: AnySeries, wrong_type: Mask) -> Coerced:
-    return Coerced(values, wrong_type, np.zeros(len(values), dtype=bool))
+    return Coerced(values, wrong_type, *_nowhere(2, n_rows=len(values)))
+
+
+def _nowhere(n_masks: int, *, n_rows: int) -> list[Mask]:
+    return [np.zeros(n_rows, dtype=bool) for _ in range(n_masks)]
 
 
 def _is_numeric(series: AnySeries) -> bool:
@@ -120,7 +136,8 @@ def _coerce_time(series: AnySeries, kind: Kind) -> Coerced | None:
     present = np.asarray(times.notna())
     if times.tz is None and kind is Kind.TIME:
         nothing = empty_column(kind, n_rows=len(series))
-        return Coerced(nothing, np.zeros(len(series), dtype=bool), present)
+        no_cells, no_blanks = _nowhere(2, n_rows=len(series))
+        return Coerced(nothing, no_cells, present, no_blanks)
     aware = times.tz_localize("UTC") if times.tz is None else times.tz_convert("UTC")
     values = pd.Series(aware.as_unit("us"))
     if kind is Kind.TIME:
@@ -160,6 +177,7 @@ def _coerce_cells(series: AnySeries, kind: Kind) -> Coerced:
         pd.Series(values, dtype=_nullable_dtype(kind)),
         np.array([cell is Rule.WRONG_TYPE for cell in cells], dtype=bool),
         np.array([cell is Rule.NAIVE_TIME for cell in cells], dtype=bool),
+        np.zeros(len(cells), dtype=bool),
     )
 
 

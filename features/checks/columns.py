@@ -8,9 +8,13 @@ import numpy as np
 import pandas as pd
 
 from features.checks.conform import Conformed
-from features.checks.violations import EXPECTED, Mask, Rule, Violation, violation_at
+from features.checks.rules import EXPECTED, Rule
+from features.checks.violations import Mask, Violation, violation_at
 from features.contracts import CONTRACTS, Column, Kind
 from features.schemas import pa
+
+LIKELY_TIMES = (pd.Timestamp("1971-01-01", tz="UTC"), pd.Timestamp("2200-01-01", tz="UTC"))
+"""Times outside are no times of customers: zeros, other units, and ends that stand for never."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ def find_column_violations(conformed: Conformed) -> list[Violation]:
     violations: list[Violation] = []
     for name, frame in conformed.tables.items():
         contract = CONTRACTS[name]
-        for failure in _validate(frame, table=name):
+        for failure in (*_validate(frame, table=name), *_find_unlikely_times(frame, table=name)):
             bad = failure.bad
             if failure.rule is Rule.NULL_VALUE and (name, failure.column) in conformed.unusable:
                 bad = bad & ~conformed.unusable[name, failure.column]
@@ -39,6 +43,7 @@ def find_column_violations(conformed: Conformed) -> list[Violation]:
                 column=failure.column,
                 rule=failure.rule,
                 expected=failure.expected,
+                first_row=conformed.first_row,
             )
     return violations
 
@@ -49,6 +54,21 @@ def _validate(frame: pd.DataFrame, *, table: str) -> list[_Failure]:
     except pa.errors.SchemaErrors as errors:
         return [_failure(error, frame=frame, table=table) for error in errors.schema_errors]
     return []
+
+
+def _find_unlikely_times(frame: pd.DataFrame, *, table: str) -> list[_Failure]:
+    """Not a pandera check: those read a column of times in a way that pandas warns of."""
+    first, end = LIKELY_TIMES
+    return [
+        _Failure(
+            column.name,
+            Rule.UNLIKELY_TIME,
+            f"a time from {first.year} on and before {end.year}",
+            ((frame[column.name] < first) | (frame[column.name] >= end)).to_numpy(),
+        )
+        for column in CONTRACTS[table].columns
+        if column.kind in (Kind.TIME, Kind.DATE)
+    ]
 
 
 def _failure(error: pa.errors.SchemaError, *, frame: pd.DataFrame, table: str) -> _Failure:

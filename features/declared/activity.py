@@ -2,8 +2,15 @@
 
 from typing import Final
 
-from features.conditions import one_of
-from features.declarations import Aggregate, Combination, Derived, Feature, over_windows
+from features.conditions import EVENING, WEEKEND, Condition, one_of
+from features.declarations import (
+    Aggregate,
+    Combination,
+    Derived,
+    Feature,
+    over_windows,
+    share_of,
+)
 
 _WINDOWS = (7, 30, 90)
 
@@ -54,6 +61,27 @@ def _trend(name: str, count: Feature) -> tuple[Feature | Derived, ...]:
         description=f"{count.description[:-1]}, last 30 days over the 60 before, per day.",
     )
     return before, trend
+
+
+def _part(name: str, condition: Condition, when: str) -> tuple[Feature | Derived, ...]:
+    """Activity of some hours of the week, and its share in all; needs `activity_90d`."""
+    count = Feature(
+        name=f"{name}_activity_90d",
+        table="activity",
+        aggregate=Aggregate.COUNT,
+        where=(condition,),
+        window_days=90,
+        unit="events",
+        description=f"Activity {when} on the customer's own clock.",
+    )
+    share = share_of(
+        count.name,
+        "activity_90d",
+        name=f"{name}_share_90d",
+        null_means="nothing in the window",
+        description=f"Share of activity {when}.",
+    )
+    return count, share
 
 
 _ACTIVITY = _count("activity")
@@ -109,4 +137,15 @@ ACTIVITY: Final[tuple[Feature | Derived, ...]] = (
         null_means="no step done",
         description="Share of the introduction done (value of the last onboarding_step).",
     ),
+    Feature(
+        name="activity_slope_12w",
+        table="activity",
+        aggregate=Aggregate.SLOPE,
+        window_days=84,
+        bucket_days=7,
+        unit="events a week, per week",
+        description="Change of weekly activity over the last 12 whole weeks.",
+    ),
+    *_part("evening", EVENING, "from 18:00 to midnight"),
+    *_part("weekend", WEEKEND, "on Saturday and Sunday"),
 )

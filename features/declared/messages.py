@@ -3,13 +3,7 @@
 from typing import Final
 
 from features.conditions import Condition, one_of
-from features.declarations import (
-    Aggregate,
-    Combination,
-    Derived,
-    Feature,
-    over_windows,
-)
+from features.declarations import Aggregate, Derived, Feature, over_windows, share_of
 from features.vocabulary import Channel, Outcome
 
 _WINDOWS = (7, 30, 90)
@@ -60,14 +54,12 @@ def _days_since(outcome: Outcome) -> Feature:
 
 
 def _share(outcome: Outcome, *, channel: Channel | None = None) -> Derived:
-    return Derived(
+    return share_of(
+        f"{_prefix(channel)}{outcome}_90d",
+        f"{_prefix(channel)}messages_90d",
         name=f"{_prefix(channel)}{outcome}_share_90d",
-        combination=Combination.RATIO,
-        left=f"{_prefix(channel)}{outcome}_90d",
-        right=f"{_prefix(channel)}messages_90d",
-        unit="share",
         null_means="no message in the window",
-        description=f"{outcome.capitalize()} over sent on {channel or 'any channel'}.",
+        description=f"{outcome.capitalize()} over sent on {channel or 'any channel'}, at most 1.",
     )
 
 

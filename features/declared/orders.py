@@ -50,8 +50,9 @@ ORDERS: Final[tuple[Feature | Derived, ...]] = (
         combination=Combination.RATIO,
         left="days_since_last_order",
         right="order_gap_days",
+        floor=1.0,
         unit="ratio",
         null_means="fewer than two orders",
-        description="Time since the last order in units of the usual gap; above 1 is overdue.",
+        description="Time since the last order over the usual gap (or a day); above 1 is overdue.",
     ),
 )

@@ -7,14 +7,42 @@ cents, counts and hours BIGINT, numbers DOUBLE, flags and consents BOOLEAN. Ever
 SQL that runs unchanged on every engine.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol
+from types import MappingProxyType
+from typing import Final, Protocol
 
 import pandas as pd
 
+from features.contracts import Kind
 from features.tables import Tables
+
+BASE_TYPES: Final[Mapping[Kind, str]] = MappingProxyType(
+    {
+        Kind.ID: "STRING",
+        Kind.TEXT: "STRING",
+        Kind.ZONE: "STRING",
+        Kind.TIME: "BIGINT",
+        Kind.DATE: "BIGINT",
+        Kind.CENTS: "BIGINT",
+        Kind.COUNT: "BIGINT",
+        Kind.NUMBER: "DOUBLE",
+        Kind.FLAG: "BOOLEAN",
+        Kind.CONSENT: "BOOLEAN",
+        Kind.HOUR: "BIGINT",
+    }
+)
+"""The SQL type of each kind in a base relation; times and dates are UTC microseconds."""
+
+
+def base_column(name: str) -> str:
+    """How a base relation calls a column of the contract: `trigger` is a word of SQL.
+
+    >>> base_column("trigger"), base_column("channel")
+    ('about', 'channel')
+    """
+    return "about" if name == "trigger" else name
 
 
 class Relations(Protocol):
@@ -42,22 +70,26 @@ class Relations(Protocol):
         """The rows of a query in memory."""
         ...
 
-    def write(self, text: str, out: Path, /) -> int:
+    def write(self, text: str, out: Path, /, *, times: Iterable[str] = ()) -> int:
         """Write the rows of a query as parquet, whole or not at all; how many there are.
 
         They never pass through the calling process as a whole.
+
+        Args:
+            text: The query.
+            out: Where to write.
+            times: Columns of UTC microseconds that are written as moments.
         """
         ...
 
 
 class Engine(Protocol):
-    """A place where SQL runs.
+    """A place where SQL runs."""
 
-    Attributes:
-        name: How the command line calls it.
-    """
-
-    name: str
+    @property
+    def name(self) -> str:
+        """How the command line calls it."""
+        ...
 
     def open(self, tables: Tables, /, *, names: Iterable[str]) -> AbstractContextManager[Relations]:
         """The base relations of these tables; tables that are absent have no rows.

@@ -1,37 +1,44 @@
 """When in their own week customers were there."""
 
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from collections.abc import Collection
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from features.errors import BadInputError
-from features.point_in_time.facts import connect
-from features.point_in_time.spine import MICROS_PER_HOUR, number_rows
+from features.conditions import N_WEEK_HOURS
+from features.declared.hours import PRESENCE
+from features.engines import DUCKDB, Engine
+from features.histograms import HourHistogram, HourSource
+from features.point_in_time.expressions import ask
+from features.point_in_time.facts import open_facts
+from features.point_in_time.relations import holds
+from features.point_in_time.spine import MICROS_PER_DAY, Spine, list_rows, number_rows
+from features.point_in_time.zones import CLOCK_OF_ROW, WEEK_HOUR_OF_ROW, add_clock
 from features.tables import Tables
-from features.vocabulary import Outcome
 
-N_WEEK_HOURS = 168
-
-_EPOCH_HOUR = 72  # 1970-01-01 was a Thursday; a week begins on Monday at 0:00
-
-_COUNT = """
-SELECT s.row_id, p.week_hour, COUNT(*) AS n
-FROM spine s JOIN presence p ON p.customer_id = s.customer_id AND p.t < s.c
-GROUP BY s.row_id, p.week_hour
-"""
+_OLDEST: Final = 1074  # eras; 2^-1074 is the smallest double
 
 
-def count_hours_of_week(tables: Tables, spine: pd.DataFrame) -> npt.NDArray[np.float64]:
+def count_hours_of_week(
+    tables: Tables,
+    spine: Spine,
+    *,
+    histogram: HourHistogram = PRESENCE,
+    engine: Engine = DUCKDB,
+) -> npt.NDArray[np.float64]:
     """How often each customer was there in each hour of the week before each moment.
 
-    Rows of `activity` and opens that no machine made count, from the first one on, each in the
-    wall-clock hour of the customer's own time zone: 3:00 in summer time is hour 3.
+    Each row counts in the wall-clock hour of the customer's own time zone (3:00 in summer time is
+    hour 3), as the zone was known when the row became known; rows of customers whose zone nobody
+    knew by then do not count.
 
     Args:
-        tables: Conformed frames by name; `customers` is required.
-        spine: customer_id and as_of, as of `make_spine`.
+        tables: Conformed frames by name, or files; `customers` is required.
+        spine: customer_id and as_of, as of `make_spine`, or `EveryCustomer`, by customer_id.
+        histogram: What counts, and how long.
+        engine: Where the SQL runs.
 
     Returns:
         Shape (rows of the spine, 168); hour 0 is Monday 0:00, hour 167 Sunday 23:00.
@@ -39,67 +46,72 @@ def count_hours_of_week(tables: Tables, spine: pd.DataFrame) -> npt.NDArray[np.f
     Raises:
         BadInputError: The spine is not one, or a customer's time zone does not exist.
     """
-    rows = number_rows(spine)
-    counts = np.zeros((len(rows), N_WEEK_HOURS))
-    with connect() as engine:
-        engine.register("spine", rows)
-        engine.register("presence", _place_in_week(_find_presence(tables), tables["customers"]))
-        found = engine.execute(_COUNT).fetchnumpy()
-    counts[found["row_id"], found["week_hour"]] = found["n"]
+    names = sorted(name for name in histogram.tables if name in tables)
+    present = readable_sources(histogram, present=names)
+    with open_facts(tables, names=names, engine=engine) as facts:
+        rows = number_rows(list_rows(facts, spine))
+        counts = np.zeros((len(rows), N_WEEK_HOURS))
+        if present:
+            facts.register("spine", rows)
+            facts.register("decay", weigh_eras())
+            add_clock(facts, tables=[source.table for source in present])
+            found = facts.query(compile_hours(histogram, present=names, late=facts.late))
+            counts[found["row_id"], found["week_hour"]] = found["n"]
     return counts
 
 
-def _find_presence(tables: Tables) -> pd.DataFrame:
-    """customer_id and the moment (`at`) of everything a customer did."""
-    parts = [pd.DataFrame({"customer_id": pd.Series(dtype="str"), "at": _no_moments()})]
-    if "activity" in tables:
-        parts.append(tables["activity"][["customer_id", "at"]])
-    if "outcomes" in tables and "messages" in tables:
-        outcomes = tables["outcomes"]
-        opens = outcomes.loc[(outcomes["outcome"] == Outcome.OPENED) & ~outcomes["machine"]]
-        sent = tables["messages"][["message_id", "customer_id", "sent_at"]]
-        opens = opens[["message_id", "at"]].merge(sent, on="message_id")
-        known_at = opens["at"].where(opens["at"] >= opens["sent_at"], opens["sent_at"])
-        parts.append(opens[["customer_id"]].assign(at=known_at))
-    return pd.concat(parts, ignore_index=True)
+def compile_hours(
+    histogram: HourHistogram, *, present: Collection[str], late: Collection[str]
+) -> str:
+    """The SQL text of a histogram: row_id, week_hour and n, where n is not 0.
+
+    It reads `spine`, the tables, `clock`, and `decay` (age, weight).
+
+    Args:
+        histogram: What counts.
+        present: Tables that exist as relations; sources of others tell nothing.
+        late: Those of them whose rows may come late or again.
+    """
+    era = (histogram.half_life_days or 0) * MICROS_PER_DAY
+    sources = readable_sources(histogram, present=present)
+    presence = " UNION ALL ".join(_place_rows(source, era=era) for source in sources)
+    known = holds("p", late=any(source.table in late for source in sources), at="s.c")
+    decay = f"JOIN decay d ON d.age = {_era('s.c', era)} - p.era" if era else ""
+    return f"""WITH presence AS ({presence})
+SELECT s.row_id, p.week_hour, {"SUM(d.weight)" if era else "1e0 * COUNT(p.t)"} AS n
+FROM spine s JOIN presence p ON p.customer_id = s.customer_id AND {known} {decay}
+WHERE p.week_hour IS NOT NULL
+GROUP BY s.row_id, p.week_hour"""
 
 
-def _no_moments() -> "pd.Series[pd.Timestamp]":
-    return pd.Series(dtype="datetime64[us, UTC]")
-
-
-def _place_in_week(presence: pd.DataFrame, customers: pd.DataFrame) -> pd.DataFrame:
-    """customer_id, week_hour and t (known: it happened to a customer who had signed up)."""
-    code = pd.Index(customers["customer_id"]).get_indexer(pd.Index(presence["customer_id"]))
-    presence, code = presence.loc[code >= 0], code[code >= 0]
-    signed_up = customers["signed_up_at"].astype("int64").to_numpy()[code]
-    zone_of, zones = pd.factorize(customers["timezone"])
-    zone = zone_of[code]
-    week_hour = np.zeros(len(presence), dtype=np.int64)
-    for n, name in enumerate(zones):
-        here = zone == n
-        local = _to_wall_clock(presence["at"].loc[here], timezone=str(name))
-        week_hour[here] = (local // MICROS_PER_HOUR + _EPOCH_HOUR) % N_WEEK_HOURS
-    return pd.DataFrame(
-        {
-            "customer_id": presence["customer_id"],
-            "t": np.maximum(presence["at"].astype("int64"), signed_up),
-            "week_hour": week_hour,
-        }
+def readable_sources(
+    histogram: HourHistogram, *, present: Collection[str]
+) -> tuple[HourSource, ...]:
+    """The sources of which all tables are there."""
+    if "customers" not in present:
+        return ()
+    return tuple(
+        source
+        for source in histogram.sources
+        if source.table in present and (source.table != "outcomes" or "messages" in present)
     )
 
 
-def _to_wall_clock(moments: "pd.Series[pd.Timestamp]", *, timezone: str) -> npt.NDArray[np.int64]:
-    """Microseconds of the clock on the wall, as if it showed UTC."""
-    local = moments.dt.tz_convert(find_zone(timezone)).dt.tz_localize(None)
-    return np.asarray(local.astype("int64"), dtype=np.int64)
+def _place_rows(source: HourSource, *, era: int) -> str:
+    """Rows of a source with the hour of the week and the era they fall into."""
+    asked = [ask(condition, table=source.table) for condition in source.where]
+    where = f" WHERE {' AND '.join(asked)}" if asked else ""
+    return (
+        f"SELECT e.customer_id, e.t, e.k, e.x, {_era('e.t', era)} AS era,"
+        f" {WEEK_HOUR_OF_ROW} AS week_hour FROM {source.table} e {CLOCK_OF_ROW}{where}"
+    )
 
 
-def find_zone(timezone: str) -> ZoneInfo:
-    """The time zone of that IANA name; BadInputError when there is none."""
-    try:
-        return ZoneInfo(timezone)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise BadInputError(
-            f"customers.timezone: {timezone!r} is not an IANA time zone such as Asia/Almaty"
-        ) from error
+def _era(moment: str, era: int) -> str:
+    return f"CAST(FLOOR({moment} / {era}e0) AS BIGINT)" if era else "0"
+
+
+def weigh_eras() -> pd.DataFrame:
+    """The weight of every age at which a row weighs anything: a power of two, exactly."""
+    ages = np.arange(_OLDEST + 1)
+    return pd.DataFrame({"age": ages, "weight": np.ldexp(1.0, -ages)})

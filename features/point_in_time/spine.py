@@ -1,12 +1,15 @@
 """The spine: which customers, as of which moments."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import pandas as pd
 
+from features.engines import Relations
 from features.errors import BadInputError
+from features.point_in_time.relations import holds
 
 MICROS_PER_DAY: Final = 86_400_000_000
 MICROS_PER_HOUR: Final = 3_600_000_000
@@ -72,3 +75,34 @@ def number_rows(spine: pd.DataFrame) -> pd.DataFrame:
             "c": moments.astype("int64").to_numpy(),
         }
     )
+
+
+@dataclass(frozen=True)
+class EveryCustomer:
+    """As a spine: every customer known before one moment, at that moment, by customer_id.
+
+    Attributes:
+        as_of: Aware moment.
+    """
+
+    as_of: datetime
+
+    def select(self, *, late: bool) -> str:
+        """customer_id and c, of the relation `customers`."""
+        at = to_micros(self.as_of)
+        held = holds("v", late=late, at=at)
+        columns = f"v.customer_id, CAST({at} AS BIGINT) AS c"
+        return f"SELECT DISTINCT {columns} FROM customers v WHERE {held}"
+
+
+Spine = pd.DataFrame | EveryCustomer
+"""Whose features, and as of when: customer_id and as_of, or every customer at one moment."""
+
+
+def list_rows(facts: Relations, spine: Spine) -> pd.DataFrame:
+    """The spine as a frame; that of every customer is read from the relation `customers`."""
+    if isinstance(spine, pd.DataFrame):
+        return spine
+    text = spine.select(late="customers" in facts.late)
+    found = facts.query(f"SELECT p.customer_id FROM ({text}) p ORDER BY p.customer_id")
+    return make_spine(found["customer_id"], as_of=spine.as_of)

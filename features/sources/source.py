@@ -2,61 +2,70 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
 
-import pandas as pd
-
-from features.checks import Checked, Note, check_tables
+from features.checks import Checked, check_tables
+from features.checks.conform import unknown_table
 from features.contracts import CONTRACTS
 from features.errors import SourceUnreadableError
 from features.sources.duckdb_file import DuckDBSource
 from features.sources.folder import FolderSource
+from features.sources.location import Location, locate
+from features.sources.mapping import MappedSource, read_mapping
+from features.sources.protocol import Source
 from features.tables import Tables
+
+MAPPING_NAME = "opportune.yaml"
+"""A mapping of this name in a folder is read with the folder."""
 
 _DUCKDB_SUFFIXES = (".duckdb", ".db")
 
 
-class Source(Protocol):
-    """A place that holds tables; any class with these members will do.
+def open_source(
+    place: str | Path | Location, *, mapping: Path | None = None, until: datetime | None = None
+) -> Source:
+    """The source at a place: a folder of parquet and CSV files, a DuckDB file, or PostgreSQL.
 
-    Attributes:
-        name: How the place is called in messages.
-    """
-
-    name: str
-
-    def table_names(self) -> tuple[str, ...]:
-        """What it holds, tables of ours or not."""
-        ...
-
-    def read(self, table: str) -> pd.DataFrame:
-        """One of those tables, as it is: unchecked columns and dtypes."""
-        ...
-
-
-def open_source(path: Path) -> Source:
-    """The source at a path: a folder of parquet and CSV files, or a DuckDB file.
+    Args:
+        place: A path, or an address such as `postgresql://user@host/shop?schema=sales`.
+        mapping: A mapping file; in a folder, its `opportune.yaml` when not given.
+        until: Aware moment up to which ends of subscriptions have happened; see `cancel_ended`.
 
     Raises:
         SourceUnreadableError: There is nothing, something else, or no table of ours in it.
+        ConfigurationError: The mapping is wrong.
     """
-    source: Source
-    if path.suffix in _DUCKDB_SUFFIXES and not path.is_dir():
-        source = DuckDBSource(path)
-    elif path.is_file():
-        raise SourceUnreadableError(
-            f"{path}: expected a folder of <table>.parquet or .csv files, or a "
-            f"{' or '.join(_DUCKDB_SUFFIXES)} file"
-        )
-    else:
-        source = FolderSource(path)
+    location = locate(place)
+    source = _open(location)
+    beside = location.path / MAPPING_NAME if not location.is_database else None
+    if mapping is None and beside is not None and beside.is_file():
+        mapping = beside
+    if mapping is not None:
+        source = MappedSource(source, read_mapping(mapping), until=until)
     if not set(source.table_names()) & set(CONTRACTS):
         found = ", ".join(source.table_names()) or "nothing"
         raise SourceUnreadableError(
             f"{source.name}: holds no table of ours, but {found}; expected customers and any of "
-            f"{', '.join(name for name in CONTRACTS if name != 'customers')}"
+            f"{', '.join(name for name in CONTRACTS if name != 'customers')}, "
+            f"or a mapping, {MAPPING_NAME}, that says which is which"
         )
     return source
+
+
+def _open(location: Location) -> Source:
+    if location.is_database:
+        # Only who has a database needs its driver.
+        from features.sources.postgres import PostgresSource
+
+        return PostgresSource(location)
+    path = location.path
+    if path.suffix in _DUCKDB_SUFFIXES and not path.is_dir():
+        return DuckDBSource(path)
+    if path.is_file():
+        raise SourceUnreadableError(
+            f"{path}: expected a folder of <table>.parquet or .csv files, or a "
+            f"{' or '.join(_DUCKDB_SUFFIXES)} file"
+        )
+    return FolderSource(path)
 
 
 def check_source(source: Source, *, as_of: datetime | None = None) -> Checked:
@@ -67,22 +76,29 @@ def check_source(source: Source, *, as_of: datetime | None = None) -> Checked:
         as_of: Aware moment; rows known later are violations. None accepts any time.
     """
     names = source.table_names()
-    checked = check_tables(
-        {name: source.read(name) for name in CONTRACTS if name in names}, as_of=as_of
-    )
-    unknown = tuple(Note(name) for name in names if name not in CONTRACTS)
-    return Checked(checked.tables, checked.violations, unknown + checked.notes)
+    unknown = tuple(name for name in names if name not in CONTRACTS)
+    # Rows before those they refer to: what arrives in between is referred to by nothing read.
+    raw = {name: source.read(name) for name in reversed(list(CONTRACTS)) if name in names}
+    checked = check_tables(raw, as_of=as_of, unread=unknown)
+    notes = (*(unknown_table(name) for name in unknown), *checked.notes)
+    return Checked(checked.tables, checked.violations, notes)
 
 
-def read_tables(path: Path, *, as_of: datetime | None = None) -> Tables:
-    """The conformed tables at a path.
+def read_tables(
+    place: str | Path | Location,
+    *,
+    as_of: datetime | None = None,
+    until: datetime | None = None,
+) -> Tables:
+    """The conformed tables at a place.
 
     Args:
-        path: See `open_source`.
+        place: See `open_source`.
         as_of: Aware moment; rows known later are violations. None accepts any time.
+        until: See `open_source`.
 
     Raises:
         SourceUnreadableError: It could not be read as tables.
         TablesRefusedError: The tables break their contracts; every violation is named.
     """
-    return check_source(open_source(path), as_of=as_of).require_valid()
+    return check_source(open_source(place, until=until or as_of), as_of=as_of).require_valid()

@@ -4,7 +4,7 @@ Ten of the twelve triggers are conditions over the tables and found here. Two ar
 needs the scores of a model, and `incident_update` comes from whoever handles the incident.
 """
 
-from features.triggers.cases import CASES, find_triggers
+from features.triggers.cases import CASES, PREDICTIONS, find_triggers, write_triggers
 from features.triggers.settings import TriggerSettings
 
-__all__ = ["CASES", "TriggerSettings", "find_triggers"]
+__all__ = ["CASES", "PREDICTIONS", "TriggerSettings", "find_triggers", "write_triggers"]

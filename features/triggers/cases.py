@@ -1,27 +1,38 @@
-"""From rules to cases: run them, leave out what was told before, write the evidence."""
+"""From rules to cases: run them on an engine, leave out what was told, write the evidence."""
 
-import json
-import sys
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Final, NamedTuple
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
 
-import duckdb
 import pandas as pd
 
-from features.evidence import FACTS, Evidence, FactKind, Scalar, find_evidence_faults
+from features.engines import DUCKDB, Engine, Relations
+from features.engines.batches import InProcess, RowMapper
+from features.errors import BadInputError
 from features.point_in_time.facts import open_known_facts
-from features.point_in_time.hours import find_zone
-from features.point_in_time.spine import to_micros, to_moment
+from features.point_in_time.spine import to_micros
 from features.schemas import pa
 from features.tables import Tables
+from features.triggers.account import ACCOUNT_RULES
+from features.triggers.anomaly import ANOMALY_RULE
+from features.triggers.clocks import add_clocks
+from features.triggers.delivery import DELIVERY_RULES
 from features.triggers.marketing import MARKETING_RULES
-from features.triggers.rules import TriggerRule
-from features.triggers.service import SERVICE_RULES
+from features.triggers.query import FACT_TYPES, RAW_COLUMNS, write_query
+from features.triggers.rules import KEPT, READ, SHARED, TriggerRule, micros
 from features.triggers.settings import TriggerSettings
+from features.triggers.writing import CASE_ROWS, CaseWriter
 from features.vocabulary import Trigger, Urgency
 
-RULES: Final = (*SERVICE_RULES, *MARKETING_RULES)
+RULES: Final[tuple[TriggerRule, ...]] = (
+    *DELIVERY_RULES,
+    *ACCOUNT_RULES,
+    ANOMALY_RULE,
+    *MARKETING_RULES,
+)
 
 CASES: Final = pa.DataFrameSchema(
     {
@@ -31,6 +42,9 @@ CASES: Final = pa.DataFrameSchema(
         "subject": pa.Column("str"),
         "urgency": pa.Column("str", pa.Check.isin(list(Urgency)), nullable=True),
         "evidence": pa.Column("str"),
+        "began_at": pa.Column("datetime64[us, UTC]"),
+        "expires_at": pa.Column("datetime64[us, UTC]"),
+        "key": pa.Column("str"),
     },
     strict=True,
     ordered=True,
@@ -38,124 +52,160 @@ CASES: Final = pa.DataFrameSchema(
 )
 """Cases: one row per customer, trigger and problem; evidence is JSON, `{}` where a fact lacks."""
 
+PREDICTIONS: Final = pa.DataFrameSchema(
+    {
+        "order_id": pa.Column("str"),
+        "p_late": pa.Column("float64", pa.Check.in_range(0.0, 1.0)),
+        "expected_on": pa.Column("datetime64[us, UTC]", nullable=True),
+    },
+    unique=["order_id"],
+)
+"""What a model expects of orders on their way: the chance of being late, and when they come."""
+
 _DEFAULTS = TriggerSettings()
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_READ = (
-    *("customers", "activity", "orders", "shipments", "subscriptions", "usage"),
-    *("prices", "disruptions", "messages"),
+_COLUMNS = {**RAW_COLUMNS, **{f"fact_{name}": kind for name, kind in FACT_TYPES.items()}}
+_NO_CASES = (
+    f"SELECT {', '.join(f'CAST(NULL AS {k}) AS {n}' for n, k in _COLUMNS.items())} WHERE 1 = 0"
 )
-
-_SHARED = """
-CREATE TEMP VIEW purchases AS
-    SELECT customer_id, t FROM activity WHERE kind = 'purchase'
-    UNION ALL SELECT customer_id, t FROM orders;
-CREATE TEMP VIEW subscription_now AS
-    SELECT s.* FROM subscriptions s
-    JOIN (SELECT customer_id, MAX(t) AS t FROM subscriptions GROUP BY customer_id) l
-    ON l.customer_id = s.customer_id AND l.t = s.t;
-"""
-
-_NOT_TOLD = """
-WITH found AS ({sql}), untold AS (
-    SELECT f.*, k.timezone,
-        ROW_NUMBER() OVER (
-            PARTITION BY f.customer_id ORDER BY f.preference DESC, f.subject
-        ) AS place
-    FROM found f JOIN customers k ON k.customer_id = f.customer_id
-    WHERE NOT EXISTS (
-        SELECT 1 FROM messages m WHERE m.customer_id = f.customer_id
-            AND m."trigger" = '{trigger}' AND m.t >= f.began_at
-    )
-)
-SELECT * FROM untold WHERE place <= {most} ORDER BY customer_id, place
-"""
-
-
-class _Case(NamedTuple):
-    customer_id: str
-    trigger: Trigger
-    subject: str
-    urgency: str | None
-    evidence: str
+_PREDICTION_TYPES = {"order_id": "str", "p_late": "float64", "expected_at": "Int64"}
 
 
 def find_triggers(
-    tables: Tables, *, as_of: datetime, settings: TriggerSettings = _DEFAULTS
+    tables: Tables,
+    *,
+    as_of: datetime,
+    settings: TriggerSettings = _DEFAULTS,
+    predictions: pd.DataFrame | None = None,
+    engine: Engine = DUCKDB,
 ) -> pd.DataFrame:
     """Every problem or occasion that a customer has at a moment and was not yet written to about.
 
-    Only what was known strictly before the moment counts. A case is left out when a message of its
-    trigger went to the customer since the problem began. Consent, quiet hours and every other
+    Only what was known strictly before the moment counts. Consent, quiet hours and every other
     guard are not asked here: they belong to the decision.
 
+    A case is left out when a message of its trigger went to the customer since the problem began;
+    a message that says by its `case_key` which order, place or disruption it was about tells of
+    that one only.
+
     Args:
-        tables: Conformed frames by name; `customers` is required, triggers of absent ones are
-            silent.
+        tables: Conformed frames by name, or files; `customers` is required, triggers of absent ones
+            are silent.
         as_of: Aware moment.
         settings: Thresholds.
+        predictions: A frame that `PREDICTIONS` accepts, of orders that are on their way at the
+            moment; None where no model says what will be late.
+        engine: Where the SQL runs.
 
     Returns:
         A frame that `CASES` accepts, by trigger and customer: customer_id, trigger, found_at (the
         moment), subject (order, item, place, disruption, or the UTC day on which the problem
-        began), urgency (of late deliveries, else null) and evidence (JSON of the facts in
-        `features.evidence`; days and moments in the customer's time zone).
+        began), urgency (null where one case is as pressing as another), evidence (JSON of the facts
+        in `features.evidence`; days and moments in the customer's time zone), began_at, expires_at
+        (the last moment at which it may be told) and key (the same for the same problem whenever,
+        wherever and with whatever other customers it is found).
 
     Raises:
-        BadInputError: `as_of` is naive, or a customer's time zone does not exist.
+        BadInputError: `as_of` is naive, the predictions are no such frame, or a customer's time
+            zone does not exist.
     """
     at = to_micros(as_of)
-    with open_known_facts(tables, names=_READ, before=at) as facts:
-        facts.execute(_SHARED)
-        cases = [
-            case
-            for rule in RULES
-            if all(name in tables for name in rule.needs)
-            for case in _run_rule(facts, rule=rule, at=at, settings=settings)
+    writer = _make_writer(at)
+    queries = _write_queries(tables, at=at, settings=settings)
+    with _open(tables, at=at, settings=settings, predictions=predictions, engine=engine) as facts:
+        found = [
+            writer.write(facts.query(f"{query} ORDER BY customer_id, subject")) for query in queries
         ]
-    frame = pd.DataFrame(cases, columns=_Case._fields).astype("str")
-    moments = pd.Series(to_moment(as_of), index=frame.index, dtype="datetime64[us, UTC]")
-    frame.insert(2, "found_at", moments)
-    return CASES.validate(frame)
+    return CASES.validate(pd.concat(found, ignore_index=True))
 
 
-def _run_rule(
-    facts: duckdb.DuckDBPyConnection, *, rule: TriggerRule, at: int, settings: TriggerSettings
-) -> Iterator[_Case]:
-    most = 1 if rule.one_per_customer else sys.maxsize
-    text = _NOT_TOLD.format(sql=rule.sql(at, settings), trigger=rule.trigger, most=most)
-    found = facts.execute(text)
-    names = [column[0] for column in found.description or ()]
-    for values in found.fetchall():
-        row = dict(zip(names, values, strict=True))
-        yield _Case(
-            customer_id=row["customer_id"],
-            trigger=rule.trigger,
-            subject=row["subject"] or _to_local(row["began_at"], zone=UTC).date().isoformat(),
-            urgency=row["urgency"],
-            evidence=json.dumps(_gather_evidence(row, rule=rule), ensure_ascii=False),
+def write_triggers(
+    tables: Tables,
+    out: Path,
+    *,
+    as_of: datetime,
+    settings: TriggerSettings = _DEFAULTS,
+    predictions: pd.DataFrame | None = None,
+    engine: Engine = DUCKDB,
+    mapper: RowMapper | None = None,
+) -> int:
+    """Write what `find_triggers` finds as parquet; it never is in memory as a whole.
+
+    Rows are in the order of customers; those of one customer in that of `find_triggers`.
+
+    Args:
+        tables: See `find_triggers`.
+        out: Where to; whole or not at all.
+        as_of: See `find_triggers`.
+        settings: See `find_triggers`.
+        predictions: See `find_triggers`.
+        engine: Where the SQL runs.
+        mapper: Where evidence is written; None: in this process.
+
+    Returns:
+        How many cases there are.
+
+    Raises:
+        BadInputError: See `find_triggers`.
+    """
+    at = to_micros(as_of)
+    queries = _write_queries(tables, at=at, settings=settings)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix="triggers-", dir=out.parent) as folder:
+        rows = Path(folder) / "rows.parquet"
+        with _open(
+            tables, at=at, settings=settings, predictions=predictions, engine=engine
+        ) as facts:
+            numbered = (f"SELECT {n} AS rule, q.* FROM ({q}) q" for n, q in enumerate(queries))
+            found = f"SELECT * FROM ({' UNION ALL '.join(numbered)}) f"
+            facts.write(f"{found} ORDER BY customer_id, rule, subject", rows)
+        return (mapper or InProcess()).map_rows(
+            rows, _make_writer(at), columns=list(_COLUMNS), schema=CASE_ROWS, out=out
         )
 
 
-def _gather_evidence(row: Mapping[str, Scalar | None], *, rule: TriggerRule) -> Evidence:
-    """The rule's facts; none at all where one of them is null or unfit (a blank item)."""
-    zone = find_zone(str(row["timezone"]))
-    evidence: dict[str, Scalar] = {}
-    for fact in FACTS[rule.trigger]:
-        value = row[fact.name]
-        if value is None:
-            return {}
-        in_zone = UTC if fact.name in rule.whole_days else zone
-        evidence[fact.name] = _write_fact(value, kind=fact.kind, zone=in_zone)
-    return {} if find_evidence_faults(rule.trigger, evidence) else evidence
+def _write_queries(tables: Tables, *, at: int, settings: TriggerSettings) -> list[str]:
+    """One for each trigger that has its tables; at least one, which may find nothing."""
+    rules = [rule for rule in RULES if all(name in tables for name in rule.needs)]
+    return [write_query(rule, at=at, settings=settings) for rule in rules] or [_NO_CASES]
 
 
-def _write_fact(value: Scalar, *, kind: FactKind, zone: tzinfo) -> Scalar:
-    if kind is FactKind.DATE:
-        return _to_local(int(value), zone=zone).date().isoformat()
-    if kind is FactKind.MOMENT:
-        return _to_local(int(value), zone=zone).isoformat(timespec="seconds")
-    return value
+@contextmanager
+def _open(
+    tables: Tables,
+    *,
+    at: int,
+    settings: TriggerSettings,
+    predictions: pd.DataFrame | None,
+    engine: Engine,
+) -> Iterator[Relations]:
+    """Everything that the rules read."""
+    with open_known_facts(tables, names=READ, before=at, engine=engine) as facts:
+        for name, text in SHARED.items():
+            make = facts.create_table if name in KEPT else facts.create_view
+            make(name, text)
+        facts.register("predictions", _read_predictions(predictions))
+        if "activity" in tables:
+            history = micros(settings.hour_history_days + settings.login_lookback_days)
+            add_clocks(facts, since=at - history, until=at)
+        yield facts
 
 
-def _to_local(micros: int, *, zone: tzinfo) -> datetime:
-    return (_EPOCH + timedelta(microseconds=micros)).astimezone(zone)
+def _read_predictions(predictions: pd.DataFrame | None) -> pd.DataFrame:
+    if predictions is None:
+        return pd.DataFrame({name: pd.Series(dtype=t) for name, t in _PREDICTION_TYPES.items()})
+    try:
+        PREDICTIONS.validate(predictions)
+    except pa.errors.SchemaError as error:
+        raise BadInputError(f"predictions of late deliveries: {error}") from error
+    expected_on = predictions["expected_on"]
+    return pd.DataFrame(
+        {
+            "order_id": predictions["order_id"],
+            "p_late": predictions["p_late"],
+            "expected_at": expected_on.astype("int64").where(expected_on.notna()).astype("Int64"),
+        }
+    )
+
+
+def _make_writer(at: int) -> CaseWriter:
+    return CaseWriter(at, {rule.trigger.value: rule.whole_days for rule in RULES})

@@ -3,7 +3,7 @@
 from typing import Final
 
 from features.point_in_time.spine import MICROS_PER_DAY
-from features.triggers.rules import NONE, TriggerRule, micros
+from features.triggers.rules import NONE, TriggerRule, grade, micros
 from features.triggers.settings import TriggerSettings
 from features.vocabulary import Trigger
 
@@ -22,7 +22,8 @@ def _abandoned_cart(at: int, settings: TriggerSettings) -> str:
         GROUP BY a.customer_id, a.item
     )
     SELECT customer_id, COALESCE(item, 'cart') AS subject, {NONE} AS urgency,
-        added_at AS began_at, added_at AS preference, item,
+        added_at AS began_at, added_at + {micros(settings.cart_lookback_days)} AS expires_at,
+        added_at AS preference, item,
         COUNT(item) OVER (PARTITION BY customer_id) AS n_items
     FROM cart
     """
@@ -36,6 +37,7 @@ def _browse_abandonment(at: int, settings: TriggerSettings) -> str:
         UNION ALL SELECT customer_id, t FROM activity WHERE kind = 'cart_add'
     ), went_on AS (SELECT customer_id, MAX(t) AS t FROM moves GROUP BY customer_id)
     SELECT a.customer_id, a.item AS subject, {NONE} AS urgency, MAX(a.t) AS began_at,
+        MAX(a.t) + {micros(settings.view_lookback_days)} AS expires_at,
         MAX(a.t) AS preference, a.item
     FROM activity a LEFT JOIN went_on w ON w.customer_id = a.customer_id
     WHERE a.kind = 'page_view' AND a.item IS NOT NULL AND (w.t IS NULL OR a.t > w.t)
@@ -70,15 +72,16 @@ def _price_drop(at: int, settings: TriggerSettings) -> str:
             AND a.t >= f.t - {micros(settings.viewed_before_days)}
         GROUP BY a.customer_id, f.item, f.t, f.price_cents
     ), seen AS (
-        SELECT v.customer_id, v.item, v.t, v.price_cents, MAX(r.t) AS reported_at
-        FROM views v JOIN reports r ON r.item = v.item AND r.t <= v.viewed_at
+        SELECT v.customer_id, v.item, v.t, v.price_cents, MAX(r.t) AS changed_at
+        FROM views v JOIN changes r ON r.item = v.item AND r.t <= v.viewed_at
         WHERE v.bought_at IS NULL OR v.bought_at < v.viewed_at
         GROUP BY v.customer_id, v.item, v.t, v.price_cents
     )
     SELECT s.customer_id, s.item AS subject, {NONE} AS urgency, s.t AS began_at,
+        s.t + {micros(settings.price_lookback_days)} AS expires_at,
         r.price_cents - s.price_cents AS preference, s.item,
         r.price_cents AS old_price_cents, s.price_cents AS new_price_cents
-    FROM seen s JOIN reports r ON r.item = s.item AND r.t = s.reported_at
+    FROM seen s JOIN changes r ON r.item = s.item AND r.t = s.changed_at
     WHERE s.price_cents < r.price_cents
     """
 
@@ -88,18 +91,24 @@ def _inactivity(at: int, settings: TriggerSettings) -> str:
 
     Whoever has canceled is not inactive but gone.
     """
+    urgency = grade(
+        significant=f"since >= {micros(settings.inactive_significant_days)}",
+        moderate=f"since >= {micros(settings.inactive_moderate_days)}",
+    )
     return f"""
     WITH signs AS (
         SELECT customer_id, t FROM activity UNION ALL SELECT customer_id, t FROM orders
         UNION ALL SELECT customer_id, t FROM customers
     ), quiet AS (SELECT customer_id, {at} - MAX(t) AS since FROM signs GROUP BY customer_id)
-    SELECT customer_id, {NONE} AS subject, {NONE} AS urgency,
-        {at} - since + {micros(settings.inactive_from_days)} AS began_at, 0 AS preference,
+    SELECT q.customer_id, {NONE} AS subject, {urgency} AS urgency,
+        {at} - since + {micros(settings.inactive_from_days)} AS began_at,
+        {at} - since + {micros(settings.inactive_up_to_days)} AS expires_at, 0 AS preference,
         CAST(FLOOR(since / {_DAY}) AS BIGINT) AS days_inactive
-    FROM quiet
+    FROM quiet q
+        LEFT JOIN subscription_now s ON s.customer_id = q.customer_id AND s.status = 'canceled'
     WHERE since >= {micros(settings.inactive_from_days)}
         AND since <= {micros(settings.inactive_up_to_days)}
-        AND customer_id NOT IN (SELECT customer_id FROM subscription_now WHERE status = 'canceled')
+        AND s.customer_id IS NULL
     """
 
 

@@ -1,29 +1,52 @@
 """What a trigger is: a condition over the tables at a moment, as SQL and a few facts about it.
 
-The SQL of a rule reads the tables as they were known at the moment (`open_known_facts`: times are
-UTC microseconds, a row became known at `t`) and two relations made of them: `purchases`
-(customer_id, t; purchases of `activity`, and `orders`) and `subscription_now` (the latest row per
-customer). It selects
+The SQL of a rule runs unchanged on every engine. It reads the tables as they were known at the
+moment (`open_known_facts`: times are UTC microseconds, `t` is a row's own moment) and the relations
+of `SHARED`. It selects
 
 - customer_id,
 - subject: what the problem is about, text; null where the day on which it began tells it apart,
 - urgency: text or null,
 - began_at: when the problem began; a message of this trigger from then on has told it,
+- expires_at: the last moment at which it may be told,
 - preference: which case to keep where one customer may have only one; the largest wins,
 - every fact of the trigger's evidence by its name; dates and moments in microseconds.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from features.point_in_time.spine import MICROS_PER_DAY
 from features.triggers.settings import TriggerSettings
-from features.vocabulary import Trigger
+from features.vocabulary import Trigger, Urgency
 
 SqlOfRule = Callable[[int, TriggerSettings], str]
 """From the moment in UTC microseconds and the thresholds to the text."""
 
-NONE = "CAST(NULL AS VARCHAR)"
+NONE = "CAST(NULL AS STRING)"
+
+READ = (
+    *("customers", "activity", "orders", "shipments", "subscriptions", "usage"),
+    *("prices", "disruptions", "messages"),
+)
+"""Tables that rules read."""
+
+SHARED: Mapping[str, str] = MappingProxyType(
+    {
+        "purchases": "SELECT customer_id, t FROM activity WHERE kind = 'purchase'"
+        " UNION ALL SELECT customer_id, t FROM orders",
+        "subscription_now": "SELECT s.* FROM subscriptions s JOIN ("
+        "SELECT customer_id, MAX(t) AS t FROM subscriptions GROUP BY customer_id"
+        ") l ON l.customer_id = s.customer_id AND l.t = s.t",
+    }
+)
+"""Relations made of the tables: `purchases` (customer_id, t), and the latest subscription of each
+customer. Beside them, `predictions` (order_id, p_late, expected_at) and `clocks`, see
+`features.triggers.clocks`."""
+
+KEPT = frozenset({"subscription_now"})
+"""Those of them that are computed once: several rules read them, and they are small."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +58,8 @@ class TriggerRule:
         needs: Tables without which it is silent.
         sql: Its condition.
         one_per_customer: Keep one case per customer, by preference.
+        told_by_subject: A message that says what it was about (`case_key`) tells of that subject
+            only; else every message of the trigger tells of all that had begun.
         whole_days: Facts that are days as they stand, not moments in the customer's time zone.
     """
 
@@ -42,9 +67,23 @@ class TriggerRule:
     needs: tuple[str, ...]
     sql: SqlOfRule
     one_per_customer: bool = False
+    told_by_subject: bool = False
     whole_days: frozenset[str] = frozenset()
 
 
 def micros(days: float) -> int:
     """Microseconds of that many days."""
     return round(days * MICROS_PER_DAY)
+
+
+def end_of_day(moment: str) -> str:
+    """SQL of the last microsecond of a moment's UTC day."""
+    return f"({moment} - {moment} % {MICROS_PER_DAY} + {MICROS_PER_DAY - 1})"
+
+
+def grade(*, significant: str, moderate: str) -> str:
+    """SQL of an urgency from the conditions of its upper two grades."""
+    return (
+        f"CASE WHEN {significant} THEN '{Urgency.SIGNIFICANT}'"
+        f" WHEN {moderate} THEN '{Urgency.MODERATE}' ELSE '{Urgency.MINOR}' END"
+    )

@@ -6,6 +6,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
@@ -17,10 +18,14 @@ from features.sources import read_complete_journey
 from serving.benchmarks.batch import bench_batch
 from serving.benchmarks.company import found_company
 from serving.benchmarks.endpoint import bench_endpoint
+from serving.benchmarks.online_store import bench_online_store
 from serving.cli.models import SeedOption
-from serving.cli.output import Json, JsonOption, progress, show_json, show_table
+from serving.cli.output import Json, JsonOption, progress, say, show_json, show_table
 from training.benchmarks.complete_journey import bench_churn
+from training.benchmarks.features.bench import FeaturePlan, bench_features
+from training.benchmarks.olist import bench_lateness
 from training.benchmarks.rows import BenchRow
+from training.benchmarks.triggers import bench_triggers
 from training.world.simulated import SimulatedWorld
 
 
@@ -31,6 +36,30 @@ class Benchmark(StrEnum):
     WORLD = "world"
     DECIDE = "decide"
     SERVE = "serve"
+    FEATURES = "features"
+    TRIGGERS = "triggers"
+    LATENESS = "lateness"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line asks of a benchmark; each takes what it knows.
+
+    Attributes:
+        seed: Of everything random.
+        customers: How many; None leaves it to the benchmark.
+        events: How many, for features.
+        runs: Of each contender, for features.
+        scale: Whether to measure at five times the events too, for features.
+        data: Folder of the data, for lateness.
+    """
+
+    seed: int
+    customers: int | None
+    events: int
+    runs: int
+    scale: bool
+    data: Path
 
 
 def bench(
@@ -39,11 +68,22 @@ def bench(
     customers: Annotated[
         int | None, typer.Option(min=200, help="Simulated customers, where any are simulated.")
     ] = None,
+    events: Annotated[
+        int, typer.Option(min=1_000, help="Rows of the tables (features).")
+    ] = 10_000_000,
+    runs: Annotated[int, typer.Option(min=1, help="Runs of each contender (features).")] = 3,
+    scale: Annotated[
+        bool, typer.Option("--scale", help="Measure five times the events too (features).")
+    ] = False,
+    data: Annotated[
+        Path, typer.Option(help="Folder of Olist's orders and customers (lateness).")
+    ] = Path("olist"),
     as_json: JsonOption = False,
 ) -> None:
     """Measure ours beside a reference; figures depend on the machine, ratios less so."""
+    asked = Asked(seed, customers, events=events, runs=runs, scale=scale, data=data)
     with progress(f"measuring {name}"):
-        rows = _BENCHMARKS[name](seed, customers)
+        rows = _BENCHMARKS[name](asked)
     if as_json:
         described: list[Json] = [_describe(row) for row in rows]
         machine: Json = {"cores": os.cpu_count() or 0, "platform": sys.platform}
@@ -75,15 +115,15 @@ def _cells(row: BenchRow) -> tuple[str, ...]:
     )
 
 
-def _bench_churn(seed: int, _: int | None) -> list[BenchRow]:
-    return bench_churn(read_complete_journey().tables, seed=seed)
+def _bench_churn(asked: Asked) -> list[BenchRow]:
+    return bench_churn(read_complete_journey().tables, seed=asked.seed)
 
 
-def _bench_world(seed: int, customers: int | None) -> list[BenchRow]:
+def _bench_world(asked: Asked) -> list[BenchRow]:
     """Seconds and memory of 180 days; the issue's limits stand beside them."""
-    n_customers = customers or 20_000
+    n_customers = asked.customers or 20_000
     began = time.perf_counter()
-    world = SimulatedWorld(seed=seed, n_customers=n_customers, days=180)
+    world = SimulatedWorld(seed=asked.seed, n_customers=n_customers, days=180)
     world.tables(world.start)
     seconds = time.perf_counter() - began
     peak_gib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 2**30
@@ -94,16 +134,40 @@ def _bench_world(seed: int, customers: int | None) -> list[BenchRow]:
     ]
 
 
-def _bench_decide(seed: int, customers: int | None) -> list[BenchRow]:
+def _bench_decide(asked: Asked) -> list[BenchRow]:
     with tempfile.TemporaryDirectory() as folder:
-        company = found_company(Path(folder), n_customers=customers or 5_000, seed=seed)
+        company = found_company(Path(folder), n_customers=asked.customers or 5_000, seed=asked.seed)
         return bench_batch(company, Path(folder))
 
 
-def _bench_serve(seed: int, customers: int | None) -> list[BenchRow]:
+def _bench_serve(asked: Asked) -> list[BenchRow]:
     with tempfile.TemporaryDirectory() as folder:
-        company = found_company(Path(folder), n_customers=customers or 2_000, seed=seed)
+        company = found_company(Path(folder), n_customers=asked.customers or 2_000, seed=asked.seed)
         return bench_endpoint(company, Path(folder))
+
+
+def _bench_features(asked: Asked) -> list[BenchRow]:
+    """Customers grow with the events unless they are given: 50 events each."""
+    sizes = (1_000_000, 5 * asked.events) if asked.scale else (1_000_000,)
+    plan = FeaturePlan(
+        n_events=asked.events,
+        n_customers=asked.customers or asked.events // 50,
+        n_runs=asked.runs,
+        sizes=tuple(size for size in sizes if asked.scale or size < asked.events),
+        seed=asked.seed,
+    )
+    with tempfile.TemporaryDirectory(prefix="opportune-bench-") as folder:
+        rows = bench_features(plan, folder=Path(folder), tell=say)
+        say("taking facts into a store")
+        return [*rows, *bench_online_store(Path(folder) / "online", seed=asked.seed)]
+
+
+def _bench_triggers(asked: Asked) -> list[BenchRow]:
+    return bench_triggers(n_customers=asked.customers or 1_000_000)
+
+
+def _bench_lateness(asked: Asked) -> list[BenchRow]:
+    return bench_lateness(asked.data, seed=asked.seed)
 
 
 def _describe(row: BenchRow) -> Json:
@@ -121,9 +185,12 @@ def _describe(row: BenchRow) -> Json:
     }
 
 
-_BENCHMARKS: dict[Benchmark, Callable[[int, int | None], list[BenchRow]]] = {
+_BENCHMARKS: dict[Benchmark, Callable[[Asked], list[BenchRow]]] = {
     Benchmark.CHURN: _bench_churn,
     Benchmark.WORLD: _bench_world,
     Benchmark.DECIDE: _bench_decide,
     Benchmark.SERVE: _bench_serve,
+    Benchmark.FEATURES: _bench_features,
+    Benchmark.TRIGGERS: _bench_triggers,
+    Benchmark.LATENESS: _bench_lateness,
 }

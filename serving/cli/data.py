@@ -1,26 +1,33 @@
 """Commands about tables: simulate, import, check."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import pandas as pd
+import pyarrow.parquet as pq
 import typer
 
-from features.checks import Note
+from features.checks import FilesChecked, Note
+from features.contracts import CONTRACTS
 from features.errors import BadInputError
 from features.sources import (
     Adapted,
+    Location,
     check_source,
+    check_table_files,
+    fetch_to_files,
+    find_table_files,
+    locate,
     open_source,
     read_complete_journey,
     read_tables,
     read_telco,
     write_tables,
 )
-from features.tables import Tables, known_before, last_moment
+from features.tables import Tables, last_moment, versions_before
 from serving.cli.output import (
     Json,
     JsonOption,
@@ -36,7 +43,18 @@ from training.world.scenario import scenario_named
 from training.world.simulated import SimulatedWorld
 
 DataOption = Annotated[
-    Path, typer.Option("--data", help="Folder of parquet or CSV tables, or a DuckDB file.")
+    Location,
+    typer.Option(
+        "--data",
+        parser=locate,
+        metavar="PLACE",
+        help="Folder of parquet or CSV tables (with its opportune.yaml), a DuckDB file, or "
+        "postgresql://user@host/database?schema=name.",
+    ),
+]
+MappingOption = Annotated[
+    Path | None,
+    typer.Option("--mapping", help="YAML that says which tables and columns are which of ours."),
 ]
 AsOfOption = Annotated[
     str | None,
@@ -51,6 +69,7 @@ class Foreign(StrEnum):
 
     COMPLETE_JOURNEY = "complete-journey"
     TELCO = "telco"
+    TABLES = "tables"
 
 
 def simulate(
@@ -81,14 +100,25 @@ def import_data(
     what: Annotated[Foreign, typer.Argument(help="Which data set.")],
     out: OutFolderOption,
     source: Annotated[
-        Path | None,
-        typer.Option("--from", help="Its folder or file; complete-journey also comes installed."),
+        Location | None,
+        typer.Option(
+            "--from",
+            parser=locate,
+            metavar="PLACE",
+            help="Its folder, file or database; complete-journey also comes installed.",
+        ),
     ] = None,
+    mapping: MappingOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Turn somebody else's data into tables of ours, and say what had to be assumed."""
+    if what is Foreign.TABLES:
+        _import_tables(source, mapping=mapping, out=out, as_json=as_json)
+        return
+    if mapping is not None:
+        raise BadInputError(f"import {what}: --mapping is for `import tables`")
     with progress(f"reading {what}"):
-        adapted = _read_foreign(what, source)
+        adapted = _read_foreign(what, source.path if source else None)
         write_tables(adapted.tables, out)
     for assumption in adapted.assumptions:
         say(f"[yellow]assumed[/yellow] {assumption}")
@@ -106,12 +136,13 @@ def check(
         str | None,
         typer.Option("--as-of", help="Rows known later are violations; now when not given."),
     ] = None,
+    mapping: MappingOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check tables against their contracts; every violation is named in one run."""
     moment = parse_moment(as_of) if as_of else datetime.now(UTC)
     with progress(f"checking {data}"):
-        checked = check_source(open_source(data), as_of=moment)
+        checked = _check_place(data, mapping=mapping, as_of=moment)
     if as_json:
         violations: list[Json] = [
             {
@@ -121,6 +152,7 @@ def check(
                 "n_rows": violation.n_rows,
                 "examples": list(violation.examples),
                 "expected": violation.expected,
+                "hint": violation.hint,
             }
             for violation in checked.violations
         ]
@@ -131,21 +163,25 @@ def check(
             show(f"note       {note}")
         for violation in checked.violations:
             show(f"violation  {violation}")
-        n_rows = sum(len(frame) for frame in checked.tables.values())
-        n_tables = len(checked.tables)
+        n_rows = sum(checked.sizes.values())
+        n_tables = len(checked.sizes)
         n_violations = len(checked.violations)
         show(f"violations: {n_violations}; tables: {n_tables}; rows: {n_rows:,}")
     if checked.violations:
         raise typer.Exit(EXIT_REFUSED)
 
 
-def read_as_of(data: Path, as_of: str | None) -> tuple[Tables, datetime]:
-    """Tables as known before the moment; without one, the moment after the last known row."""
-    tables = read_tables(data)
+def read_as_of(data: str | Path | Location, as_of: str | None) -> tuple[Tables, datetime]:
+    """Tables as known before the moment; without one, the moment after the last known row.
+
+    Rows that were corrected since are there, too: training looks at moments before.
+    """
+    until = parse_moment(as_of) if as_of else datetime.now(UTC)
+    tables = read_tables(data, until=until)
     if as_of is None:
         return tables, last_moment(tables)
     moment = parse_moment(as_of)
-    known = known_before(tables, pd.Timestamp(moment))
+    known = versions_before(tables, pd.Timestamp(moment))
     if known["customers"].empty:
         raise BadInputError(f"--as-of {as_of}: {data} knows no customer before that moment")
     return known, moment
@@ -160,16 +196,46 @@ def write_frame(frame: pd.DataFrame, out: Path) -> None:
 
 
 def _describe_notes(notes: Sequence[Note]) -> list[str]:
-    """One line per table: unknown columns together."""
-    unknown = [str(note) for note in notes if not note.column]
+    """One line per table for columns that mean nothing to us, and one for any other note."""
     columns: dict[str, list[str]] = {}
+    lines: list[str] = []
     for note in notes:
-        if note.column:
+        if note.column and not note.text and not note.hint:
             columns.setdefault(note.table, []).append(note.column)
-    return unknown + [
+        else:
+            lines.append(str(note))
+    return lines + [
         f"{table}: not in the contract, kept as they are: {', '.join(names)}"
         for table, names in columns.items()
     ]
+
+
+def _check_place(data: Location, *, mapping: Path | None, as_of: datetime) -> FilesChecked:
+    """Files of ours are checked in batches where they lie, anything else in memory."""
+    source = open_source(data, mapping=mapping, until=as_of)
+    files = find_table_files(source)
+    if files is not None:
+        unread = tuple(name for name in source.table_names() if name not in CONTRACTS)
+        return check_table_files(files, as_of=as_of, unread=unread)
+    checked = check_source(source, as_of=as_of)
+    sizes = {name: len(frame) for name, frame in checked.tables.items()}
+    return FilesChecked(sizes, checked.violations, checked.notes)
+
+
+def _import_tables(
+    source: Location | None, *, mapping: Path | None, out: Path, as_json: bool
+) -> None:
+    if source is None:
+        raise BadInputError("import tables: say where they are with --from PLACE")
+    now = datetime.now(UTC)
+    with progress(f"reading {source}"):
+        files = fetch_to_files(open_source(source, mapping=mapping, until=now), out, as_of=now)
+    sizes = {name: _count_rows(path) for name, path in files.files.items()}
+    _report_sizes(sizes, out, as_json=as_json)
+
+
+def _count_rows(path: Path) -> int:
+    return int(pq.read_metadata(path).num_rows)
 
 
 def _read_foreign(what: Foreign, source: Path | None) -> Adapted:
@@ -181,7 +247,10 @@ def _read_foreign(what: Foreign, source: Path | None) -> Adapted:
 
 
 def _report_tables(tables: Tables, out: Path, *, as_json: bool) -> None:
-    sizes = {name: len(frame) for name, frame in tables.items()}
+    _report_sizes({name: len(frame) for name, frame in tables.items()}, out, as_json=as_json)
+
+
+def _report_sizes(sizes: Mapping[str, int], out: Path, *, as_json: bool) -> None:
     if as_json:
         rows: dict[str, Json] = dict(sizes)
         show_json({"out": str(out), "rows": rows})

@@ -1,54 +1,98 @@
-"""Commands about a moment: features, triggers."""
+"""Commands about a moment: features, triggers, score."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
-import pandas as pd
 import typer
 
-from features.churn import CHURN_FEATURES
-from features.engagement import ENGAGEMENT_FEATURES
-from features.point_in_time import build_features, make_spine
-from features.triggers import find_triggers
-from serving.cli.data import AsOfOption, DataOption, OutFileOption, read_as_of, write_frame
+from features.engines.batches import read_batches
+from features.point_in_time import EveryCustomer, write_features
+from features.triggers import write_triggers
+from features.vocabulary import Trigger
+from serving.batch.customers import ALL_FEATURES
+from serving.batch.scores import make_scorer, score_rows
+from serving.cli.data import AsOfOption, DataOption, OutFileOption
+from serving.cli.engines import (
+    EngineName,
+    EngineOption,
+    choose_moment,
+    open_files,
+    place_of,
+    work_folder,
+)
 from serving.cli.output import Json, JsonOption, progress, show, show_json, show_table
+from serving.publish import load_champions
+from serving.settings import read_settings
+from training.registry.tracking import Tracking
 
 
 def features(
-    data: DataOption, out: OutFileOption, as_of: AsOfOption = None, as_json: JsonOption = False
+    data: DataOption,
+    out: OutFileOption,
+    as_of: AsOfOption = None,
+    engine: EngineOption = EngineName.DUCKDB,
+    as_json: JsonOption = False,
 ) -> None:
     """Build every customer's features as of a moment."""
-    with progress(f"building features from {data}"):
-        tables, moment = read_as_of(data, as_of)
-        spine = make_spine(tables["customers"]["customer_id"], as_of=moment)
-        churn = build_features(tables, spine, features=CHURN_FEATURES)
-        engagement = build_features(tables, spine, features=ENGAGEMENT_FEATURES)
-        fresh = [name for name in ENGAGEMENT_FEATURES.names if name not in churn.columns]
-        frame = pd.concat([churn, engagement[fresh]], axis=1)
-        write_frame(frame, out)
+    place = place_of(engine)
+    with progress(f"building features from {data}"), work_folder(out) as work:
+        tables = open_files(data, name=engine, folder=work)
+        moment = choose_moment(tables, as_of, engine=place.engine)
+        n_rows = write_features(
+            tables, EveryCustomer(moment), out, features=ALL_FEATURES, engine=place.engine
+        )
+    n_features = len(ALL_FEATURES.names)
     if as_json:
-        show_json({"out": str(out), "rows": len(frame), "features": len(frame.columns) - 2})
+        show_json({"out": str(out), "rows": n_rows, "features": n_features})
     else:
-        n_features = len(frame.columns) - 2
-        show(f"{len(frame):,} customers x {n_features} features as of {moment} in {out}")
+        show(f"{n_rows:,} customers x {n_features} features as of {moment} in {out}")
 
 
 def triggers(
     data: DataOption,
     as_of: AsOfOption = None,
     out: Annotated[Path | None, typer.Option("--out", help="Parquet file to write.")] = None,
+    engine: EngineOption = EngineName.DUCKDB,
     as_json: JsonOption = False,
 ) -> None:
     """Find who should hear what, as of a moment."""
-    with progress(f"looking for triggers in {data}"):
-        tables, moment = read_as_of(data, as_of)
-        found = find_triggers(tables, as_of=moment)
-    if out is not None:
-        write_frame(found, out)
-    counts = found["trigger"].value_counts().sort_index()
+    place = place_of(engine)
+    with progress(f"looking for triggers in {data}"), work_folder(out) as work:
+        tables = open_files(data, name=engine, folder=work)
+        moment = choose_moment(tables, as_of, engine=place.engine)
+        found = out or work / "found.parquet"
+        n_cases = write_triggers(
+            tables, found, as_of=moment, engine=place.engine, mapper=place.mapper
+        )
+        counts: Counter[str] = Counter()
+        for batch in read_batches(found, columns=("trigger",)):
+            counts.update(batch["trigger"].to_pylist())
     if as_json:
-        by_trigger: dict[str, Json] = {str(name): int(n) for name, n in counts.items()}
-        show_json({"as_of": moment.isoformat(), "cases": len(found), "by_trigger": by_trigger})
+        by_trigger: dict[str, Json] = dict(sorted(counts.items()))
+        show_json({"as_of": moment.isoformat(), "cases": n_cases, "by_trigger": by_trigger})
     else:
-        rows = [(str(name), f"{n:,}") for name, n in counts.items()]
-        show_table(("trigger", "cases"), rows, title=f"{len(found):,} cases as of {moment}")
+        rows = [(name, f"{n:,}") for name, n in sorted(counts.items())]
+        show_table(("trigger", "cases"), rows, title=f"{n_cases:,} cases as of {moment}")
+
+
+def score(
+    features: Annotated[Path, typer.Option("--features", help="What `opportune features` wrote.")],
+    out: OutFileOption,
+    trigger: Annotated[
+        Trigger | None,
+        typer.Option(help="Score messages of this trigger on every channel, instead of churn."),
+    ] = None,
+    engine: EngineOption = EngineName.DUCKDB,
+    as_json: JsonOption = False,
+) -> None:
+    """Score everybody in a file of features with the models that are served."""
+    mapper = place_of(engine).mapper
+    with progress(f"scoring {features}"):
+        models = load_champions(Tracking.in_folder(read_settings().registry))
+        scorer = make_scorer(models, features, mapper=mapper, trigger=trigger)
+        n_rows = score_rows(scorer, features, mapper=mapper, out=out)
+    if as_json:
+        show_json({"out": str(out), "rows": n_rows, "scores": scorer.schema.names[2:]})
+    else:
+        show(f"{n_rows:,} rows scored in {out}: {', '.join(scorer.schema.names[2:])}")

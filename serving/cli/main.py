@@ -28,11 +28,11 @@ class _Entry:
     function: str
     line: str
 
-    def load(self) -> Callable[..., None]:
-        """The command itself."""
+    def load(self) -> Callable[..., None] | typer.Typer:
+        """The command itself, or a group of commands."""
         module = import_module(f"serving.cli.{self.module}")
-        function: Callable[..., None] = getattr(module, self.function)
-        return function
+        command: Callable[..., None] | typer.Typer = getattr(module, self.function)
+        return command
 
 
 _COMMANDS: Mapping[str, _Entry] = {
@@ -42,10 +42,13 @@ _COMMANDS: Mapping[str, _Entry] = {
     "check": _Entry("data", "check", "Check tables against their contracts."),
     "features": _Entry("features", "features", "Build every customer's features as of a moment."),
     "triggers": _Entry("features", "triggers", "Find who should hear what, as of a moment."),
+    "score": _Entry("features", "score", "Score a file of features with the served models."),
     "train": _Entry("models", "train", "Fit, judge and register models."),
     "promote": _Entry("models", "promote", "Send a model through the gate."),
     "decide": _Entry("decisions", "decide", "Decide in batch about everybody with a trigger."),
     "serve": _Entry("serve", "serve", "Serve decisions over HTTP."),
+    "online": _Entry("online", "online", "States and facts of the running service."),
+    "parity": _Entry("online", "parity", "Compare features served with those of the tables."),
     "bench": _Entry("bench", "bench", "Measure ours beside a reference."),
 }
 
@@ -60,8 +63,11 @@ def build_app(loaded: Collection[str]) -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     for name, entry in _COMMANDS.items():
-        function = entry.load() if name in loaded else _list_only
-        app.command(name, help=None if name in loaded else entry.line)(function)
+        command = entry.load() if name in loaded else _list_only
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name, help=None if name in loaded else entry.line)(command)
     return app
 
 

@@ -21,6 +21,7 @@ from training.train import (
     TrainedModel,
     train_channel_model,
     train_churn_model,
+    train_lateness_model,
     train_send_time_model,
 )
 
@@ -35,6 +36,7 @@ class Trainable(StrEnum):
     CHURN = "churn"
     CHANNEL = "channel"
     SEND_TIME = "send-time"
+    DELIVERY = "delivery"
     ALL = "all"
 
     def names(self) -> tuple[ModelName, ...]:
@@ -46,11 +48,13 @@ _BY_WORD = {
     Trainable.CHURN: ModelName.CHURN,
     Trainable.CHANNEL: ModelName.CHANNEL,
     Trainable.SEND_TIME: ModelName.SEND_TIME,
+    Trainable.DELIVERY: ModelName.LATENESS,
 }
 _TRAINERS: Mapping[ModelName, _Trainer] = {
     ModelName.CHURN: train_churn_model,
     ModelName.CHANNEL: train_channel_model,
     ModelName.SEND_TIME: train_send_time_model,
+    ModelName.LATENESS: train_lateness_model,
 }
 
 

@@ -54,7 +54,7 @@ def _publish_from(settings: Settings, data: Path, as_of: str | None) -> None:
     with progress(f"making a snapshot of {data}"):
         tables, moment = read_as_of(data, as_of)
         claim_home(settings.home, tables)
-        store = Store(settings.store_path)
+        store = Store(settings.store_place)
         publish(
             settings,
             tables,

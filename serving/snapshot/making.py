@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 
 from features.churn import CHURN_FEATURES, eligible_customers
+from features.contracts import CONTRACTS
 from features.declarations import FeatureSet
 from features.engagement import ENGAGEMENT_FEATURES
 from features.point_in_time import build_features, count_hours_of_week, make_spine
-from features.tables import Tables, empty_table, known_before
+from features.tables import Tables, empty_table, find_known, known_before
 from features.vocabulary import Channel, Outcome, Trigger
 from serving.policy.cases import Floats
 from serving.snapshot.state import Customers, Models, Snapshot
@@ -17,7 +18,7 @@ from serving.store.store import StoredContact
 from training.bandit.state import BanditState
 from training.registry.servable import BoosterModel
 
-_CONTACT_DAYS = 31  # covers the longest cool-down and every fatigue period
+CONTACT_DAYS = 31  # covers the longest cool-down and every fatigue period
 
 
 def make_snapshot(
@@ -26,21 +27,22 @@ def make_snapshot(
     """Features of every customer known before `as_of`, scored by the champions."""
     models.require_running_features()
     known = known_before(tables, pd.Timestamp(as_of))
-    profile = _make_profile(known["customers"])
+    profile = make_profile(known["customers"])
     spine = make_spine(profile["customer_id"], as_of=as_of)
-    churn = _matrix(known, spine, CHURN_FEATURES)
+    # From the tables, not from what is known: hours need zones that were corrected since.
+    churn = _matrix(tables, spine, CHURN_FEATURES)
     customers = Customers(
         profile=profile,
         churn=churn,
-        engagement=_matrix(known, spine, ENGAGEMENT_FEATURES),
-        week_counts=count_hours_of_week(known, spine),
-        p_churn=_score_churn(known, profile, churn, as_of=as_of, model=models.churn),
+        engagement=_matrix(tables, spine, ENGAGEMENT_FEATURES),
+        week_counts=count_hours_of_week(tables, spine),
+        p_churn=_score_churn(tables, profile, churn, as_of=as_of, model=models.churn),
     )
     return Snapshot(version, as_of, customers, _find_contacts(known, as_of), models, bandit)
 
 
 def _score_churn(
-    known: Tables,
+    tables: Tables,
     profile: pd.DataFrame,
     features: Floats,
     *,
@@ -54,17 +56,19 @@ def _score_churn(
     """
     p_churn = np.full(len(profile), np.nan)
     if model is not None:
-        can_be_lost = profile["customer_id"].isin(eligible_customers(known, as_of=as_of)).to_numpy()
+        eligible = eligible_customers(tables, as_of=as_of)
+        can_be_lost = profile["customer_id"].isin(eligible).to_numpy()
         p_churn[can_be_lost] = model.predict(features)[can_be_lost]
     return p_churn
 
 
-def _matrix(known: Tables, spine: pd.DataFrame, features: FeatureSet) -> Floats:
-    frame = build_features(known, spine, features=features)
+def _matrix(tables: Tables, spine: pd.DataFrame, features: FeatureSet) -> Floats:
+    frame = build_features(tables, spine, features=features)
     return frame[list(features.names)].to_numpy(dtype=np.float64)
 
 
-def _make_profile(customers: pd.DataFrame) -> pd.DataFrame:
+def make_profile(customers: pd.DataFrame) -> pd.DataFrame:
+    """What a snapshot keeps of each customer's own row, by customer_id."""
     ordered = customers.sort_values("customer_id", ignore_index=True)
     opens = ordered["active_from_hour"].astype("float64")
     closes = ordered["active_to_hour"].astype("float64")
@@ -83,6 +87,7 @@ def _make_profile(customers: pd.DataFrame) -> pd.DataFrame:
             # Unknown active hours: nothing speaks against nine o'clock.
             "nine_is_active": inside | opens.isna() | closes.isna(),
             **consents,
+            "known_us": find_known(ordered, CONTRACTS["customers"]).astype("int64"),
         }
     )
 
@@ -90,7 +95,7 @@ def _make_profile(customers: pd.DataFrame) -> pd.DataFrame:
 def _find_contacts(known: Tables, as_of: datetime) -> tuple[StoredContact, ...]:
     """Notices of the last weeks, channels of one decision counted once."""
     messages = known.get("messages", empty_table("messages"))
-    recent = messages[messages["sent_at"] >= as_of - pd.Timedelta(days=_CONTACT_DAYS)]
+    recent = messages[messages["sent_at"] >= as_of - pd.Timedelta(days=CONTACT_DAYS)]
     outcomes = known.get("outcomes", empty_table("outcomes"))
     is_open = outcomes["outcome"].isin([Outcome.OPENED, Outcome.CLICKED]) & ~outcomes["machine"]
     opened = recent["message_id"].isin(outcomes.loc[is_open, "message_id"])

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
+import numpy as np
 import pandas as pd
 
 from features.churn import CHURN_FEATURES
 from features.declarations import FeatureSet
 from features.engagement import ENGAGEMENT_FEATURES
 from features.vocabulary import Channel
-from serving.policy.cases import Flags, Floats
+from serving.policy.cases import Flags, Floats, Ints, to_us
 from serving.store.store import StoredContact
 from training.bandit.state import BanditState
 from training.registry.servable import (
@@ -58,7 +59,8 @@ class Customers:
     """Everything that is known per customer, one row each, sorted by customer_id.
 
     Attributes:
-        profile: customer_id, first_name, language, timezone, nine_is_active, consent_<channel>.
+        profile: customer_id, first_name, language, timezone, nine_is_active, consent_<channel>,
+            known_us (when the row became known, UTC microseconds).
         churn: Features of the churn model, (n, features); NaN is null.
         engagement: Features of the channel model, (n, features); NaN is null.
         week_counts: Activity by local hour of the week, (n, 168).
@@ -104,6 +106,11 @@ class Customers:
         """Whether 9:00 lies in the active hours, (n,)."""
         return self.profile["nine_is_active"].to_numpy(dtype=bool)
 
+    @cached_property
+    def known_us(self) -> Ints:
+        """When each customer's row became known, (n,) UTC microseconds."""
+        return self.profile["known_us"].to_numpy(dtype=np.int64)
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -124,6 +131,11 @@ class Snapshot:
     contacts: tuple[StoredContact, ...]
     models: Models
     bandit: BanditState
+
+    @property
+    def as_of_us(self) -> int:
+        """Moment of the features in UTC microseconds."""
+        return to_us(self.as_of)
 
     @cached_property
     def contacts_by_customer(self) -> Mapping[str, Sequence[StoredContact]]:

@@ -8,6 +8,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -62,3 +63,80 @@ outcomes = Table(
     Column("machine", Boolean, nullable=False),
     UniqueConstraint("message_id", "outcome", "at_us", "machine", name="outcome_once"),
 )
+
+# ---------------------------------------------------------------- customers online
+# An owner names whose facts belong together: `customer/c1`, `message/m1`, `tracking/t1`,
+# `item/tea`, `region/north`, or `other`.
+
+_Sequence = BigInteger().with_variant(Integer, "sqlite")
+
+facts = Table(
+    "facts",
+    metadata,
+    Column("seq", _Sequence, primary_key=True),
+    Column("owner", String, nullable=False),
+    Column("table_name", String, nullable=False),
+    Column("event_id", String, nullable=True),
+    Column("identity", String, nullable=True),
+    Column("digest", String, nullable=False),
+    Column("known_us", BigInteger, nullable=False),
+    Column("row", Text, nullable=False),
+    Index("facts_by_owner", "owner", "seq"),
+    Index("facts_by_identity", "identity", "seq"),
+    UniqueConstraint("table_name", "event_id", name="event_once"),
+)
+"""The log: rows as they were posted, in their order; nothing is ever changed in it."""
+
+generations = Table(
+    "generations",
+    metadata,
+    Column("generation", Integer, primary_key=True),
+    Column("as_of_us", BigInteger, nullable=False),
+    Column("tables", Text, nullable=False),
+    Column("layout", String, nullable=False),
+    Column("n_customers", Integer, nullable=False),
+    Column("current", Boolean, nullable=False),
+)
+"""What was rebuilt from the tables, and when; one generation is current."""
+
+histories = Table(
+    "histories",
+    metadata,
+    Column("generation", Integer, primary_key=True),
+    Column("owner", String, primary_key=True),
+    Column("rows", LargeBinary, nullable=False),
+)
+"""Rows of the tables by owner, as they were known at the rebuild."""
+
+states = Table(
+    "states",
+    metadata,
+    Column("generation", Integer, primary_key=True),
+    Column("customer_id", String, primary_key=True),
+    Column("layout", String, nullable=False),
+    Column("profile", Text, nullable=False),
+    Column("tail", Text, nullable=False),
+    Column("state", LargeBinary, nullable=False),
+)
+"""What features are read from: history and log of one customer, folded."""
+
+links = Table(
+    "links",
+    metadata,
+    Column("owner", String, primary_key=True),
+    Column("customer_id", String, primary_key=True),
+)
+"""Customers to whom the facts of another owner matter: of a message, a parcel."""
+
+served = Table(
+    "served",
+    metadata,
+    Column("decision_id", ForeignKey("decisions.decision_id"), primary_key=True),
+    Column("customer_id", String, nullable=False),
+    Column("as_of_us", BigInteger, nullable=False),
+    Column("online", Boolean, nullable=False),
+    Column("features", String, nullable=False),
+    Column("numbers", LargeBinary, nullable=False),
+    Index("served_by_time", "as_of_us"),
+)
+"""The features that a decision's models read, so that they can be compared with the tables."""

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select
-from sqlalchemy.dialects.sqlite import insert as insert_or_ignore
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy import Connection, insert, select
+from sqlalchemy.sql.dml import ReturningInsert
 
 from features.errors import ConflictError
 from features.vocabulary import Channel, Outcome, Trigger
@@ -21,6 +21,9 @@ from serving.records import (
     OutcomeEvent,
     OutcomeState,
 )
+from serving.store.engine import WRITES, insert_into, open_engine
+from serving.store.lots import in_lots
+from serving.store.online import OnlineSession
 from serving.store.queries import (
     CONTACTS,
     MESSAGES_BETWEEN,
@@ -31,10 +34,6 @@ from serving.store.queries import (
 )
 from serving.store.schema import decisions, messages, metadata, outcomes
 from training.bandit.rewards import Reward
-
-_BUSY_TIMEOUT_MS = 30_000
-_MANY = 500  # bound on the values of one IN list
-_WRITES = "opportune_writes"  # execution option: take the write lock when the transaction begins
 
 
 @dataclass(frozen=True)
@@ -63,6 +62,7 @@ class StoreSession:
     def __init__(self, connection: Connection) -> None:
         """Work on an open transaction."""
         self._connection = connection
+        self.online = OnlineSession(connection)
 
     def find_by_keys(self, requests: Sequence[DecisionRequest]) -> dict[str, Decision]:
         """Records that exist under the requests' idempotency keys, by key.
@@ -72,7 +72,7 @@ class StoreSession:
         """
         digests = {r.idempotency_key: digest_of(r) for r in requests if r.idempotency_key}
         found: dict[str, Decision] = {}
-        for keys in _in_lots(list(digests)):
+        for keys in in_lots(list(digests)):
             for key, digest, record in self._connection.execute(RECORDS_BY_KEY, {"keys": keys}):
                 if digest != digests[key]:
                     raise ConflictError(
@@ -84,7 +84,7 @@ class StoreSession:
     def find_contacts(self, customer_ids: Sequence[str], *, since_us: int) -> list[StoredContact]:
         """Notices to these customers sent or planned since then, with whether a human opened."""
         found: dict[str, StoredContact] = {}
-        for ids in _in_lots(list(dict.fromkeys(customer_ids))):
+        for ids in in_lots(list(dict.fromkeys(customer_ids))):
             rows = self._connection.execute(CONTACTS, {"ids": ids, "since_us": since_us})
             for decision_id, customer_id, trigger, sent_at_us, is_open in rows:
                 earlier = found.get(decision_id)
@@ -100,7 +100,7 @@ class StoreSession:
     def find_withdrawals(self, customer_ids: Sequence[str]) -> list[Withdrawal]:
         """Unsubscribes and complaints of these customers."""
         found: list[Withdrawal] = []
-        for ids in _in_lots(list(dict.fromkeys(customer_ids))):
+        for ids in in_lots(list(dict.fromkeys(customer_ids))):
             rows = self._connection.execute(WITHDRAWALS, {"ids": ids})
             for customer_id, channel, outcome in rows:
                 found.append(
@@ -128,7 +128,7 @@ class StoreSession:
     def add_outcomes(self, events: Sequence[OutcomeEvent]) -> list[OutcomeState]:
         """Book outcomes; posting one twice changes nothing. States in the order of the events."""
         sent_at: dict[str, int] = {}
-        for ids in _in_lots(list({e.message_id for e in events})):
+        for ids in in_lots(list({e.message_id for e in events})):
             rows = self._connection.execute(SENDING_TIMES, {"ids": ids})
             sent_at.update((message_id, sent_at_us) for message_id, sent_at_us in rows)
         return [self._book(event, sent_at.get(event.message_id)) for event in events]
@@ -146,31 +146,34 @@ class StoreSession:
             "value_cents": reported.value_cents,
             "machine": reported.machine,
         }
-        result = self._connection.execute(
-            insert_or_ignore(outcomes).on_conflict_do_nothing(), [row]
-        )
-        return OutcomeState.BOOKED if result.rowcount else OutcomeState.DUPLICATE
+        added = self._connection.execute(_add_outcome(self._connection.dialect.name), row)
+        return OutcomeState.DUPLICATE if added.first() is None else OutcomeState.BOOKED
 
 
 class Store:
-    """A SQLite database in WAL mode: committed before it is acknowledged, survives `kill -9`.
+    """A database of SQLite (in WAL mode) or PostgreSQL: committed before it is acknowledged.
 
     Writers take the write lock when their transaction begins, so that limits which are read in
     it hold until it is committed, whichever process writes.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Open the database at that path, and make it where there is none."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._engine = _open_engine(path)
+    def __init__(self, where: Path | str) -> None:
+        """Open the database at a path (SQLite, made where there is none) or at a URL."""
+        self._engine = open_engine(where)
         # Workers start together: whoever comes second must see the tables, not make them again.
-        with self._engine.execution_options(**{_WRITES: True}).begin() as connection:
+        with self._engine.execution_options(**{WRITES: True}).begin() as connection:
             metadata.create_all(connection, checkfirst=True)
 
     @contextmanager
     def transaction(self) -> Iterator[StoreSession]:
         """A transaction that holds the write lock; rolled back when the body raises."""
-        with self._engine.execution_options(**{_WRITES: True}).begin() as connection:
+        with self._engine.execution_options(**{WRITES: True}).begin() as connection:
+            yield StoreSession(connection)
+
+    @contextmanager
+    def reading(self) -> Iterator[StoreSession]:
+        """A transaction that only reads; it waits for nobody."""
+        with self._engine.begin() as connection:
             yield StoreSession(connection)
 
     def read_decision(self, decision_id: str) -> Decision | None:
@@ -210,37 +213,21 @@ class Store:
         self._engine.dispose()
 
 
-def _in_lots(values: list[str]) -> Iterator[list[str]]:
-    for start in range(0, len(values), _MANY):
-        yield values[start : start + _MANY]
+@cache
+def _add_outcome(dialect: str) -> ReturningInsert[int]:
+    """Books an outcome and gives its identity; nothing where it was booked before."""
+    add = insert_into(dialect, outcomes).on_conflict_do_nothing()
+    return add.returning(outcomes.c.outcome_id)
 
 
 def digest_of(request: DecisionRequest) -> str:
-    """What makes two requests the same; the key itself is left out."""
-    body = request.model_dump_json(exclude={"idempotency_key"})
+    """What makes two requests of one key the same: whom they are about, and why.
+
+    A problem that is found again has its key, though its evidence may have moved on (a delay of
+    two days is three by now); its record stays the one that was made first.
+    """
+    body = request.model_dump_json(include={"customer_id", "trigger"})
     return hashlib.blake2b(body.encode(), digest_size=12).hexdigest()
-
-
-def _open_engine(path: Path) -> Engine:
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000})
-
-    @event.listens_for(engine, "connect")
-    def _configure(connection: object, _: ConnectionPoolEntry) -> None:
-        # The driver must not open transactions of its own: "begin" below does.
-        connection.isolation_level = None  # type: ignore[attr-defined]  # sqlite3's own attribute
-        cursor = connection.cursor()  # type: ignore[attr-defined]
-        cursor.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=NORMAL")
-        cursor.execute("PRAGMA foreign_keys=ON")
-        cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get(_WRITES, False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine
 
 
 def _decision_row(record: Decision, request: DecisionRequest) -> dict[str, object]:

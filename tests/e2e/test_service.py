@@ -87,7 +87,7 @@ def test_service_keeps_every_record_over_a_restart(settings: Settings, snapshot:
 
     assert len(sent) > 20
     assert again == decided
-    store = Store(own.store_path)
+    store = Store(own.store_place)
     assert [store.read_decision(d.decision_id) for d in decided] == decided
     store.close()
 

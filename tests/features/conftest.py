@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.contracts import CONTRACTS, DTYPES, Column, Kind
+from features.contracts import CONTRACTS, DTYPES, EVENT_ID, KNOWN_AT, Column, Kind
 from features.vocabulary import Channel, Outcome, Trigger
 
 Row = Mapping[str, object]
@@ -112,6 +112,10 @@ class Dice:
         if later and self.chance(0.4):
             return self.pick(later)
         return begin + timedelta(seconds=self.number(0, 20 * 86_400))
+
+    def maybe_late(self) -> datetime | None:
+        """When a row became known; mostly it does not say."""
+        return self.moment() if self.chance(0.4) else None
 
     def maybe_after(self, begin: datetime) -> datetime | None:
         return self.after(begin) if self.chance(0.7) else None
@@ -278,3 +282,38 @@ def draw_history(make_table: Callable[..., pd.DataFrame]) -> Callable[..., Frame
         return frames
 
     return draw
+
+
+def _make_late(name: str, frame: pd.DataFrame, dice: Dice) -> pd.DataFrame:
+    """The frame with rows that became known late, corrections by key and repeats by event_id."""
+    contract = CONTRACTS[name]
+    if KNOWN_AT not in frame:
+        return frame
+    known = pd.Series([dice.maybe_late() for _ in range(len(frame))], dtype=DTYPES[Kind.TIME])
+    first = frame.assign(known_at=known)
+    if not contract.corrected and EVENT_ID not in frame:
+        return first
+    again = first.loc[dice.rng.random(len(first)) < 0.4]
+    again = again.assign(known_at=[dice.moment() for _ in range(len(again))])
+    if EVENT_ID in frame:
+        ids = [f"e{n}" if dice.chance(0.6) else None for n in range(len(first))]
+        first = first.assign(event_id=pd.Series(ids, dtype="str"))
+        again = again.assign(event_id=first["event_id"]).dropna(subset=EVENT_ID)
+    else:
+        stays = {*contract.key, "customer_id", KNOWN_AT}
+        other = first.sample(len(again), random_state=dice.number(0, 999)).set_axis(again.index)
+        again = again.assign(**{c: other[c] for c in again.columns if c not in stays})
+    whole = pd.concat([first, again], ignore_index=True).astype(first.dtypes)
+    whole = whole.drop_duplicates([*contract.identity, KNOWN_AT] if contract.key else None)
+    return whole.sample(frac=1.0, random_state=1).reset_index(drop=True)
+
+
+@pytest.fixture(scope="session")
+def make_late() -> Callable[..., Frames]:
+    """Histories in which some rows come late and some come again."""
+
+    def make(frames: Frames, seed: int, *, around: datetime) -> Frames:
+        dice = Dice(seed, around=around)
+        return {name: _make_late(name, frame, dice) for name, frame in frames.items()}
+
+    return make

@@ -113,7 +113,7 @@ def test_find_violations_names_each_fault_alone(
 
 
 @settings(
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],  # the frames are not changed
 )
@@ -159,7 +159,7 @@ JUNK = st.one_of(
 
 
 @settings(
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],  # the frames are not changed
 )

@@ -9,7 +9,16 @@ import pytest
 
 from features.catalogue import describe_features
 from features.churn import CHURN_FEATURES
-from features.conditions import Condition, is_true, not_yet, one_of
+from features.conditions import (
+    EVENING,
+    WEEKEND,
+    Condition,
+    in_week_hours,
+    is_true,
+    not_yet,
+    one_of,
+    passed,
+)
 from features.declarations import (
     Aggregate,
     Combination,
@@ -17,9 +26,14 @@ from features.declarations import (
     Feature,
     FeatureSet,
     over_windows,
+    share_of,
+    union_of,
 )
 from features.engagement import ENGAGEMENT_FEATURES
 from features.errors import BadInputError
+from features.frames import feature_schema, take_matrix
+from features.histograms import HourHistogram, HourSource
+from features.online.layout import compile_layout
 from features.point_in_time import build_features, make_spine
 
 AS_OF = datetime(2026, 3, 10, 12, 30, tzinfo=UTC)
@@ -33,6 +47,7 @@ VISITS = Feature(
     unit="visits",
     description="Visits to the cinema.",
 )
+SLOPE = replace(VISITS, aggregate=Aggregate.SLOPE, window_days=28, bucket_days=7)
 SHARE = Derived(
     name="cinema_share",
     combination=Combination.RATIO,
@@ -56,10 +71,16 @@ def test_one_more_entry_shows_up_everywhere(make_table: Callable[..., pd.DataFra
     assert (built.loc[0, "cinema_visits"], built.loc[0, "cinema_share"]) == (2.0, 0.5)
     assert longer.digest != CHURN_FEATURES.digest
     assert "| `cinema_visits` | visits | Visits to the cinema. |" in describe_features(longer)
+    assert list(feature_schema(longer).columns)[-2:] == ["cinema_visits", "cinema_share"]
+    assert take_matrix(built, features=longer)[0, -2:].tolist() == [2.0, 0.5]
+    shorter, layout = (compile_layout([s], histogram=None) for s in (CHURN_FEATURES, longer))
+    assert shorter.digest != layout.digest
+    with pytest.raises(BadInputError, match=r"frame of features churn: .*cinema_visits"):
+        take_matrix(built, features=CHURN_FEATURES)
 
 
 def test_digest_is_the_same_in_every_process() -> None:
-    assert FeatureSet("tiny", (VISITS,)).digest == "b0c8088f36bf66f9"
+    assert FeatureSet("tiny", (VISITS,)).digest == "64df81324db2beca"
 
 
 @pytest.mark.parametrize(
@@ -73,6 +94,10 @@ def test_digest_is_the_same_in_every_process() -> None:
         replace(VISITS, window_days=None),
         replace(VISITS, ends_days_ago=1),
         replace(VISITS, table="tickets", where=()),
+        replace(VISITS, where=(EVENING,)),
+        SLOPE,
+        replace(SLOPE, bucket_days=14),
+        replace(SLOPE, value="value"),
     ],
 )
 def test_digest_changes_with_what_decides_the_number(other: Feature) -> None:
@@ -96,9 +121,11 @@ def test_digest_of_a_derived_feature_knows_its_parts() -> None:
             replace(SHARE, combination=Combination.DIFFERENCE),
             replace(SHARE, left="activity_30d", right="cinema_visits"),
             replace(SHARE, scale=2.0),
+            replace(SHARE, floor=1.0),
+            replace(SHARE, combination=Combination.SHARE),
         )
     }
-    assert len(digests) == 4
+    assert len(digests) == 6
 
 
 def test_the_two_sets_differ_in_digest() -> None:
@@ -130,6 +157,19 @@ def test_over_windows_makes_a_feature_per_window() -> None:
         ({"aggregate": Aggregate.DAYS_UNTIL, "value": "value"}, "days_until cannot read"),
         ({"aggregate": Aggregate.DISTINCT, "value": "value"}, "distinct cannot read"),
         ({"aggregate": Aggregate.HOLDS, "where": ()}, "holds needs a condition that can hold"),
+        ({"aggregate": Aggregate.SUM, "value": "week_hour"}, "sum cannot read activity.week_hour"),
+        ({"bucket_days": 7}, "count has no buckets"),
+        ({"aggregate": Aggregate.SLOPE}, "a slope needs a window of two or more whole buckets"),
+        ({"aggregate": Aggregate.SLOPE, "bucket_days": 5}, "not 14 of 5 days"),
+        ({"aggregate": Aggregate.SLOPE, "bucket_days": 14}, "not 14 of 14 days"),
+        (
+            {"table": "customers", "where": (EVENING,)},
+            "cannot be asked of week_hour, which holds None",
+        ),
+        (
+            {"table": "outcomes", "where": (is_true("machine"),)},
+            "cannot be asked of machine, which holds None",
+        ),
         ({"window_days": 0}, "a window has at least 1 day, not 0"),
         ({"ends_days_ago": -3}, "a window cannot end 3 days ahead"),
     ],
@@ -167,3 +207,89 @@ def test_a_wrong_set_says_what_is_wrong(
 def test_a_condition_reads_as_words() -> None:
     condition: Condition = one_of("kind", "login", "session")
     assert str(condition) == "kind is one of login or session"
+    assert str(EVENING) == "week_hour is within Monday to Sunday, 18:00 to 23:59"
+
+
+def test_hours_of_the_week_are_those_between_the_first_and_the_last() -> None:
+    assert WEEKEND.week_hours == frozenset(range(120, 168))
+    assert in_week_hours(days=(1, 2), hours=(9, 10)).week_hours == {33, 34, 57, 58}
+    assert one_of("kind", "login").week_hours == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"days": (0, 7)}, "days 0 to 7; expected 0 <= first <= last <= 6"),
+        ({"days": (5, 4)}, "days 5 to 4"),
+        ({"hours": (-1, 4)}, "hours -1 to 4"),
+        ({"hours": (18, 24)}, "hours 18 to 24; expected 0 <= first <= last <= 23"),
+    ],
+)
+def test_hours_that_no_week_has_are_refused(
+    wrong: dict[str, tuple[int, int]], message: str
+) -> None:
+    with pytest.raises(BadInputError, match=message):
+        in_week_hours(**wrong)
+
+
+@pytest.mark.parametrize("floor", [0.0, -1.0])
+def test_a_floor_is_above_zero(floor: float) -> None:
+    with pytest.raises(BadInputError, match="is for denominators, and above 0"):
+        replace(SHARE, floor=floor)
+
+
+def test_union_of_sets_has_every_feature_once() -> None:
+    both = union_of("both", CHURN_FEATURES, ENGAGEMENT_FEATURES)
+    assert set(both.names) == {*CHURN_FEATURES.names, *ENGAGEMENT_FEATURES.names}
+    assert both.names[: len(CHURN_FEATURES.names)] == CHURN_FEATURES.names
+    other = FeatureSet("other", (replace(VISITS, name="activity_30d"),))
+    with pytest.raises(BadInputError, match="activity_30d is declared 2 times"):
+        union_of("both", CHURN_FEATURES, other)
+
+
+def test_a_set_reads_the_tables_that_its_features_lean_on() -> None:
+    clicked = replace(VISITS, table="outcomes", where=(one_of("outcome", "clicked"),))
+    assert FeatureSet("x", (clicked,)).tables == {"outcomes", "messages"}
+    assert FeatureSet("x", (replace(VISITS, where=(EVENING,)),)).tables == {"activity", "customers"}
+
+
+def test_share_of_is_a_share() -> None:
+    share = share_of("a", "b", name="c", null_means="no b", description="a in b.")
+    assert (share.combination, share.left, share.right) == (Combination.SHARE, "a", "b")
+
+
+@pytest.mark.parametrize(
+    ("source", "days", "message"),
+    [
+        (HourSource("films"), 56, "table 'films' is not one whose rows have a moment"),
+        (HourSource("prices"), 56, "table prices is not about customers"),
+        (HourSource("customers"), 56, "table customers has no hours of the week"),
+        (HourSource("activity", (is_true("kind"),)), 56, "'kind is true' cannot be asked of kind"),
+        (HourSource("invoices", (passed("due_at"),)), 56, "is not one of the row alone"),
+        (HourSource("activity", (EVENING,)), 56, "is not one of the row alone"),
+        (HourSource("activity"), 0, "a half-life has at least 1 day, not 0"),
+    ],
+)
+def test_a_wrong_histogram_says_what_is_wrong(source: HourSource, days: int, message: str) -> None:
+    with pytest.raises(BadInputError, match=f"histogram broken: .*{message}"):
+        HourHistogram("broken", (source,), days, "")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda f: f.assign(cinema_visits=1), "cinema_visits dtype"),
+        (lambda f: f.assign(cinema_visits=float("inf")), "cinema_visits finite inf"),
+        (lambda f: f.drop(columns="cinema_visits"), "cinema_visits"),
+        (lambda f: f.assign(more=1.0), "more"),
+        (lambda f: f[["as_of", "customer_id", "cinema_visits"]], "column_ordered"),
+    ],
+)
+def test_a_frame_of_other_features_is_refused(
+    change: Callable[[pd.DataFrame], pd.DataFrame], message: str
+) -> None:
+    features = FeatureSet("tiny", (VISITS,))
+    frame = make_spine(["a"], as_of=AS_OF).assign(cinema_visits=float("nan"))
+    assert take_matrix(frame, features=features).shape == (1, 1)
+    with pytest.raises(BadInputError, match=f"frame of features tiny: .*{message}"):
+        take_matrix(change(frame), features=features)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -11,20 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.churn import CHURN_FEATURES
-from features.conditions import one_of
-from features.declarations import Aggregate, Combination, Derived, Feature, FeatureSet
+from features.contracts import CONTRACTS
+from features.declarations import FeatureSet, union_of
 from features.engagement import ENGAGEMENT_FEATURES
-from features.errors import BadInputError
 from features.point_in_time import build, build_features, make_spine
 from features.point_in_time.compile import compile_features
-from features.tables import empty_table
+from features.point_in_time.relations import select_rows
+from features.vocabulary import Channel
 
 AS_OF = datetime(2026, 3, 30, 9, 30, 15, 250, tzinfo=UTC)
 DAY = timedelta(days=1)
 TICK = timedelta(microseconds=1)
-ALL = FeatureSet(
-    "all", tuple(dict.fromkeys((*CHURN_FEATURES.features, *ENGAGEMENT_FEATURES.features)))
-)
+ALL = union_of("all", CHURN_FEATURES, ENGAGEMENT_FEATURES)
 
 Row = Mapping[str, object]
 Frames = dict[str, pd.DataFrame]
@@ -87,12 +86,35 @@ class Reference:
             "days_since_last_purchase": self.days_since(r["t"] for r in of_kind["purchases"]),
             "activity_60d_before": before,
             "activity_trend": 2 * found["activity_30d"] / before if before else np.nan,
+            "activity_slope_12w": self.slope(everything, n_weeks=12),
+            **self.parts_of_week(self.within(everything, 90)),
             "features_used_30d": len({item for item in used if not pd.isna(item)}),
             "onboarding_share": self.latest(
                 self.rows("activity", "at", kind="onboarding_step"), "value"
             ),
             "session_minutes_30d": sum(minutes) / len(minutes) if minutes else np.nan,
         }
+
+    def slope(self, rows: list[Row], *, n_weeks: int) -> float:
+        """By the textbook: covariance with the number of the week over its variance."""
+        begins = [self.midnight - 7 * (n_weeks - n) * DAY for n in range(n_weeks)]
+        counts = [len([r for r in rows if at <= r["t"] < at + 7 * DAY]) for at in begins]
+        return float(np.polyfit(np.arange(n_weeks), counts, 1)[0])
+
+    def parts_of_week(self, rows: list[Row]) -> dict[str, float]:
+        customer = [r for r in self.records["customers"] if r["customer_id"] == self.customer_id]
+        local = [
+            row["t"].astimezone(ZoneInfo(customer[0]["timezone"]))
+            for row in rows
+            if customer and customer[0]["signed_up_at"] <= row["t"]
+        ]
+        parts = {
+            "evening": len([at for at in local if at.hour >= 18]),
+            "weekend": len([at for at in local if at.weekday() >= 5]),
+        }
+        counts = {f"{name}_activity_90d": n for name, n in parts.items()}
+        shares = {f"{k}_share_90d": n / len(rows) if rows else np.nan for k, n in parts.items()}
+        return counts | shares
 
     def orders(self) -> dict[str, float]:
         orders = self.rows("orders", "ordered_at")
@@ -104,7 +126,7 @@ class Reference:
             "order_cents_90d": sum(row["amount_cents"] for row in self.within(orders, 90)),
             "days_since_last_order": recency,
             "order_gap_days": gap,
-            "order_recency_over_gap": recency / gap if gap else np.nan,
+            "order_recency_over_gap": recency / np.maximum(gap, 1.0),
         }
 
     def account(self) -> dict[str, float]:
@@ -168,17 +190,21 @@ class Reference:
         ]
         opened = [row for row in did if row["outcome"] == "opened"]
         clicked = [row for row in did if row["outcome"] == "clicked"]
-        mails = [{**m, "t": m["sent_at"]} for m in sent.values() if m["channel"] == "email"]
         everything = [{**m, "t": m["sent_at"]} for m in sent.values()]
-        mails_90d, opens_90d = len(self.within(mails, 90)), self.within(opened, 90)
-        mail_opens = len([row for row in opens_90d if row["channel"] == "email"])
-        return {
+        by_channel: dict[str, float] = {}
+        for channel in Channel:
+            n_sent, n_opened = (
+                len([row for row in self.within(rows, 90) if row["channel"] == channel])
+                for rows in (everything, opened)
+            )
+            share = min(1.0, n_opened / n_sent) if n_sent else np.nan
+            by_channel[f"{channel}_messages_90d"] = n_sent
+            by_channel[f"{channel}_opened_90d"] = n_opened
+            by_channel[f"{channel}_opened_share_90d"] = share
+        return by_channel | {
             "messages_7d": len(self.within(everything, 7)),
             "messages_30d": len(self.within(everything, 30)),
-            "email_messages_90d": mails_90d,
             "opened_30d": len(self.within(opened, 30)),
-            "email_opened_90d": mail_opens,
-            "email_opened_share_90d": mail_opens / mails_90d if mails_90d else np.nan,
             "sms_clicked_30d": len(
                 [row for row in self.within(clicked, 30) if row["channel"] == "sms"]
             ),
@@ -230,6 +256,14 @@ SKEWS = {
     "inclusive cutoff": ("e.t < s.c", "e.t <= s.c"),
     "first instead of last": ("MAX(e.t) AS t", "MIN(e.t) AS t"),
     "smallest of tied answers": ("MAX(e.nps)", "MIN(e.nps)"),
+    "week of the moment instead of midnight": ("e.t - s.midnight + 72576", "e.t - s.c + 72576"),
+    "rows since midnight in the trend": ("e.t < s.midnight - 0", "e.t < s.c"),
+    "evening begins early": ("e.week_hour % 24 >= 18", "e.week_hour % 24 >= 17"),
+    "clock of UTC": ("e.t + z.offset_us", "e.t + 0 * z.offset_us"),
+    "clocks never change": ("AND e.t < z.until_us", ""),
+    "clock before the customer is known": ("z.known_from <= e.k", "z.known_from <= e.k + 1"),
+    "every share is whole": ("> 1e0 THEN 1e0", "> 0e0 THEN 1e0"),
+    "gap of no time": ("order_gap_days < 1.0e0", "order_gap_days < 0.0e0"),
     "payment on the due day is late": ("e.paid_at > e.due_at", "e.paid_at >= e.due_at"),
     "null where nothing was done": (
         "COALESCE(orders_windows.orders_30d, 0)",
@@ -256,167 +290,15 @@ def test_the_reference_catches_a_skew(
 def test_the_compiled_text_keeps_to_its_closed_set() -> None:
     text = compile_features(ALL, present=ALL.tables)
     functions = set(re.findall(r"\b([A-Za-z_]+)\(", text))
-    assert functions <= {"COALESCE", "COUNT", "SUM", "MIN", "MAX", "ROUND", "CAST"}
+    assert functions <= {"COALESCE", "COUNT", "SUM", "MIN", "MAX", "ROUND", "FLOOR", "CAST"}
     assert re.findall(r"\d\.\d+(?!\d*e)", text) == []
-    assert not re.search(r"\b(INTERVAL|TIMESTAMP|DATE|OVER|QUALIFY|ASOF)\b", text)
+    assert not re.search(r"\b(INTERVAL|TIMESTAMP|DATE|OVER|QUALIFY|ASOF)\b|//|\"", text)
 
 
-def test_build_features_keeps_rows_order_and_index_of_the_spine(make_table: MakeTable) -> None:
-    at = [AS_OF - 3 * DAY, AS_OF - 2 * DAY]
-    activity = make_table("activity", *({"customer_id": "a", "at": t, "kind": "login"} for t in at))
-    spine = pd.concat(
-        [make_spine(["b", "a"], as_of=AS_OF), make_spine(["a", "a"], as_of=AS_OF - 2 * DAY)]
-    ).set_axis([7, 3, 5, 9])
-    built = build_features({"activity": activity}, spine, features=CHURN_FEATURES)
-    assert list(built.columns) == ["customer_id", "as_of", *CHURN_FEATURES.names]
-    pd.testing.assert_frame_equal(built[["customer_id", "as_of"]], spine)
-    assert built["logins_7d"].to_list() == [0.0, 2.0, 1.0, 1.0]
-    assert set(built[list(CHURN_FEATURES.names)].dtypes) == {np.dtype("float64")}
-
-
-def test_build_features_of_an_empty_spine_is_empty(make_table: MakeTable) -> None:
-    built = build_features(
-        {"activity": empty_table("activity")}, make_spine([], as_of=AS_OF), features=CHURN_FEATURES
-    )
-    assert built.shape == (0, 2 + len(CHURN_FEATURES.names))
-
-
-def test_features_of_absent_tables_are_null_and_of_empty_ones_zero() -> None:
-    spine = make_spine(["a"], as_of=AS_OF)
-    absent = build_features({}, spine, features=ALL)
-    assert absent[list(ALL.names)].isna().all(axis=None)
-    empty = build_features({"tickets": empty_table("tickets")}, spine, features=ALL).iloc[0]
-    assert (empty["tickets_30d"], empty["tickets_open"]) == (0.0, 0.0)
-    assert pd.isna(empty["oldest_open_ticket_days"])
-    assert pd.isna(empty["orders_30d"])
-
-
-def test_outcomes_without_messages_are_null(make_table: MakeTable) -> None:
-    outcomes = make_table("outcomes", {"message_id": "m", "at": AS_OF - DAY})
-    built = build_features({"outcomes": outcomes}, make_spine(["a"], as_of=AS_OF), features=ALL)
-    assert pd.isna(built.loc[0, "opened_30d"])
-
-
-def test_a_message_opened_twice_counts_once(make_table: MakeTable) -> None:
-    tables = {
-        "messages": make_table(
-            "messages", {"message_id": "m", "customer_id": "a", "sent_at": AS_OF - 9 * DAY}
-        ),
-        "outcomes": make_table(
-            "outcomes",
-            {"message_id": "m", "at": AS_OF - 9 * DAY, "machine": True},
-            {"message_id": "m", "at": AS_OF - 8 * DAY},
-            {"message_id": "m", "at": AS_OF - 2 * DAY},
-        ),
-    }
-    built = build_features(tables, make_spine(["a"], as_of=AS_OF), features=ENGAGEMENT_FEATURES)
-    row = built.iloc[0]
-    assert (row["email_opened_30d"], row["opened_30d"], row["opened_7d"]) == (1.0, 1.0, 0.0)
-    assert row["days_since_last_opened"] == 8.0
-
-
-def test_sums_do_not_depend_on_the_order_of_rows(make_table: MakeTable) -> None:
-    rng = np.random.default_rng(5)
-    rows = [
-        {"customer_id": "a", "at": AS_OF - DAY, "kind": "session", "value": value}
-        for value in rng.lognormal(0.0, 3.0, 500)
-    ]
-    spine = make_spine(["a"], as_of=AS_OF)
-    means = {
-        build_features(
-            {"activity": make_table("activity", *(rows[n] for n in rng.permutation(500)))},
-            spine,
-            features=CHURN_FEATURES,
-        ).loc[0, "session_minutes_30d"]
-        for _ in range(3)
-    }
-    assert len(means) == 1
-
-
-@pytest.mark.parametrize("value", [np.inf, 1e300])
-def test_build_features_refuses_numbers_it_cannot_add(make_table: MakeTable, value: float) -> None:
-    row = {"customer_id": "a", "at": AS_OF - DAY, "kind": "session", "value": value}
-    with pytest.raises(BadInputError, match="features churn: a number is not finite or beyond"):
-        build_features(
-            {"activity": make_table("activity", row)},
-            make_spine(["a"], as_of=AS_OF),
-            features=CHURN_FEATURES,
-        )
-
-
-def test_a_moment_before_1970_has_its_own_midnight(make_table: MakeTable) -> None:
-    at = datetime(1969, 7, 20, 20, 17, tzinfo=UTC)
-    edge = datetime(1969, 7, 13, tzinfo=UTC)
-    rows = [{"customer_id": "a", "at": moment} for moment in (edge, edge - TICK)]
-    built = build_features(
-        {"activity": make_table("activity", *rows)},
-        make_spine(["a"], as_of=at),
-        features=CHURN_FEATURES,
-    )
-    assert built.loc[0, "activity_7d"] == 1.0
-
-
-def test_a_ratio_over_zero_is_null_and_a_scale_is_exact(make_table: MakeTable) -> None:
-    count = Feature(
-        name="visits",
-        table="activity",
-        aggregate=Aggregate.COUNT,
-        unit="visits",
-        description="Visits.",
-    )
-    never = Feature(
-        name="never",
-        table="activity",
-        aggregate=Aggregate.COUNT,
-        where=(one_of("kind", "never"),),
-        unit="visits",
-        description="None.",
-    )
-    parts = {"unit": "x", "null_means": "x", "description": "x", "scale": 1 / 3}
-    ratio = Derived(
-        name="ratio", combination=Combination.RATIO, left="visits", right="never", **parts
-    )
-    difference = Derived(
-        name="less", combination=Combination.DIFFERENCE, left="visits", right="never", **parts
-    )
-    built = build_features(
-        {"activity": make_table("activity", {"customer_id": "a", "at": AS_OF - DAY})},
-        make_spine(["a"], as_of=AS_OF),
-        features=FeatureSet("tiny", (count, never, ratio, difference)),
-    )
-    assert pd.isna(built.loc[0, "ratio"])
-    assert built.loc[0, "less"] == 1 / 3
-
-
-def test_make_spine_keeps_order_and_repeats() -> None:
-    spine = make_spine(["b", "a", "b"], as_of=AS_OF)
-    assert spine["customer_id"].to_list() == ["b", "a", "b"]
-    assert dict(spine.dtypes.astype("str")) == {
-        "customer_id": "str",
-        "as_of": "datetime64[us, UTC]",
-    }
-    assert set(spine["as_of"]) == {pd.Timestamp(AS_OF)}
-
-
-def test_make_spine_refuses_a_naive_moment() -> None:
-    with pytest.raises(BadInputError, match="no time zone"):
-        make_spine(["a"], as_of=AS_OF.replace(tzinfo=None))
-
-
-@pytest.mark.parametrize(
-    ("spine", "message"),
-    [
-        (pd.DataFrame({"customer_id": ["a"]}), "no column as_of"),
-        (
-            pd.DataFrame({"customer_id": ["a"], "as_of": [datetime(2026, 1, 1)]}),
-            r"holds datetime64\[us\]",
-        ),
-        (
-            pd.DataFrame({"customer_id": ["a", None], "as_of": [AS_OF, AS_OF]}),
-            "customer_id is null in row 1",
-        ),
-    ],
-)
-def test_build_features_refuses_what_is_no_spine(spine: pd.DataFrame, message: str) -> None:
-    with pytest.raises(BadInputError, match=message):
-        build_features({}, spine, features=CHURN_FEATURES)
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("name", sorted(set(CONTRACTS) - {"vendors", "messages"}))
+def test_the_text_of_a_table_keeps_to_its_closed_set(name: str, late: bool) -> None:
+    text = select_rows(name, late=late)
+    functions = set(re.findall(r"\b([A-Z_]+)\(", text))
+    assert functions <= {"COALESCE", "GREATEST", "CAST", "MIN", "LEAD", "ROW_NUMBER"}
+    assert not re.search(r"\b(INTERVAL|TIMESTAMP|DATE|QUALIFY|ASOF|VARCHAR)\b|//|\"", text)

@@ -103,13 +103,25 @@ MUTANTS = {
     "outcome before its message": (
         find_feature_leaks,
         facts,
-        "_FIRST_HUMAN_OUTCOMES",
-        'CASE WHEN o."at" < m.sent_at THEN m.sent_at ELSE o."at" END',
-        'o."at"',
+        "select_rows",
+        "GREATEST(o.at, m.sent_at)",
+        "o.at",
     ),
-    "inclusive hour of the week": (find_hour_leaks, hours, "_COUNT", "p.t < s.c", "p.t <= s.c"),
-    "inclusive rows for triggers": (find_trigger_leaks, facts, "_known_rows", " < ", " <= "),
-    "later delivery for triggers": (find_trigger_leaks, facts, "_known_value", " < ", " > -"),
+    "inclusive hour of the week": (
+        find_hour_leaks,
+        hours,
+        "compile_hours",
+        "p.t < s.c",
+        "p.t <= s.c",
+    ),
+    "inclusive rows for triggers": (find_trigger_leaks, facts, "select_known", "r.t < ", "r.t <= "),
+    "later delivery for triggers": (
+        find_trigger_leaks,
+        facts,
+        "select_known",
+        "CASE WHEN r.delivered_at < ",
+        "CASE WHEN r.delivered_at > -",
+    ),
 }
 
 
@@ -125,15 +137,15 @@ def test_a_builder_that_leaks_is_caught(
     right: str,
     wrong: str,
 ) -> None:
-    original = getattr(module, name)
+    original, n_changed = getattr(module, name), 0
 
     def mutate(*args: object, **kwargs: object) -> str:
+        nonlocal n_changed
         text = original(*args, **kwargs)
-        assert right in text
+        n_changed += right in text
         return text.replace(right, wrong)
 
-    mutant = original.replace(right, wrong) if isinstance(original, str) else mutate
-    assert mutant != original
-    monkeypatch.setattr(module, name, mutant)
+    monkeypatch.setattr(module, name, mutate)
     full = draw_history(1, around=AS_OF)
     assert find_leaks(known_before(full, pd.Timestamp(AS_OF)), full)
+    assert n_changed

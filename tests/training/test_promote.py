@@ -78,7 +78,7 @@ def booster(version: ModelVersion) -> BoosterModel:
     return version.model
 
 
-@pytest.mark.parametrize("name", list(ModelName))
+@pytest.mark.parametrize("name", [ModelName.CHURN, ModelName.CHANNEL, ModelName.SEND_TIME])
 def test_first_good_model_becomes_champion(scene: Scene, name: ModelName) -> None:
     decision = scene.promote(name)
     assert isinstance(decision, Promote), decision

@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
+from features.point_in_time import count_hours_of_week, make_spine
 from features.tables import Tables
 from training.datasets.provenance import NotEnoughData
 from training.measures import Floats
@@ -93,9 +94,9 @@ def test_shop_is_cut_at_sixty_and_thirty_days_before_its_end(
         (opens >= dataset.test_from) & (opens < shop_end)
     ).sum()
     assert dataset.test.after.sum() == n_later
-    np.testing.assert_array_equal(
-        dataset.validation.before + dataset.validation.after, dataset.test.before
-    )
+    for weeks, days in ((dataset.validation, 60), (dataset.test, 30)):
+        spine = make_spine(weeks.customers, as_of=shop_end - timedelta(days=days))
+        np.testing.assert_array_equal(weeks.before, count_hours_of_week(shop_tables, spine))
 
 
 def test_evening_customers_of_the_shop_are_open_in_the_evening(
@@ -109,7 +110,8 @@ def test_evening_customers_of_the_shop_are_open_in_the_evening(
     openness = trained.model.relative_openness(dataset.test.before)
     evening = np.arange(N_WEEK_HOURS) % 24 == 20
     is_evening = np.array([int(customer[1:]) % 2 == 0 for customer in dataset.test.customers])
-    assert openness[is_evening][:, evening].mean() > 1.5 * openness[~is_evening][:, evening].mean()
+    # Forgetting leaves a third of the events here, and so more to the population.
+    assert openness[is_evening][:, evening].mean() > 1.1 * openness[~is_evening][:, evening].mean()
 
 
 def test_young_log_is_not_enough(shop_tables: Tables, shop_end: datetime) -> None:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from features.contracts import CONTRACTS
 from features.declarations import FeatureSet
+from features.frames import take_matrix
 from features.point_in_time import build_features
 from features.tables import Tables, known_before
 from training.measures import Floats
@@ -86,7 +87,7 @@ def fingerprint_tables(tables: Tables, *, names: Iterable[str], known_until: dat
 def build_matrix(tables: Tables, spine: pd.DataFrame, *, features: FeatureSet) -> Floats:
     """Features of the spine's rows as a matrix (n, features); NaN is null."""
     frame = build_features(tables, spine, features=features)
-    return frame[list(features.names)].to_numpy(dtype=np.float64)
+    return take_matrix(frame, features=features)
 
 
 def to_moments(moments: "pd.Series[pd.Timestamp]") -> Moments:

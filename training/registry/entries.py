@@ -13,6 +13,7 @@ class ModelName(StrEnum):
     CHURN = "opportune-churn"
     CHANNEL = "opportune-channel"
     SEND_TIME = "opportune-send-time"
+    LATENESS = "opportune-lateness"
 
 
 class Alias(StrEnum):

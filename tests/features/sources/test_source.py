@@ -250,7 +250,7 @@ def _a_file(path: Path) -> None:
         (_empty_csv, "customers.csv: cannot be read: No columns"),
         (_ragged_csv, "customers.csv: cannot be read: a row has more cells than the header"),
         (_latin_csv, "customers.csv: cannot be read: 'utf-8' codec"),
-        (_folder_as_file, "customers.parquet: cannot be read"),
+        (_folder_as_file, "customers.parquet: no parquet file is there"),
         (_a_file, "expected a folder of <table>.parquet or .csv files, or a .duckdb or .db file"),
     ],
 )

@@ -3,11 +3,24 @@
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from features.checks import Rule
+from features.checks import Rule, check_tables
 from features.errors import TablesRefusedError
-from features.sources import check_source, open_source, read_tables
+from features.sources import (
+    arrow,
+    check_source,
+    check_table_files,
+    csv_cells,
+    fetch_to_files,
+    find_table_files,
+    open_source,
+    open_table_files,
+    read_tables,
+    write_tables,
+)
 
 Frames = dict[str, pd.DataFrame]
 
@@ -88,3 +101,84 @@ def test_check_source_finds_nothing_in_the_clean_folder(
     checked = check_source(open_source(tmp_path), as_of=AS_OF)
     assert checked.violations == ()
     assert checked.notes == ()
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv"])
+def test_fetch_to_files_refuses_the_faults_in_the_same_words(
+    clean_tables: Frames, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    """A table that comes in batches is judged as the same table in memory."""
+    monkeypatch.setattr(arrow, "BATCH_ROWS", 7)
+    monkeypatch.setattr(csv_cells, "BATCH_ROWS", 7)
+    write(plant_ten_faults(clean_tables), tmp_path, suffix=suffix)
+    source = open_source(tmp_path)
+    assert find_table_files(source) is None
+    with pytest.raises(TablesRefusedError) as whole:
+        check_source(source, as_of=AS_OF).require_valid()
+    with pytest.raises(TablesRefusedError) as in_batches:
+        fetch_to_files(source, tmp_path / "out", as_of=AS_OF)
+    assert str(in_batches.value) == str(whole.value)
+    assert len(str(whole.value).splitlines()) == 11
+
+
+def test_check_table_files_finds_what_check_tables_finds(
+    clean_tables: Frames, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In part files, batches and rows of another order of magnitude of numbers."""
+    monkeypatch.setattr(arrow, "BATCH_ROWS", 7)
+    faulty = plant_ten_faults(clean_tables)
+    for name in ("surveys", "usage", "tickets"):  # no file of ours could hold those
+        del faulty[name]
+    frames = {name: pd.concat([frame] * 2, ignore_index=True) for name, frame in faulty.items()}
+    frames["activity"] = frames["activity"].assign(event_id="e1")
+    for name, frame in frames.items():
+        parts = tmp_path / f"{name}.parquet"
+        parts.mkdir()
+        for number, rows in enumerate((slice(0, 15), slice(15, 40))):
+            arrow_table = arrow.arrow_from_frame(frame.iloc[rows], table=name)
+            pq.write_table(arrow_table, parts / f"part-{number}.parquet")
+    files = find_table_files(open_source(tmp_path))
+    assert files is not None
+    checked = check_table_files(files, as_of=AS_OF)
+    whole = check_tables(frames, as_of=AS_OF)
+    assert checked.violations == whole.violations
+    assert checked.notes == whole.notes
+    assert {violation.rule for violation in checked.violations} >= {
+        Rule.DUPLICATE_KEY,
+        Rule.CHANGED_EVENT,
+        Rule.NULL_VALUE,
+        Rule.NEGATIVE_MONEY,
+        Rule.UNKNOWN_VALUE,
+        Rule.OUT_OF_ORDER,
+        Rule.UNKNOWN_REFERENCE,
+        Rule.FUTURE_ROW,
+    }
+    assert any("row 27" in example for v in checked.violations for example in v.examples)
+    assert sum(checked.sizes.values()) == sum(map(len, frames.values()))
+
+
+def test_open_table_files_reads_conforming_files_where_they_lie(
+    clean_tables: Frames, tmp_path: Path
+) -> None:
+    write_tables(clean_tables, tmp_path / "ours")
+    files = open_table_files(tmp_path / "ours", folder=tmp_path / "scratch", as_of=AS_OF)
+    assert files.files["orders"] == tmp_path / "ours" / "orders.parquet"
+    assert not (tmp_path / "scratch").exists()
+    (tmp_path / "theirs").mkdir()
+    write(clean_tables, tmp_path / "theirs", suffix="csv")
+    fetched = open_table_files(tmp_path / "theirs", folder=tmp_path / "scratch", as_of=AS_OF)
+    assert fetched.files["orders"] == tmp_path / "scratch" / "orders.parquet"
+    again = read_tables(tmp_path / "scratch")
+    for name, frame in clean_tables.items():
+        pd.testing.assert_frame_equal(again[name], frame)
+
+
+def test_open_table_files_fetches_types_that_engines_would_read_otherwise(
+    clean_tables: Frames, tmp_path: Path
+) -> None:
+    orders = clean_tables["orders"].astype({"ordered_at": "datetime64[ns, UTC]"})
+    write_tables(clean_tables | {"orders": orders}, tmp_path / "data")
+    files = open_table_files(tmp_path / "data", folder=tmp_path / "scratch", as_of=AS_OF)
+    assert files.files["orders"].parent == tmp_path / "scratch"
+    schema = pq.read_schema(files.files["orders"])
+    assert schema.field("ordered_at").type == pa.timestamp("us", "UTC")

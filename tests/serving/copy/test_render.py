@@ -93,7 +93,7 @@ def test_render_writes_the_facts() -> None:
         language="en",
     )
     email = write("delivery_delay.email.clear", DELAY, language="ru", first_name="Анна")
-    assert email.subject == "Заказ 48213-07 задерживается"
+    assert email.subject == "Заказ 48213-07: ждём 26 ноября"
     assert email.plain_text == (
         "Здравствуйте, Анна!\n\n"
         "Заказ 48213-07 задерживается: мы ждём его 26 ноября, на 3 дня позже обещанного.\n\n"

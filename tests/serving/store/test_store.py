@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from features.errors import ConflictError
+from features.errors import ConfigurationError, ConflictError
 from features.vocabulary import Arm, Channel, Outcome, Priority, Trigger
 from serving.copy.content import Content
 from serving.records import (
@@ -68,9 +69,22 @@ def request(number: int) -> DecisionRequest:
     )
 
 
+Place = Path | str
+"""Where a store is: a file or a database."""
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """Room for a new store; the tests of PostgreSQL skip where it is not installed."""
+    if request.param == "sqlite":
+        return tmp_path / "store.db"
+    new_database: Callable[[], str] = request.getfixturevalue("new_postgres_database")
+    return new_database()
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store(tmp_path / "store.db")
+def store(place: Place) -> Iterator[Store]:
+    opened = Store(place)
     yield opened
     opened.close()
 
@@ -81,13 +95,13 @@ def keep(store: Store, *records: Decision) -> None:
 
 
 def test_store_gives_back_the_record_as_it_was_also_after_reopening(
-    store: Store, tmp_path: Path
+    store: Store, place: Place
 ) -> None:
     kept = record(1)
     keep(store, kept)
     store.close()
 
-    reopened = Store(tmp_path / "store.db")
+    reopened = Store(place)
 
     assert reopened.read_decision("d1") == kept
     assert reopened.read_decision("d2") is None
@@ -187,6 +201,7 @@ def test_read_rewards_counts_human_clicks_within_the_window(
     assert [reward.success for reward in matured] == [expected]
 
 
+@hypothesis_settings(max_examples=25)  # each one opens a database
 @given(order=st.permutations(range(6)), repeats=st.lists(st.integers(0, 5), max_size=6))
 def test_outcomes_count_once_in_any_order(
     order: list[int], repeats: list[int], tmp_path_factory: pytest.TempPathFactory
@@ -208,14 +223,13 @@ def test_outcomes_count_once_in_any_order(
     assert [(r.message_id, r.success) for r in rewards] == [("d0.email", True), ("d1.email", True)]
 
 
-def test_transactions_of_several_writers_wait_for_each_other(tmp_path: Path) -> None:
+def test_transactions_of_several_writers_wait_for_each_other(place: Place) -> None:
     """Read, then write: with the lock taken late, two writers would both read the same count."""
-    path = tmp_path / "store.db"
-    Store(path).close()
+    Store(place).close()
     counts: list[int] = []
 
     def write(start: int, collect: Callable[[int], None]) -> None:
-        own = Store(path)
+        own = Store(place)
         for n in range(start, start + 20):
             with own.transaction() as session:
                 seen = len(session.find_contacts(["c0", "c1", "c2"], since_us=0))
@@ -233,15 +247,14 @@ def test_transactions_of_several_writers_wait_for_each_other(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("attempt", range(5))
-def test_store_can_be_opened_by_many_at_once(attempt: int, tmp_path: Path) -> None:
-    path = tmp_path / "store.db"
+def test_store_can_be_opened_by_many_at_once(attempt: int, place: Place) -> None:
     start = threading.Barrier(8)
     faults: list[BaseException] = []
 
     def open_it() -> None:
         start.wait()
         try:
-            Store(path).close()
+            Store(place).close()
         except BaseException as fault:  # noqa: BLE001  # whatever it is, the test shows it
             faults.append(fault)
 
@@ -252,3 +265,9 @@ def test_store_can_be_opened_by_many_at_once(attempt: int, tmp_path: Path) -> No
         thread.join()
 
     assert faults == []
+
+
+@pytest.mark.parametrize("url", ["mysql://somewhere/db", "no url", "postgresql://host/db"])
+def test_store_says_which_urls_it_takes(url: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"postgresql\+psycopg"):
+        Store(url)

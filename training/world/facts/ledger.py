@@ -96,7 +96,7 @@ class Facts:
     def __init__(self, customer_ids: list[str]) -> None:
         self._messages: dict[str, int] = {}
         self._decisions: list[str] = []
-        self._variants: dict[str, int] = {}
+        self._texts: dict[str, dict[str, int]] = {"variant": {}, "case_key": {}}
         self._customer_ids = pa.array(customer_ids, pa.large_string())
         self._waiting: dict[str, list[dict[str, AnyArray]]] = {name: [] for name in _SORTED_BY}
         self._settled: dict[str, pd.DataFrame] = {}
@@ -117,10 +117,11 @@ class Facts:
         self._decisions += decision_ids
         return rows
 
-    def number_variants(self, variants: pd.Series) -> Codes:
-        """Positions of variants, new or known; -1 for null."""
-        codes, names = pd.factorize(variants)
-        known = [self._variants.setdefault(name, len(self._variants)) for name in names]
+    def number_texts(self, column: str, texts: pd.Series) -> Codes:
+        """Positions of variants or case keys, new or known; -1 for null."""
+        book = self._texts[column]
+        codes, names = pd.factorize(texts)
+        known = [book.setdefault(name, len(book)) for name in names]
         return np.array([*known, -1], dtype=np.int64)[codes]
 
     def add(self, table: str, /, **columns: AnyArray) -> None:
@@ -182,7 +183,7 @@ class Facts:
     def _decode_text(self, table: str, column: Column, codes: Codes) -> pa.Array:
         if column.name == "customer_id":
             return _taken(self._customer_ids, codes)
-        if column.name in ("message_id", "decision_id", "variant"):
+        if column.name in ("message_id", "decision_id", *self._texts):
             names = self._names(column.name)
             texts = [names[code] if code >= 0 else None for code in codes.tolist()]
             return pa.array(texts, pa.large_string())
@@ -196,7 +197,7 @@ class Facts:
     def _names(self, column: str) -> list[str]:
         if column == "decision_id":
             return self._decisions
-        return list(self._messages if column == "message_id" else self._variants)
+        return list(self._messages if column == "message_id" else self._texts[column])
 
 
 def times_series(micros: Micros) -> pd.Series:

@@ -223,6 +223,7 @@ class HistoryPolicy:
             message_ids=[f"m{number:08d}" for number in numbers],
             decision_ids=[f"h{number:08d}" for number in numbers],
             variants=variants,
+            case_keys=pd.Series([None] * n, dtype="str"),
             arm=choice.arm,
             propensity=choice.propensity,
             cost_cents=costs[choice.channel],

@@ -12,7 +12,11 @@ from training.world.mail.outbox import Imprint, Mail, write_mail
 from training.world.mail.response import Approach, wordings_of
 
 CANDIDATE_COLUMNS = ("customer_id", "trigger", "channel", "send_at", "variant")
-MESSAGE_COLUMNS = tuple(column.name for column in CONTRACTS["messages"].columns)
+MESSAGE_COLUMNS = tuple(
+    column.name
+    for column in CONTRACTS["messages"].columns
+    if not column.optional or column.name == "variant"
+)
 
 
 def read_candidates(realm: Realm, frame: pd.DataFrame, *, now: int) -> Approach:
@@ -37,11 +41,19 @@ def read_messages(realm: Realm, frame: pd.DataFrame, *, now: int) -> Mail:
         message_ids=frame["message_id"].tolist(),
         decision_ids=frame["decision_id"].tolist(),
         variants=frame["variant"],
+        case_keys=_case_keys(frame),
         arm=_positions_in(frame, "arm", ARMS),
         propensity=frame["propensity"].to_numpy(np.float64),
         cost_cents=frame["cost_cents"].to_numpy(np.float64),
     )
     return write_mail(realm.facts, approach, imprint)
+
+
+def _case_keys(frame: pd.DataFrame) -> pd.Series:
+    """What each message is about; whoever sends it need not say."""
+    if "case_key" in frame:
+        return frame["case_key"]
+    return pd.Series([None] * len(frame), dtype="str")
 
 
 def _meet(realm: Realm, frame: pd.DataFrame, *, sent_at: Micros, now: int) -> Approach:

@@ -46,6 +46,7 @@ class Imprint:
     message_ids: list[str]
     decision_ids: list[str]
     variants: pd.Series
+    case_keys: pd.Series
     arm: Ints
     propensity: Floats
     cost_cents: Floats
@@ -61,7 +62,8 @@ def write_mail(facts: Facts, approach: Approach, imprint: Imprint) -> Mail:
         customer_id=approach.customer,
         trigger=approach.trigger,
         channel=approach.channel,
-        variant=facts.number_variants(imprint.variants),
+        variant=facts.number_texts("variant", imprint.variants),
+        case_key=facts.number_texts("case_key", imprint.case_keys),
         sent_at=approach.sent_at,
         arm=imprint.arm,
         propensity=imprint.propensity,

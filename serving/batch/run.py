@@ -1,0 +1,140 @@
+"""A day's decisions where no machine holds all customers: from tables to records in the store.
+
+Files are the only thing that passes from one step to the next, and the driver reads them in lots:
+
+    tables -> what is known of each customer, scores, cases   (SQL and functions, on the engine)
+    cases -> requests with what the store knows               (driver, in lots)
+    requests + customers -> decisions                         (the service's engine, on executors)
+    decisions -> store                                        (driver, in lots, each key once)
+"""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pandas as pd
+
+from features.engines import Engine
+from features.engines.batches import read_batches
+from features.engines.spark import SparkEngine
+from features.tables import Tables
+from features.triggers import write_triggers
+from serving.batch.bandit import learn_bandit_from_log
+from serving.batch.customers import CustomerFiles, select_cases, write_customers
+from serving.batch.decisions import (
+    DECISIONS,
+    CaseDecider,
+    book_decisions,
+    write_cases,
+    write_models,
+)
+from serving.home import claim_home, remembered_customers
+from serving.policy.cases import to_us
+from serving.records import DecisionRequest
+from serving.requests import at_risk_requests, requests_of
+from serving.runtime import EngineParts
+from serving.snapshot.state import Models
+
+_FOUND = ("customer_id", "trigger", "key", "evidence")
+_OLDEST = 50
+
+
+@dataclass(frozen=True)
+class BatchReport:
+    """What came of a batch.
+
+    Attributes:
+        n_decisions: Records in the file, those decided before among them.
+        n_before: Of them, decided before.
+        reasons: Decisions by reason.
+    """
+
+    n_decisions: int
+    n_before: int
+    reasons: Mapping[str, int]
+
+
+def decide_on_spark(
+    tables: Tables,
+    out: Path,
+    *,
+    as_of: datetime,
+    models: Models,
+    parts: EngineParts,
+    engine: SparkEngine,
+) -> BatchReport:
+    """Decide about everybody a trigger was found for; records go to a file, then to the store.
+
+    Args:
+        tables: Conformed tables, best as files.
+        out: Folder for the decisions; what leads to them lies beside it meanwhile.
+        as_of: Aware moment.
+        models: Champions.
+        parts: Policy, prices, texts and the store.
+        engine: Spark.
+    """
+    models.require_running_features()
+    work = out.with_name(f"{out.name}.work")
+    shutil.rmtree(work, ignore_errors=True)
+    try:
+        customers = write_customers(
+            tables, work, as_of=as_of, models=models, engine=engine, mapper=engine
+        )
+        write_triggers(tables, work / "found", as_of=as_of, engine=engine, mapper=engine)
+        requests = _list_requests(work / "found", customers, as_of=as_of)
+        n_before = write_cases(requests, parts.store, out=work / "cases.parquet")
+        bandit = learn_bandit_from_log(
+            tables,
+            parts.store,
+            as_of=as_of,
+            window_days=parts.policy.reward.window_days,
+            engine=engine,
+        )
+        n_decisions = engine.map_by_customer(
+            {"cases": work / "cases.parquet", **customers.by_name()},
+            CaseDecider(
+                version="0",
+                as_of_us=to_us(as_of),
+                models=write_models(models),
+                bandit=bandit.to_json(),
+                policy=parts.policy,
+                economics=parts.economics,
+                copy_settings=parts.copy_settings,
+            ),
+            text=select_cases(customers),
+            order=("position",),
+            schema=DECISIONS,
+            out=out,
+        )
+        return BatchReport(n_decisions, n_before, book_decisions(out, parts.store))
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def claim_home_by_sample(home: Path, tables: Tables, *, engine: Engine) -> None:
+    """Claim a home as `claim_home` does, from the few customers that tell a company."""
+    known = ", ".join(f"'{id_}'" for id_ in remembered_customers(home) if "'" not in id_)
+    text = "SELECT customer_id, signed_up_at FROM base_customers"
+    chosen = (
+        f"{text} WHERE customer_id IN ({known})"
+        if known
+        else (f"{text} ORDER BY signed_up_at, customer_id LIMIT {_OLDEST}")
+    )
+    with engine.open(tables, names=("customers",)) as relations:
+        found = relations.query(chosen)
+    signed_up = pd.to_datetime(found["signed_up_at"], unit="us", utc=True)
+    claim_home(home, {"customers": found.assign(signed_up_at=signed_up.dt.as_unit("us"))})
+
+
+def _list_requests(
+    found: Path, customers: CustomerFiles, *, as_of: datetime
+) -> Iterator[DecisionRequest]:
+    """Requests in the order of the in-process run: triggers, then whoever may be lost."""
+    for batch in read_batches(found, columns=_FOUND):
+        yield from requests_of(batch.to_pandas(), as_of=as_of)
+    if customers.scores is not None:
+        for batch in read_batches(customers.scores, columns=("customer_id", "p_churn")):
+            p_churn = batch["p_churn"].to_numpy(zero_copy_only=False)
+            yield from at_risk_requests(batch["customer_id"].to_pylist(), p_churn, as_of=as_of)

@@ -1,0 +1,1 @@
+"""What is known of customers while it happens: facts come in, states are kept, features read."""

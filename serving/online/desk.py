@@ -1,0 +1,147 @@
+"""Where facts arrive: they are stamped, taken in, and what follows from them is found."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from features.errors import BadInputError, ConflictError
+from features.vocabulary import tier_of
+from serving.online.facts import Fact
+from serving.online.ledger import Taken, require_generation, take_facts
+from serving.online.live import read_features
+from serving.online.records import (
+    Event,
+    EventReceipt,
+    EventReport,
+    EventState,
+    Rescored,
+)
+from serving.online.triggers import find_online
+from serving.policy.cases import from_us, to_us
+from serving.snapshot.state import Snapshot
+from serving.store.kept import Generation
+from serving.store.online import OnlineSession
+from serving.store.store import Store
+
+_NOBODY_YET = frozenset({"customer", "message", "tracking"})  # owners that lead to a customer
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """Facts that were taken in.
+
+    Attributes:
+        receipt: What became of them; without triggers.
+        generation: What histories and states stand on.
+        about: Customers to whom a new fact matters.
+    """
+
+    receipt: EventReceipt
+    generation: Generation
+    about: frozenset[str]
+
+
+@dataclass(frozen=True)
+class EventDesk:
+    """Takes facts in.
+
+    Attributes:
+        store: Where log and states are.
+        takes_callers_time: The moment comes with the report (rehearsals), not from the clock.
+    """
+
+    store: Store
+    takes_callers_time: bool = False
+
+    def take(self, report: EventReport, snapshot: Snapshot, *, now: datetime) -> EventReceipt:
+        """Take the events in, and find what follows, all as of one moment; see the two steps.
+
+        Raises:
+            BadInputError: The report brings a moment and must not, or the other way round.
+            ConflictError: Its moment is before that of facts which were told already.
+        """
+        arrival = self.append(report, snapshot, now=now)
+        return self.find_triggers(arrival) if report.find_triggers else arrival.receipt
+
+    def append(self, report: EventReport, snapshot: Snapshot, *, now: datetime) -> Arrival:
+        """Append the events to the log, apply them, and score their customers anew."""
+        self._require_own_time(report)
+        with self.store.transaction() as session:
+            moments_us = self._stamp(session.online, report, now=now)
+            told = [
+                (_fact_of(event, moment_us), moment_us)
+                for event, moment_us in zip(report.events, moments_us, strict=True)
+            ]
+            taken = take_facts(session.online, told)
+        receipt = EventReceipt(
+            states=[_state_of(fact, taken, n) for n, (fact, _) in enumerate(told)],
+            known_at=from_us(moments_us[-1]),
+            churn=_rescore(taken, snapshot, as_of_us=moments_us[-1] + 1),
+            triggers=[],
+        )
+        return Arrival(receipt, taken.generation, frozenset(taken.accounts))
+
+    def find_triggers(self, arrival: Arrival) -> EventReceipt:
+        """The receipt with everything that the customers should hear right after the last event."""
+        as_of = arrival.receipt.known_at + timedelta(microseconds=1)
+        with self.store.reading() as session:
+            found = find_online(session.online, arrival.generation, arrival.about, as_of=as_of)
+        return arrival.receipt.model_copy(update={"triggers": found})
+
+    def _stamp(self, online: OnlineSession, report: EventReport, *, now: datetime) -> Sequence[int]:
+        """When each event became known: microseconds apart, never before what was told already."""
+        last_us = max(online.last_known_us() or 0, require_generation(online).as_of_us - 1)
+        if report.known_at is None:
+            first_us = max(to_us(now), last_us + 1)
+        else:
+            first_us = to_us(report.known_at)
+            if first_us < last_us:
+                raise ConflictError(
+                    f"known_at {report.known_at.isoformat()}: facts were told up to "
+                    f"{from_us(last_us).isoformat()} already; expected no earlier moment"
+                )
+        return range(first_us, first_us + len(report.events))
+
+    def _require_own_time(self, report: EventReport) -> None:
+        if self.takes_callers_time and report.known_at is None:
+            raise BadInputError("known_at: required, since this service runs on the caller's clock")
+        if not self.takes_callers_time and report.known_at is not None:
+            raise BadInputError(
+                "known_at: not accepted, since this service runs on its own clock "
+                "(OPPORTUNE_CLOCK=caller is meant for rehearsals)"
+            )
+
+
+def _fact_of(event: Event, moment_us: int) -> Fact:
+    return Fact(event.table, event.cells.row, moment_us, event.event_id)
+
+
+def _state_of(fact: Fact, taken: Taken, position: int) -> EventState:
+    result = taken.facts[position]
+    if not result.is_new:
+        return EventState.DUPLICATE
+    leads_to_somebody = fact.owner.partition("/")[0] in _NOBODY_YET
+    is_known = any(customer_id in taken.accounts for customer_id in result.customer_ids)
+    return EventState.KEPT if leads_to_somebody and not is_known else EventState.APPLIED
+
+
+def _rescore(taken: Taken, snapshot: Snapshot, *, as_of_us: int) -> list[Rescored]:
+    """Churn scores of the customers to whom something new matters; none without a model."""
+    model = snapshot.models.churn
+    if model is None:
+        return []
+    scores = (
+        (
+            customer_id,
+            read_features(account, taken.generation, as_of_us=as_of_us, model=model).p_churn,
+        )
+        for customer_id, account in sorted(taken.accounts.items())
+    )
+    return [
+        Rescored(customer_id=customer_id, p_churn=None, tier=None)
+        if np.isnan(p_churn)
+        else Rescored(customer_id=customer_id, p_churn=p_churn, tier=tier_of(p_churn))
+        for customer_id, p_churn in scores
+    ]

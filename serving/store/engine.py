@@ -1,0 +1,78 @@
+"""Databases that the store runs on: SQLite by default, PostgreSQL where one is named."""
+
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from features.errors import ConfigurationError
+
+WRITES = "opportune_writes"
+"""Execution option: take the write lock when the transaction begins."""
+
+_BUSY_TIMEOUT_MS = 30_000
+_WRITE_LOCK = text("SELECT pg_advisory_xact_lock(7310921564)")  # any number, ours alone
+_POSTGRES = "postgresql+psycopg"
+
+
+def open_engine(where: Path | str) -> Engine:
+    """The database at a path (SQLite, made where there is none) or at a URL.
+
+    Raises:
+        ConfigurationError: The URL is not one of SQLite or PostgreSQL (`postgresql+psycopg://`).
+    """
+    if isinstance(where, Path):
+        where.parent.mkdir(parents=True, exist_ok=True)
+        return _open_sqlite(f"sqlite:///{where}")
+    try:
+        name = make_url(where).drivername
+    except ArgumentError:
+        name = "no URL at all"
+    if name == "sqlite":
+        return _open_sqlite(where)
+    if name == _POSTGRES:
+        return _open_postgres(where)
+    raise ConfigurationError(
+        f"store: expected a path, or a URL of sqlite:/// or {_POSTGRES}://, not {name}"
+    )
+
+
+def insert_into(dialect: str, table: Table) -> "sqlite.Insert | postgresql.Insert":
+    """An insert that can say what to do on a conflict, in the words of the database."""
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+
+
+def _open_sqlite(url: str) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000})
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: object, _: ConnectionPoolEntry) -> None:
+        # The driver must not open transactions of its own: "begin" below does.
+        connection.isolation_level = None  # type: ignore[attr-defined]  # sqlite3's own attribute
+        cursor = connection.cursor()  # type: ignore[attr-defined]
+        cursor.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=NORMAL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get(WRITES, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _open_postgres(url: str) -> Engine:
+    """Writers wait for each other, as in SQLite: what one reads holds until it has written."""
+    engine = create_engine(url, pool_pre_ping=True)
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        if connection.get_execution_options().get(WRITES, False):
+            connection.execute(_WRITE_LOCK)
+
+    return engine

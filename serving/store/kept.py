@@ -1,0 +1,108 @@
+"""What the store keeps of customers online: facts, generations, states, served features."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFact:
+    """A row of the log.
+
+    Attributes:
+        owner: Whose facts it belongs to.
+        table: Its table.
+        row: Its cells as JSON.
+        known_us: When it was told.
+        event_id: The identity its sender gave it; one per table.
+        identity: What is the same thing; None where there is no telling.
+        is_told_once: A second one of its identity is nothing new, whatever it says.
+        digest: What it says.
+    """
+
+    owner: str
+    table: str
+    row: str
+    known_us: int
+    event_id: str | None
+    identity: str | None
+    is_told_once: bool
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedFact:
+    """A row as it is read back, with its place in the log."""
+
+    table: str
+    row: str
+    known_us: int
+    event_id: str | None
+    seq: int
+
+
+@dataclass(frozen=True)
+class Generation:
+    """What was rebuilt from the tables.
+
+    Attributes:
+        number: Grows with every rebuild.
+        as_of_us: Facts of the tables known before this moment are in it.
+        tables: Tables that exist: those of the rebuild, and those that facts were posted of since.
+        layout: Digest of the declarations that its states were made with.
+        n_customers: Customers of the rebuild.
+    """
+
+    number: int
+    as_of_us: int
+    tables: frozenset[str]
+    layout: str
+    n_customers: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredState:
+    """A customer's state.
+
+    Attributes:
+        customer_id: Whose it is.
+        layout: Digest of the declarations that it was made with.
+        profile: Versions of the customer's own row, as JSON.
+        tail: Facts that are not folded into the state yet, as JSON.
+        state: The state itself.
+    """
+
+    customer_id: str
+    layout: str
+    profile: str
+    tail: str
+    state: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ServedFeatures:
+    """The features that the models of a decision read.
+
+    Attributes:
+        decision_id: Which decision.
+        customer_id: About whom.
+        as_of_us: Moment of the features.
+        online: Whether they came from a state, not from a snapshot.
+        features: Digest of the declarations.
+        numbers: The numbers, packed.
+    """
+
+    decision_id: str
+    customer_id: str
+    as_of_us: int
+    online: bool
+    features: str
+    numbers: bytes
+
+
+@dataclass(frozen=True)
+class LogCounts:
+    """How much there is."""
+
+    n_facts: int
+    n_states: int
+    n_served: int
+    last_known_us: int | None

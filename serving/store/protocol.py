@@ -1,0 +1,52 @@
+"""What the engine asks of a store, whoever keeps it: a database, or the memory of one batch."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from serving.records import Decision, DecisionRequest, OutcomeEvent, OutcomeState
+from serving.store.online import OnlineSession
+from serving.store.store import StoredContact, Withdrawal
+
+
+class DecisionSession(Protocol):
+    """One transaction: what it reads cannot change before what it writes is kept."""
+
+    @property
+    def online(self) -> OnlineSession | None:
+        """Facts and states of customers; None where none are kept."""
+        ...
+
+    def find_by_keys(self, requests: Sequence[DecisionRequest], /) -> dict[str, Decision]:
+        """Records that exist under the requests' idempotency keys, by key."""
+        ...
+
+    def find_contacts(self, customer_ids: Sequence[str], *, since_us: int) -> list[StoredContact]:
+        """Notices to these customers sent or planned since then, with whether a human opened."""
+        ...
+
+    def find_withdrawals(self, customer_ids: Sequence[str]) -> list[Withdrawal]:
+        """Unsubscribes and complaints of these customers."""
+        ...
+
+    def add_decisions(
+        self, records: Sequence[Decision], requests: Sequence[DecisionRequest], /
+    ) -> None:
+        """Keep new records and their messages."""
+        ...
+
+    def add_outcomes(self, events: Sequence[OutcomeEvent]) -> list[OutcomeState]:
+        """Book outcomes; states in the order of the events."""
+        ...
+
+
+class DecisionStore(Protocol):
+    """Where decisions are kept."""
+
+    def transaction(self) -> AbstractContextManager[DecisionSession]:
+        """A transaction of its own."""
+        ...
+
+    def close(self) -> None:
+        """Give back what it holds."""
+        ...

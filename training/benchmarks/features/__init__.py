@@ -1,0 +1,1 @@
+"""Features of ten million events, ours beside the same written by hand."""
