@@ -141,7 +141,10 @@ def test_every_listed_command_can_be_loaded() -> None:
     names = [command.name for command in listed.registered_commands if command.name]
     loaded = build_app(names)
 
-    assert len({command.callback for command in loaded.registered_commands}) == len(names)
+    commands = {command.callback for command in loaded.registered_commands}
+    groups = {group.name for group in loaded.registered_groups}
+    assert len(commands) + len(groups) == len(names)
+    assert groups == {"online"}
 
 
 def test_help_imports_no_model_library() -> None:
