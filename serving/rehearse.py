@@ -128,17 +128,18 @@ def messages_of(decisions: Sequence[Decision]) -> pd.DataFrame:
             "arm": decision.arm.value,
             "propensity": decision.propensity,
             "cost_cents": message.cost_cents,
+            "case_key": decision.idempotency_key,
         }
         for decision in decisions
         for message in decision.messages
     ]
     columns = (
         *("message_id", "decision_id", "customer_id", "trigger", "channel", "variant"),
-        *("sent_at", "arm", "propensity", "cost_cents"),
+        *("sent_at", "arm", "propensity", "cost_cents", "case_key"),
     )
     frame = pd.DataFrame(rows, columns=list(columns))
     return frame.astype(
-        dict.fromkeys((*columns[:6], "arm"), "str")
+        dict.fromkeys((*columns[:6], "arm", "case_key"), "str")
         | {"sent_at": "datetime64[us, UTC]", "propensity": "float64", "cost_cents": "float64"}
     )
 

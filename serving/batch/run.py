@@ -64,6 +64,7 @@ def decide_on_spark(
     models: Models,
     parts: EngineParts,
     engine: SparkEngine,
+    predictions: pd.DataFrame | None = None,
 ) -> BatchReport:
     """Decide about everybody a trigger was found for; records go to a file, then to the store.
 
@@ -74,6 +75,7 @@ def decide_on_spark(
         models: Champions.
         parts: Policy, prices, texts and the store.
         engine: Spark.
+        predictions: What a model expects of orders on their way; see `find_triggers`.
     """
     models.require_running_features()
     work = out.with_name(f"{out.name}.work")
@@ -82,7 +84,14 @@ def decide_on_spark(
         customers = write_customers(
             tables, work, as_of=as_of, models=models, engine=engine, mapper=engine
         )
-        write_triggers(tables, work / "found", as_of=as_of, engine=engine, mapper=engine)
+        write_triggers(
+            tables,
+            work / "found",
+            as_of=as_of,
+            predictions=predictions,
+            engine=engine,
+            mapper=engine,
+        )
         requests = _list_requests(work / "found", customers, as_of=as_of)
         n_before = write_cases(requests, parts.store, out=work / "cases.parquet")
         bandit = learn_bandit_from_log(

@@ -18,6 +18,7 @@ from features.sources import read_complete_journey
 from serving.benchmarks.batch import bench_batch
 from serving.benchmarks.company import found_company
 from serving.benchmarks.endpoint import bench_endpoint
+from serving.benchmarks.events import bench_events
 from serving.benchmarks.online_store import bench_online_store
 from serving.cli.models import SeedOption
 from serving.cli.output import Json, JsonOption, progress, say, show_json, show_table
@@ -39,6 +40,7 @@ class Benchmark(StrEnum):
     FEATURES = "features"
     TRIGGERS = "triggers"
     LATENESS = "lateness"
+    EVENTS = "events"
 
 
 @dataclass(frozen=True)
@@ -166,6 +168,12 @@ def _bench_triggers(asked: Asked) -> list[BenchRow]:
     return bench_triggers(n_customers=asked.customers or 1_000_000)
 
 
+def _bench_events(asked: Asked) -> list[BenchRow]:
+    with tempfile.TemporaryDirectory() as folder:
+        company = found_company(Path(folder), n_customers=asked.customers or 1_000, seed=asked.seed)
+        return bench_events(company, Path(folder))
+
+
 def _bench_lateness(asked: Asked) -> list[BenchRow]:
     return bench_lateness(asked.data, seed=asked.seed)
 
@@ -193,4 +201,5 @@ _BENCHMARKS: dict[Benchmark, Callable[[Asked], list[BenchRow]]] = {
     Benchmark.FEATURES: _bench_features,
     Benchmark.TRIGGERS: _bench_triggers,
     Benchmark.LATENESS: _bench_lateness,
+    Benchmark.EVENTS: _bench_events,
 }

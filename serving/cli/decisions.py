@@ -19,6 +19,7 @@ from serving.cli.output import (
     show_json,
     show_table,
 )
+from serving.cli.predictions import predict_late_orders
 from serving.home import claim_home
 from serving.publish import learn_bandit, load_champions
 from serving.records import Reason
@@ -60,8 +61,9 @@ def _decide_here(
         models=models,
         bandit=learn_bandit(tables, parts.store, as_of=moment, policy=parts.policy),
     )
+    late = predict_late_orders(settings, tables, as_of=moment)
     requests = [
-        *requests_of(find_triggers(tables, as_of=moment), as_of=moment),
+        *requests_of(find_triggers(tables, as_of=moment, predictions=late), as_of=moment),
         *churn_risk_requests(snapshot),
     ]
     with parts.store.reading() as session:
@@ -83,7 +85,13 @@ def _decide_on_spark(
         claim_home_by_sample(settings.home, tables, engine=spark)
         parts = wire_parts(settings, clock=lambda: moment)
         report = decide_on_spark(
-            tables, out, as_of=moment, models=models, parts=parts, engine=spark
+            tables,
+            out,
+            as_of=moment,
+            models=models,
+            parts=parts,
+            engine=spark,
+            predictions=predict_late_orders(settings, tables, as_of=moment),
         )
         parts.store.close()
     return report, moment

@@ -22,6 +22,7 @@ from serving.cli.engines import (
     work_folder,
 )
 from serving.cli.output import Json, JsonOption, progress, show, show_json, show_table
+from serving.cli.predictions import predict_late_orders
 from serving.publish import load_champions
 from serving.settings import read_settings
 from training.registry.tracking import Tracking
@@ -63,7 +64,12 @@ def triggers(
         moment = choose_moment(tables, as_of, engine=place.engine)
         found = out or work / "found.parquet"
         n_cases = write_triggers(
-            tables, found, as_of=moment, engine=place.engine, mapper=place.mapper
+            tables,
+            found,
+            as_of=moment,
+            predictions=predict_late_orders(read_settings(), tables, as_of=moment),
+            engine=place.engine,
+            mapper=place.mapper,
         )
         counts: Counter[str] = Counter()
         for batch in read_batches(found, columns=("trigger",)):

@@ -16,6 +16,7 @@ from serving.online.facts import Fact
 from serving.store.kept import StoredState
 
 _PROFILE: Final = "customers"
+_MAY_WAIT: Final = "outcomes"
 _LONGEST_TAIL: Final = 16
 
 
@@ -38,28 +39,48 @@ class Account:
     """Everything that is kept of one customer.
 
     Attributes:
-        state: What features are read from.
+        customer_id: Whose it is.
         versions: The customer's own row, every version.
         packed: An earlier state as the store keeps it; None where there is none.
-        tail: Facts that were applied to it since.
+        tail: Facts that were told since.
     """
 
-    state: CustomerState
+    customer_id: str
     versions: list[ProfileVersion] = field(default_factory=list)
     packed: bytes | None = None
     tail: list[StateFact] = field(default_factory=list)
+    _state: CustomerState | None = None
+
+    @classmethod
+    def of_state(cls, state: CustomerState, versions: list[ProfileVersion]) -> "Account":
+        """An account that the store does not have yet."""
+        return cls(state.customer_id, versions, _state=state)
 
     @property
-    def customer_id(self) -> str:
-        """Whose it is."""
-        return self.state.customer_id
+    def state(self) -> CustomerState:
+        """What features are read from; unpacked when it is first asked for."""
+        if self._state is None:
+            layout = running_layout()
+            self._state = (
+                CustomerState(layout, self.customer_id)
+                if self.packed is None
+                else CustomerState.from_bytes(self.packed, layout=layout)
+            )
+            for fact in self.tail:
+                _apply(self._state, fact)
+        return self._state
 
     def apply(self, fact: Fact, *, told_us: int) -> None:
-        """Take in a fact that is told now; what was told earlier must be there already."""
+        """Take in a fact that is told now; what was told earlier must be there already.
+
+        A fact that must wait (its moment is to come, or its message is) is tried at once, since only
+        so many may.
+        """
         if fact.table == _PROFILE:
             self.versions.append(ProfileVersion(max(fact.moment_us, told_us), fact.row))
-        arrived = StateFact(fact.table, fact.row, max(told_us, self.state.known_us))
-        self.state.apply(arrived)
+        arrived = StateFact(fact.table, fact.row, told_us)
+        if self._state is not None or fact.moment_us > told_us or fact.table == _MAY_WAIT:
+            _apply(self.state, arrived)
         self.tail.append(arrived)
 
     def profile_at(self, as_of_us: int) -> ProfileVersion | None:
@@ -70,8 +91,9 @@ class Account:
     def pack(self) -> StoredState:
         """The account as the store keeps it: packing a state costs more than a few facts beside."""
         if self.packed is None or len(self.tail) > _LONGEST_TAIL:
-            self.state.settle()
-            self.packed, self.tail = self.state.to_bytes(), []
+            state = self.state
+            state.settle()
+            self.packed, self.tail = state.to_bytes(), []
         return StoredState(
             customer_id=self.customer_id,
             layout=running_layout().digest,
@@ -83,12 +105,16 @@ class Account:
 
 def unpack_account(stored: StoredState) -> Account:
     """The account that was stored; its layout must be the running one."""
-    state = CustomerState.from_bytes(stored.state, layout=running_layout())
     tail = [StateFact(table, row, told_us) for table, row, told_us in json.loads(stored.tail)]
-    for fact in tail:
-        state.apply(fact)
     versions = [ProfileVersion(known_us, row) for known_us, row in json.loads(stored.profile)]
-    return Account(state, versions, stored.state, tail)
+    return Account(stored.customer_id, versions, stored.state, tail)
+
+
+def _apply(state: CustomerState, fact: StateFact) -> None:
+    told_us = fact.known_us
+    if told_us is not None and told_us < state.known_us:
+        fact = StateFact(fact.table, fact.row, state.known_us)
+    state.apply(fact)
 
 
 def versions_in(facts: Iterable[Fact]) -> list[ProfileVersion]:
@@ -109,4 +135,4 @@ def replay_account(customer_id: str, facts: Iterable[Fact]) -> Account | None:
         return None
     layout = running_layout()
     state_facts = [StateFact(f.table, f.row, f.known_us) for f in told]
-    return Account(replay_facts(customer_id, state_facts, layout=layout), versions)
+    return Account.of_state(replay_facts(customer_id, state_facts, layout=layout), versions)

@@ -184,7 +184,7 @@ def _make_accounts(lot: _Lot, *, as_of: datetime) -> list[Account]:
     for fact in facts:
         rows.setdefault(str(fact.row["customer_id"]), []).append(fact)
     return [
-        Account(state, versions_in(rows[state.customer_id]))
+        Account.of_state(state, versions_in(rows[state.customer_id]))
         for state in replay(tables, layout=running_layout(), before=as_of)
         if state.customer_id in rows
     ]

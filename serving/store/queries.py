@@ -49,12 +49,13 @@ SENDING_TIMES = select(messages.c.message_id, messages.c.sent_at_us).where(
 """When some messages were or will be sent."""
 
 MESSAGES_BETWEEN = (
-    select(messages)
+    select(messages, decisions.c.idempotency_key.label("case_key"))
+    .join(decisions, decisions.c.decision_id == messages.c.decision_id)
     .where(messages.c.sent_at_us >= bindparam("since_us"))
     .where(messages.c.sent_at_us < bindparam("until_us"))
     .order_by(messages.c.sent_at_us, messages.c.message_id)
 )
-"""Messages sent in a period, in order."""
+"""Messages sent in a period, in order, with what they were about."""
 
 
 def select_rewards() -> Select[str, str, str, str, bool]:

@@ -188,7 +188,7 @@ class Store:
         period = {"since_us": to_us(since), "until_us": to_us(until)}
         with self._engine.connect() as connection:
             rows = connection.execute(MESSAGES_BETWEEN, period).mappings().all()
-        columns = [column.name for column in messages.columns]
+        columns = [*(column.name for column in messages.columns), "case_key"]
         frame = pd.DataFrame([dict(row) for row in rows], columns=columns)
         frame["sent_at"] = pd.to_datetime(frame.pop("sent_at_us"), unit="us", utc=True).astype(
             "datetime64[us, UTC]"
