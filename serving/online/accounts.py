@@ -73,8 +73,8 @@ class Account:
     def apply(self, fact: Fact, *, told_us: int) -> None:
         """Take in a fact that is told now; what was told earlier must be there already.
 
-        A fact that must wait (its moment is to come, or its message is) is tried at once, since only
-        so many may.
+        A fact that must wait (its moment is to come, or its message is) is tried at once, since
+        only so many may.
         """
         if fact.table == _PROFILE:
             self.versions.append(ProfileVersion(max(fact.moment_us, told_us), fact.row))
