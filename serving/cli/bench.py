@@ -20,6 +20,7 @@ from serving.benchmarks.company import found_company
 from serving.benchmarks.endpoint import bench_endpoint
 from serving.benchmarks.events import bench_events
 from serving.benchmarks.online_store import bench_online_store
+from serving.benchmarks.spark import bench_spark
 from serving.cli.models import SeedOption
 from serving.cli.output import Json, JsonOption, progress, say, show_json, show_table
 from training.benchmarks.complete_journey import bench_churn
@@ -28,6 +29,8 @@ from training.benchmarks.olist import bench_lateness
 from training.benchmarks.rows import BenchRow
 from training.benchmarks.triggers import bench_triggers
 from training.world.simulated import SimulatedWorld
+
+_FOUNDERS = 5_000
 
 
 class Benchmark(StrEnum):
@@ -41,6 +44,7 @@ class Benchmark(StrEnum):
     TRIGGERS = "triggers"
     LATENESS = "lateness"
     EVENTS = "events"
+    SPARK = "spark"
 
 
 @dataclass(frozen=True)
@@ -174,6 +178,15 @@ def _bench_events(asked: Asked) -> list[BenchRow]:
         return bench_events(company, Path(folder))
 
 
+def _bench_spark(asked: Asked) -> list[BenchRow]:
+    """The models of a small company, and its customers many times over."""
+    with tempfile.TemporaryDirectory() as folder:
+        company = found_company(Path(folder) / "home", n_customers=_FOUNDERS, seed=asked.seed)
+        place = Path(folder) / "spark"
+        place.mkdir()
+        return bench_spark(company, place, n_customers=asked.customers or 100_000)
+
+
 def _bench_lateness(asked: Asked) -> list[BenchRow]:
     return bench_lateness(asked.data, seed=asked.seed)
 
@@ -202,4 +215,5 @@ _BENCHMARKS: dict[Benchmark, Callable[[Asked], list[BenchRow]]] = {
     Benchmark.TRIGGERS: _bench_triggers,
     Benchmark.LATENESS: _bench_lateness,
     Benchmark.EVENTS: _bench_events,
+    Benchmark.SPARK: _bench_spark,
 }
