@@ -6,6 +6,7 @@ from datetime import datetime
 import pandas as pd
 
 from features.contracts import CONTRACTS, DTYPES, KNOWN_AT, TableContract
+from features.errors import BadInputError
 
 Tables = Mapping[str, pd.DataFrame]
 """Frames by table name; conformed ones have every column of their contract."""
@@ -95,11 +96,18 @@ def empty_table(name: str) -> pd.DataFrame:
 
 
 def last_moment(tables: Tables) -> datetime:
-    """The first whole second at which everything in the tables is known."""
-    last = max(
+    """The first whole second at which everything in the tables is known.
+
+    Raises:
+        BadInputError: No table has a row.
+    """
+    known = [
         find_known(frame, CONTRACTS[name]).max()
         for name, frame in tables.items()
         if name in CONTRACTS and CONTRACTS[name].moment and len(frame)
-    )
+    ]
+    if not known:
+        raise BadInputError("the tables are empty; expected at least one customer")
+    last = max(known)
     moment: datetime = (last + pd.Timedelta(microseconds=1)).ceil("s").to_pydatetime()
     return moment

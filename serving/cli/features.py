@@ -8,7 +8,10 @@ import typer
 
 from features.engines.batches import read_batches
 from features.point_in_time import EveryCustomer, write_features
+from features.tables import Tables
 from features.triggers import write_triggers
+from features.triggers.cases import RULES
+from features.triggers.rules import TriggerRule
 from features.vocabulary import Trigger
 from serving.batch.customers import ALL_FEATURES
 from serving.batch.scores import make_scorer, score_rows
@@ -21,7 +24,7 @@ from serving.cli.engines import (
     place_of,
     work_folder,
 )
-from serving.cli.output import Json, JsonOption, progress, show, show_json, show_table
+from serving.cli.output import Json, JsonOption, progress, say, show, show_json, show_table
 from serving.cli.predictions import predict_late_orders
 from serving.publish import load_champions
 from serving.settings import read_settings
@@ -78,8 +81,18 @@ def triggers(
         by_trigger: dict[str, Json] = dict(sorted(counts.items()))
         show_json({"as_of": moment.isoformat(), "cases": n_cases, "by_trigger": by_trigger})
     else:
+        if silent := [_describe_silence(rule, tables) for rule in RULES if _lacks(rule, tables)]:
+            say(f"not looked for, for lack of tables: {', '.join(silent)}")
         rows = [(name, f"{n:,}") for name, n in sorted(counts.items())]
         show_table(("trigger", "cases"), rows, title=f"{n_cases:,} cases as of {moment}")
+
+
+def _lacks(rule: TriggerRule, tables: Tables) -> list[str]:
+    return [name for name in rule.needs if name not in tables]
+
+
+def _describe_silence(rule: TriggerRule, tables: Tables) -> str:
+    return f"{rule.trigger} ({' and '.join(_lacks(rule, tables))})"
 
 
 def score(

@@ -110,13 +110,16 @@ def export(out: OutFolderOption, home: HomeOption = None, as_json: JsonOption = 
     rows: dict[str, Json] = {name: len(frame) for name, frame in exported.tables.items()}
     left_out: dict[str, Json] = dict(exported.n_left_out)
     if as_json:
-        show_json({"out": str(out), "rows": rows, "left_out": left_out})
+        to_come: dict[str, Json] = dict(exported.n_to_come)
+        show_json({"out": str(out), "rows": rows, "left_out": left_out, "to_come": to_come})
         return
     show_table(
         ("table", "rows"), [(n, f"{k:,}") for n, k in rows.items()], title=f"tables in {out}"
     )
     for name, n in left_out.items():
-        say(f"[yellow]left out[/yellow] {n:,} rows of {name}: nobody posted whom they are about")
+        say(f"[yellow]left out[/yellow] of {name}: {n:,} about somebody whom nobody posted")
+    for name, n in exported.n_to_come.items():
+        say(f"[yellow]left out[/yellow] of {name}: {n:,} of moments that had not come yet")
 
 
 def parity(
@@ -142,7 +145,10 @@ def parity(
         with store.reading() as session:
             served = session.online.read_served(since_us=since_us, until_us=to_us(end) + 1)
             report = compare_served(served, tables)
+            n_later = session.online.count_served(since_us=to_us(end) + 1)
         store.close()
+    if n_later:
+        say(f"{n_later:,} decisions left out: served after {end}, where the tables end (--until)")
     if not report.n_decisions:
         raise NotReadyError(
             f"nothing to compare: no decision has features of the running declarations served "
@@ -170,9 +176,13 @@ def _show_report(report: ParityReport) -> None:
         for f in report.skewed
     ]
     show_table(("set", "feature", "compared", "differing", "largest difference"), rows)
-    for feature in report.skewed:
-        for example in feature.examples:
-            show(f"{feature.feature}: {_describe(example)}")
+    described = {
+        f"{feature.feature}: {_describe(example)}"
+        for feature in report.skewed
+        for example in feature.examples
+    }
+    for line in sorted(described):  # two sets may hold the same feature
+        show(line)
     show(
         f"SKEW: {len(report.skewed)} of {len(report.features)} features were served otherwise than "
         f"the tables say, in {report.n_decisions:,} decisions"

@@ -74,7 +74,7 @@ def _start(settings: Settings, snapshot: Snapshot) -> None:
     say(f"snapshot {snapshot.version}: {len(profile):,} customers as of {snapshot.as_of}")
     age_days = (datetime.now(UTC) - snapshot.as_of).days
     if age_days > _STALE_AFTER_DAYS:
-        say(f"[yellow]its features are {age_days} days old[/yellow]: --data serves fresher tables")
+        say(f"[yellow]its features are {age_days} days old[/yellow]: fresher tables serve better")
     if missing := sorted({"churn", "channel", "send_time"} - snapshot.models.by_file().keys()):
         say(f"[yellow]no champion yet[/yellow] for {', '.join(missing)}")
     if not snapshot.models.can_score:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from features.errors import ConfigurationError
@@ -69,6 +69,12 @@ def _open_sqlite(url: str) -> Engine:
 def _open_postgres(url: str) -> Engine:
     """Writers wait for each other, as in SQLite: what one reads holds until it has written."""
     engine = create_engine(url, pool_pre_ping=True)
+    try:
+        engine.connect().close()
+    except OperationalError as fault:
+        place = make_url(url).render_as_string(hide_password=True)
+        reason = str(fault.orig).strip().splitlines()[0]
+        raise ConfigurationError(f"store: {place} cannot be reached: {reason}") from fault
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:

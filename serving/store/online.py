@@ -320,6 +320,11 @@ class OnlineSession:
         for row in self._connection.execute(_SERVED, period):
             yield ServedFeatures(*row)
 
+    def count_served(self, *, since_us: int) -> int:
+        """How many decisions were served features of this moment or a later one."""
+        query = select(func.count()).select_from(served).where(served.c.as_of_us >= since_us)
+        return int(self._connection.execute(query).scalar_one())
+
     def count(self) -> LogCounts:
         """How many facts, states and served features there are."""
         n_facts, n_states, n_served = (

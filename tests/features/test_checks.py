@@ -17,7 +17,7 @@ from features.checks import (
 )
 from features.contracts import CONTRACTS, DTYPES, Kind
 from features.errors import BadInputError, TablesRefusedError
-from features.tables import empty_table
+from features.tables import empty_table, last_moment
 
 Frames = dict[str, pd.DataFrame]
 Place = tuple[str, str, Rule]
@@ -301,3 +301,8 @@ def test_find_violations_tells_all_rows_from_none(
     columns = [column.name for column in CONTRACTS["orders"].columns]
     clean_tables["orders"] = pd.DataFrame({name: pd.Series([make(1)])[:0] for name in columns})
     assert find_violations(clean_tables) == []
+
+
+def test_last_moment_of_empty_tables_is_bad_input() -> None:
+    with pytest.raises(BadInputError, match="at least one customer"):
+        last_moment({"customers": empty_table("customers")})

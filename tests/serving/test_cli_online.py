@@ -141,6 +141,7 @@ def test_export_writes_posted_facts_as_tables(
         event("orders", **order),
         event("orders", **order | {"amount_cents": 6}),
         event("activity", customer_id="stranger", at=at, kind="login"),
+        event("activity", customer_id="new", at=at + timedelta(days=400), kind="login"),
         at=at,
     )
 
@@ -150,6 +151,7 @@ def test_export_writes_posted_facts_as_tables(
     assert (code, checked) == (0, 0)
     assert json.loads(said)["rows"] == {"customers": 1, "orders": 2}
     assert json.loads(said)["left_out"] == {"activity": 1}
+    assert json.loads(said)["to_come"] == {"activity": 1}
     orders = read_tables(out)["orders"].sort_values("known_at")
     assert orders["amount_cents"].tolist() == [5, 6]
     told = [at + timedelta(microseconds=n) for n in (1, 2)]

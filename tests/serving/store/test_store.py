@@ -271,3 +271,11 @@ def test_store_can_be_opened_by_many_at_once(attempt: int, place: Place) -> None
 def test_store_says_which_urls_it_takes(url: str) -> None:
     with pytest.raises(ConfigurationError, match=r"postgresql\+psycopg"):
         Store(url)
+
+
+def test_store_that_cannot_be_reached_is_a_sentence_without_the_password() -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"\*\*\*@127\.0\.0\.1.* cannot be reached"
+    ) as told:
+        Store("postgresql+psycopg://bob:s3cret@127.0.0.1:1/shop")
+    assert "s3cret" not in str(told.value)

@@ -168,6 +168,7 @@ def test_delivered_messages_are_in_the_tables_as_given(
     given = make_messages(
         world.conditions().head(40), now=pd.Timestamp(world.now), hours=30, tag="z"
     )
+    given["case_key"] = ["what it was about" if n % 2 else None for n in range(len(given))]
     world.deliver(given)
     world.advance(world.start + timedelta(hours=20))
     shown = world.tables(world.now)["messages"]
