@@ -1,5 +1,7 @@
 """Databases that the store runs on: SQLite by default, PostgreSQL where one is named."""
 
+import sqlite3
+import time
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url, text
@@ -13,6 +15,8 @@ WRITES = "opportune_writes"
 """Execution option: take the write lock when the transaction begins."""
 
 _BUSY_TIMEOUT_MS = 30_000
+_WAL_TRIES = 200
+_WAL_PAUSE_SECONDS = 0.02
 _WRITE_LOCK = text("SELECT pg_advisory_xact_lock(7310921564)")  # any number, ours alone
 _POSTGRES = "postgresql+psycopg"
 
@@ -53,7 +57,7 @@ def _open_sqlite(url: str) -> Engine:
         connection.isolation_level = None  # type: ignore[attr-defined]  # sqlite3's own attribute
         cursor = connection.cursor()  # type: ignore[attr-defined]
         cursor.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
-        cursor.execute("PRAGMA journal_mode=WAL")
+        _switch_to_wal(cursor)
         cursor.execute("PRAGMA synchronous=NORMAL")
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.close()
@@ -64,6 +68,19 @@ def _open_sqlite(url: str) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _switch_to_wal(cursor: sqlite3.Cursor) -> None:
+    """Switch the journal; of several that switch a new file at once, SQLite lets none wait."""
+    for left in reversed(range(_WAL_TRIES)):
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if not left:
+                raise
+            time.sleep(_WAL_PAUSE_SECONDS)
+        else:
+            return
 
 
 def _open_postgres(url: str) -> Engine:
