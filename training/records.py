@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import asdict
 
+from matplotlib.figure import Figure
+
 from training import channel as channels
 from training import churn, lateness, send_time
 from training.boosting import FittedBooster
@@ -12,6 +14,7 @@ from training.datasets.channel import OUTCOME_DAYS
 from training.datasets.provenance import NotEnoughData, Provenance
 from training.evaluation import Comparison, Estimate, lift_at
 from training.lateness import TrainedLateness
+from training.measures import Bools, Floats
 from training.registry.entries import ModelName
 from training.registry.tracking import TrainingRecord
 from training.reports.plots import (
@@ -54,13 +57,7 @@ def record_churn(trained: TrainedChurn, *, provenance: Provenance, seed: int) ->
             "lift_at_10_percent": lift_at(p, labels=labels, share=_LIFT_SHARE),
             **flatten_comparison(trained.comparison),
         },
-        plots={
-            "calibration": draw_calibration(by_model, labels=labels),
-            "precision_recall": draw_precision_recall(by_model, labels=labels),
-            "importance": draw_importance(
-                trained.fitted.importance, names=trained.fitted.model.signature.names
-            ),
-        },
+        plots=_draw_trees(trained.fitted, by_model, labels=labels),
     )
 
 
@@ -169,13 +166,7 @@ def record_lateness(
             **flatten_comparison(trained.comparison),
             **flatten_comparison(trained.over_rule, prefix="over_rule."),
         },
-        plots={
-            "calibration": draw_calibration(by_model, labels=labels),
-            "precision_recall": draw_precision_recall(by_model, labels=labels),
-            "importance": draw_importance(
-                trained.fitted.importance, names=trained.fitted.model.signature.names
-            ),
-        },
+        plots=_draw_trees(trained.fitted, by_model, labels=labels),
     )
 
 
@@ -199,6 +190,16 @@ def _describe_training(provenance: Provenance, *, seed: int) -> Mapping[str, str
         "feature_digest": provenance.signature.digest,
         "n_features": len(provenance.signature.names),
         "known_until": provenance.known_until.isoformat(),
+    }
+
+
+def _draw_trees(
+    fitted: FittedBooster, by_model: Mapping[str, Floats], *, labels: Bools
+) -> dict[str, Figure]:
+    return {
+        "calibration": draw_calibration(by_model, labels=labels),
+        "precision_recall": draw_precision_recall(by_model, labels=labels),
+        "importance": draw_importance(fitted.importance, names=fitted.model.signature.names),
     }
 
 
