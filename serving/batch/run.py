@@ -36,6 +36,7 @@ from serving.records import DecisionRequest
 from serving.requests import at_risk_requests, requests_of
 from serving.runtime import EngineParts
 from serving.snapshot.state import Models
+from training.bandit.state import BanditState
 
 _FOUND = ("customer_id", "trigger", "key", "evidence")
 _OLDEST = 50
@@ -81,45 +82,89 @@ def decide_on_spark(
     work = out.with_name(f"{out.name}.work")
     shutil.rmtree(work, ignore_errors=True)
     try:
-        customers = write_customers(
-            tables, work, as_of=as_of, models=models, engine=engine, mapper=engine
-        )
-        write_triggers(
+        prepared = prepare_batch(
             tables,
-            work / "found",
+            work,
             as_of=as_of,
+            models=models,
+            parts=parts,
+            engine=engine,
             predictions=predictions,
-            engine=engine,
-            mapper=engine,
         )
-        requests = _list_requests(work / "found", customers, as_of=as_of)
-        n_before = write_cases(requests, parts.store, out=work / "cases.parquet")
-        bandit = learn_bandit_from_log(
-            tables,
-            parts.store,
-            as_of=as_of,
-            window_days=parts.policy.reward.window_days,
-            engine=engine,
-        )
-        n_decisions = engine.map_by_customer(
-            {"cases": work / "cases.parquet", **customers.by_name()},
-            CaseDecider(
-                version="0",
-                as_of_us=to_us(as_of),
-                models=write_models(models),
-                bandit=bandit.to_json(),
-                policy=parts.policy,
-                economics=parts.economics,
-                copy_settings=parts.copy_settings,
-            ),
-            text=select_cases(customers),
-            order=("position",),
-            schema=DECISIONS,
-            out=out,
-        )
-        return BatchReport(n_decisions, n_before, book_decisions(out, parts.store))
+        return decide_prepared(prepared, out, models=models, parts=parts, engine=engine)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class PreparedBatch:
+    """Everything that decisions need, as files.
+
+    Attributes:
+        as_of: Moment of the batch.
+        customers: What is known of each customer.
+        cases: Requests with what the store knows.
+        n_before: Requests that were answered before.
+        bandit: What every matured message has taught.
+    """
+
+    as_of: datetime
+    customers: CustomerFiles
+    cases: Path
+    n_before: int
+    bandit: BanditState
+
+
+def prepare_batch(
+    tables: Tables,
+    work: Path,
+    *,
+    as_of: datetime,
+    models: Models,
+    parts: EngineParts,
+    engine: SparkEngine,
+    predictions: pd.DataFrame | None = None,
+) -> PreparedBatch:
+    """From tables to cases with their customers; see `decide_on_spark`."""
+    customers = write_customers(
+        tables, work, as_of=as_of, models=models, engine=engine, mapper=engine
+    )
+    write_triggers(
+        tables, work / "found", as_of=as_of, predictions=predictions, engine=engine, mapper=engine
+    )
+    requests = _list_requests(work / "found", customers, as_of=as_of)
+    n_before = write_cases(requests, parts.store, out=work / "cases.parquet")
+    bandit = learn_bandit_from_log(
+        tables,
+        parts.store,
+        as_of=as_of,
+        window_days=parts.policy.reward.window_days,
+        engine=engine,
+    )
+    return PreparedBatch(as_of, customers, work / "cases.parquet", n_before, bandit)
+
+
+def decide_prepared(
+    batch: PreparedBatch, out: Path, *, models: Models, parts: EngineParts, engine: SparkEngine
+) -> BatchReport:
+    """From cases to records in a file, then in the store; see `decide_on_spark`."""
+    n_decisions = engine.map_by_customer(
+        {"cases": batch.cases, **batch.customers.by_name()},
+        CaseDecider(
+            version="0",
+            as_of_us=to_us(batch.as_of),
+            models=write_models(models),
+            bandit=batch.bandit.to_json(),
+            policy=parts.policy,
+            economics=parts.economics,
+            copy_settings=parts.copy_settings,
+        ),
+        text=select_cases(batch.customers),
+        order=("position",),
+        schema=DECISIONS,
+        out=out,
+    )
+    return BatchReport(n_decisions, batch.n_before, book_decisions(out, parts.store))
 
 
 def claim_home_by_sample(home: Path, tables: Tables, *, engine: Engine) -> None:

@@ -11,9 +11,10 @@ from serving.settings import Settings
 from serving.snapshot.making import make_snapshot
 from serving.snapshot.state import Models, Snapshot
 from training.datasets.provenance import NotEnoughData
+from training.registry.entries import ModelName
 from training.registry.servable import BoosterModel, ChannelModel, SendTimeModel, Servable
 from training.registry.tracking import Tracking
-from training.train import TrainedModel, TrainingSummary, train_all
+from training.train import TrainedModel, Trainings, train_all
 from training.world.simulated import SimulatedWorld
 
 _HISTORY_DAYS = 150
@@ -46,9 +47,10 @@ def engine_for(snapshot: Snapshot, home: Path) -> Engine:
     return wire_parts(Settings(home=home), clock=lambda: snapshot.as_of).engine(snapshot)
 
 
-def _models_of(trained: TrainingSummary) -> Models:
+def _models_of(trained: Trainings) -> Models:
     churn, channel, send_time = (
-        _model_of(found) for found in (trained.churn, trained.channel, trained.send_time)
+        _model_of(trained[name])
+        for name in (ModelName.CHURN, ModelName.CHANNEL, ModelName.SEND_TIME)
     )
     return Models(
         churn if isinstance(churn, BoosterModel) else None,

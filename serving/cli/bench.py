@@ -126,7 +126,7 @@ def _bench_churn(asked: Asked) -> list[BenchRow]:
 
 
 def _bench_world(asked: Asked) -> list[BenchRow]:
-    """Seconds and memory of 180 days; the issue's limits stand beside them."""
+    """Seconds and memory of 180 days; limits stand beside them."""
     n_customers = asked.customers or 20_000
     began = time.perf_counter()
     world = SimulatedWorld(seed=asked.seed, n_customers=n_customers, days=180)

@@ -16,6 +16,7 @@ from serving.demo.simulated import SimulatedResult, SimulatedSize, run_simulated
 from serving.demo.words import describe_decision
 from serving.settings import read_settings
 from training.datasets.provenance import NotEnoughData
+from training.registry.entries import ModelName
 
 
 def demo(
@@ -58,7 +59,7 @@ def demo(
 
 
 def _show_results(real: RealResult, simulated: SimulatedResult) -> None:
-    churn = real.training.churn
+    churn = real.training[ModelName.CHURN]
     if not isinstance(churn, NotEnoughData):
         m = churn.metrics
         show(

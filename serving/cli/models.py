@@ -1,6 +1,6 @@
 """Commands about models: train, promote."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Annotated
 
@@ -17,17 +17,9 @@ from training.gate import Hold, Promote
 from training.promote import promote as promote_through_gate
 from training.registry.entries import ModelName
 from training.registry.tracking import Tracking
-from training.train import (
-    TrainedModel,
-    train_channel_model,
-    train_churn_model,
-    train_lateness_model,
-    train_send_time_model,
-)
+from training.train import TrainedModel, Trainings, train_model
 
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Of everything random.")]
-
-_Trainer = Callable[..., TrainedModel | NotEnoughData]
 
 
 class Trainable(StrEnum):
@@ -50,12 +42,6 @@ _BY_WORD = {
     Trainable.SEND_TIME: ModelName.SEND_TIME,
     Trainable.DELIVERY: ModelName.LATENESS,
 }
-_TRAINERS: Mapping[ModelName, _Trainer] = {
-    ModelName.CHURN: train_churn_model,
-    ModelName.CHANNEL: train_channel_model,
-    ModelName.SEND_TIME: train_send_time_model,
-    ModelName.LATENESS: train_lateness_model,
-}
 
 
 def train(
@@ -71,8 +57,8 @@ def train(
     trained: dict[ModelName, TrainedModel | NotEnoughData] = {}
     for name in what.names():
         with progress(f"training {name}"):
-            trained[name] = _TRAINERS[name](
-                tables, known_until=moment, tracking=tracking, seed=seed
+            trained[name] = train_model(
+                name, tables, known_until=moment, tracking=tracking, seed=seed
             )
     if as_json:
         show_json({name.value: _describe_training(found) for name, found in trained.items()})
@@ -116,7 +102,7 @@ def _open_registry(tables: Tables) -> Tracking:
     return Tracking.in_folder(settings.registry)
 
 
-def show_trainings(trained: Mapping[ModelName, TrainedModel | NotEnoughData]) -> None:
+def show_trainings(trained: Trainings) -> None:
     """Each model with its main figures on later days, or why there is none."""
     for name, found in trained.items():
         if isinstance(found, NotEnoughData):

@@ -50,7 +50,7 @@ def make_page(
 
 
 def _churn_section(real: RealResult) -> Section:
-    found = real.training.churn
+    found = real.training[ModelName.CHURN]
     if isinstance(found, NotEnoughData):
         return Section("Real households: who is about to leave", (found.reason,))
     m = found.metrics
@@ -111,13 +111,13 @@ def _models_section(simulated: SimulatedResult) -> Section:
     )
     rows = [
         (name.value, *_describe_model(found), _gate_word(simulated.gate, name))
-        for name, found in simulated.training.by_name().items()
+        for name, found in simulated.training.items()
     ]
     return Section(
         "Simulated world: the models",
         (words,),
         grids=(Grid(("model", "version", "on later days", "gate"), rows),),
-        pictures=_pictures(simulated.training.churn),
+        pictures=_pictures(simulated.training[ModelName.CHURN]),
     )
 
 

@@ -22,7 +22,7 @@ from training.datasets.provenance import NotEnoughData
 from training.gate import Hold, Promote
 from training.promote import promote
 from training.registry.tracking import Tracking
-from training.train import TrainingSummary, train_all
+from training.train import Trainings, train_all
 
 Stage = Callable[[str], AbstractContextManager[None]]
 
@@ -46,7 +46,7 @@ class RealResult:
     as_of: datetime
     sizes: dict[str, int]
     assumptions: tuple[str, ...]
-    training: TrainingSummary
+    training: Trainings
     gate: Sequence[Promote | Hold]
     decisions: Sequence[Decision]
     riskiest: Sequence[ChurnAnswer]
@@ -77,7 +77,7 @@ def run_real(settings: Settings, *, stage: Stage, seed: int) -> RealResult:
 
 
 def promote_all(
-    training: TrainingSummary,
+    training: Trainings,
     tables: Tables,
     *,
     known_until: datetime,
@@ -87,7 +87,7 @@ def promote_all(
     """Send every model that could be trained through the gate."""
     return [
         promote(name, tables, known_until=known_until, tracking=tracking, seed=seed)
-        for name, found in training.by_name().items()
+        for name, found in training.items()
         if not isinstance(found, NotEnoughData)
     ]
 

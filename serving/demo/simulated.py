@@ -13,7 +13,7 @@ from serving.runtime import wire_parts
 from serving.settings import Settings
 from training.gate import Hold, Promote
 from training.registry.tracking import Tracking
-from training.train import TrainingSummary, train_all
+from training.train import Trainings, train_all
 from training.world.simulated import SimulatedWorld
 
 
@@ -42,7 +42,7 @@ class SimulatedResult:
 
     size: SimulatedSize
     sizes: dict[str, int]
-    training: TrainingSummary
+    training: Trainings
     gate: Sequence[Promote | Hold]
     log: RehearsalLog
     n_rewards_before: int

@@ -13,7 +13,7 @@ import pytest
 from features.checks import require_valid
 from features.tables import Tables
 from training.registry.tracking import Tracking
-from training.train import TrainingSummary, train_all
+from training.train import Trainings, train_all
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 N_DAYS = 210
@@ -154,16 +154,14 @@ def trained_store(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="session")
-def shop_summary(trained_store: Path, shop_tables: Tables, shop_end: datetime) -> TrainingSummary:
+def shop_summary(trained_store: Path, shop_tables: Tables, shop_end: datetime) -> Trainings:
     """Every model of the shop, trained once."""
     tracking = Tracking.in_folder(trained_store)
     return train_all(shop_tables, known_until=shop_end, tracking=tracking, seed=1)
 
 
 @pytest.fixture
-def trained_tracking(
-    trained_store: Path, shop_summary: TrainingSummary, tmp_path: Path
-) -> Tracking:
+def trained_tracking(trained_store: Path, shop_summary: Trainings, tmp_path: Path) -> Tracking:
     """The shop's challengers in a store that the test may change."""
     shutil.copy(trained_store / "mlflow.db", tmp_path)
     return Tracking.in_folder(tmp_path)

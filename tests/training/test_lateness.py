@@ -23,7 +23,7 @@ from training.lateness import foretell_lateness, predict_lateness, train_latenes
 from training.promote import promote
 from training.registry.entries import ModelName
 from training.registry.tracking import Tracking
-from training.train import TrainedModel, train_lateness_model
+from training.train import TrainedModel, train_model
 
 START = datetime(2025, 1, 6, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -173,7 +173,7 @@ def test_a_promoted_model_foretells_and_the_trigger_tells(
     tracking = make_tracking()
     as_of = END - 10 * DAY
     assert foretell_lateness(tracking, parcels, as_of=as_of) is None
-    trained = train_lateness_model(parcels, known_until=as_of, tracking=tracking, seed=1)
+    trained = train_model(ModelName.LATENESS, parcels, known_until=as_of, tracking=tracking, seed=1)
     assert isinstance(trained, TrainedModel)
     assert trained.metrics["auc_gain_low"] > 0
     decision = promote(ModelName.LATENESS, parcels, known_until=as_of, tracking=tracking, seed=1)

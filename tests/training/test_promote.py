@@ -11,7 +11,7 @@ from training.promote import promote
 from training.registry.entries import Alias, ModelName, ModelVersion, NoChampion
 from training.registry.servable import BoosterModel, Calibration, FeatureSignature
 from training.registry.tracking import Tracking, TrainingRecord
-from training.train import TrainingSummary
+from training.train import Trainings
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Scene:
 
 @pytest.fixture(scope="module")
 def champion_database(
-    shop_summary: TrainingSummary,
+    shop_summary: Trainings,
     trained_store: Path,
     tmp_path_factory: pytest.TempPathFactory,
     shop_tables: Tables,

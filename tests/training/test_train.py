@@ -6,19 +6,19 @@ import pytest
 
 from features.tables import Tables
 from training.datasets.provenance import NotEnoughData
-from training.records import OPENS_ARE_OBSERVED
+from training.models.send_time import OPENS_ARE_OBSERVED
 from training.registry.entries import Alias, ModelName
 from training.registry.tracking import Tracking
-from training.train import TrainedModel, TrainingSummary, train_all, train_churn_model
+from training.train import TrainedModel, Trainings, train_all, train_model
 
 
 def test_training_leaves_every_model_as_challenger(
-    shop_summary: TrainingSummary, trained_tracking: Tracking, shop_end: datetime
+    shop_summary: Trainings, trained_tracking: Tracking, shop_end: datetime
 ) -> None:
-    assert list(shop_summary.by_name()) == list(ModelName)
-    assert isinstance(shop_summary.lateness, NotEnoughData)  # the shop has no parcels
+    assert list(shop_summary) == list(ModelName)
+    assert isinstance(shop_summary[ModelName.LATENESS], NotEnoughData)  # the shop has no parcels
     for name in set(ModelName) - {ModelName.LATENESS}:
-        trained = shop_summary.by_name()[name]
+        trained = shop_summary[name]
         assert isinstance(trained, TrainedModel)
         assert trained.version.version == "1"
         assert trained.version.trained_until < shop_end
@@ -26,29 +26,31 @@ def test_training_leaves_every_model_as_challenger(
         assert found == trained.version
 
 
-def test_training_measures_the_model_beside_its_baseline(shop_summary: TrainingSummary) -> None:
-    assert isinstance(shop_summary.churn, TrainedModel)
-    metrics = shop_summary.churn.metrics
+def test_training_measures_the_model_beside_its_baseline(shop_summary: Trainings) -> None:
+    assert isinstance(shop_summary[ModelName.CHURN], TrainedModel)
+    metrics = shop_summary[ModelName.CHURN].metrics
     assert metrics["auc"] - metrics["auc_baseline"] == pytest.approx(metrics["auc_gain"])
     assert metrics["auc_gain_low"] < metrics["auc_gain"] < metrics["auc_gain_high"]
     assert metrics["lift_at_10_percent"] > 1
-    assert isinstance(shop_summary.channel, TrainedModel)
-    assert shop_summary.channel.metrics["opened.log_loss_gain"] < 0
-    assert shop_summary.channel.notes == {}
-    assert isinstance(shop_summary.send_time, TrainedModel)
-    assert shop_summary.send_time.notes == {"warning": OPENS_ARE_OBSERVED}
+    assert isinstance(shop_summary[ModelName.CHANNEL], TrainedModel)
+    assert shop_summary[ModelName.CHANNEL].metrics["opened.log_loss_gain"] < 0
+    assert shop_summary[ModelName.CHANNEL].notes == {}
+    assert isinstance(shop_summary[ModelName.SEND_TIME], TrainedModel)
+    assert shop_summary[ModelName.SEND_TIME].notes == {"warning": OPENS_ARE_OBSERVED}
 
 
 def test_training_again_gives_the_same_model_as_a_new_version(
-    shop_summary: TrainingSummary,
+    shop_summary: Trainings,
     trained_tracking: Tracking,
     shop_tables: Tables,
     shop_end: datetime,
 ) -> None:
-    again = train_churn_model(shop_tables, known_until=shop_end, tracking=trained_tracking, seed=1)
+    again = train_model(
+        ModelName.CHURN, shop_tables, known_until=shop_end, tracking=trained_tracking, seed=1
+    )
     assert isinstance(again, TrainedModel)
-    assert isinstance(shop_summary.churn, TrainedModel)
-    first = shop_summary.churn.version
+    assert isinstance(shop_summary[ModelName.CHURN], TrainedModel)
+    first = shop_summary[ModelName.CHURN].version
     assert again.version == replace(
         first,
         version="2",
@@ -67,7 +69,7 @@ def test_training_on_customers_alone_says_what_is_missing(
         seed=1,
     )
     reasons = {}
-    for name, result in summary.by_name().items():
+    for name, result in summary.items():
         assert isinstance(result, NotEnoughData)
         reasons[name] = result.reason
     assert "history" in reasons[ModelName.CHURN]

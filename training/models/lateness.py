@@ -1,0 +1,93 @@
+"""The recipe of the model of late deliveries."""
+
+from datetime import datetime, timedelta
+
+from features.tables import Tables
+from training.datasets.lateness import build_lateness_dataset
+from training.datasets.provenance import NotEnoughData, Provenance
+from training.datasets.split import is_from, is_known_by, to_datetime
+from training.datasets.transit import sign_lateness
+from training.evaluation import Judged
+from training.gate import GateWindow
+from training.lateness import (
+    BASELINE,
+    TrainedLateness,
+    fit_one_number,
+    judge_lateness,
+    judge_promise,
+    train_lateness,
+)
+from training.models.recipe import LaterRows, Recipe, require, too_early
+from training.models.records import (
+    describe_training,
+    describe_trees,
+    draw_trees,
+    flatten_comparison,
+    measure_test,
+)
+from training.registry.entries import ModelName
+from training.registry.servable import BoosterModel, Servable
+from training.registry.tracking import TrainingRecord
+
+
+def learn(tables: Tables, /, *, known_until: datetime, seed: int) -> TrainingRecord | NotEnoughData:
+    """See `Learn`."""
+    dataset = build_lateness_dataset(tables, known_until=known_until)
+    if isinstance(dataset, NotEnoughData):
+        return dataset
+    trained = train_lateness(dataset, seed=seed)
+    if isinstance(trained, NotEnoughData):
+        return trained
+    return record(trained, provenance=dataset.provenance, seed=seed)
+
+
+def record(trained: TrainedLateness, *, provenance: Provenance, seed: int) -> TrainingRecord:
+    """What is logged about a model of late deliveries."""
+    labels = trained.test.labels
+    by_model = {"model": trained.p_test, BASELINE: trained.p_baseline}
+    return TrainingRecord(
+        name=ModelName.LATENESS,
+        model=trained.fitted.model,
+        trained_until=trained.split.test_from,
+        fingerprint=provenance.fingerprint,
+        tables=provenance.tables,
+        params={
+            **describe_training(provenance, seed=seed, split=trained.split),
+            "baseline": BASELINE,
+            **describe_trees(trained.fitted),
+        },
+        metrics={
+            **measure_test(trained.p_test, labels=labels, comparison=trained.comparison),
+            **flatten_comparison(trained.over_rule, prefix="over_rule."),
+        },
+        plots=draw_trees(trained.fitted, by_model, labels=labels),
+    )
+
+
+def find_later_rows(
+    tables: Tables, /, *, known_until: datetime, seen_until: datetime, fit_until: datetime
+) -> LaterRows | NotEnoughData:
+    """See `FindLaterRows`."""
+    dataset = build_lateness_dataset(tables, known_until=known_until)
+    if isinstance(dataset, NotEnoughData):
+        return dataset
+    later = dataset.take(is_from(seen_until, moments=dataset.moments))
+    no_span = timedelta(0)
+    earlier = dataset.take(is_known_by(fit_until, moments=dataset.known_at, label_span=no_span))
+    if not (len(later.labels) and len(earlier.labels)):
+        return too_early(seen_until, known_until=known_until)
+    baseline = fit_one_number(earlier, name=BASELINE)
+    window = GateWindow(
+        starts_at=to_datetime(later.moments.min()),
+        customers=later.orders,
+        baseline=judge_promise(baseline, later),
+        baseline_name=BASELINE,
+    )
+
+    def judge(model: Servable) -> Judged:
+        return judge_lateness(require(model, BoosterModel), later)
+
+    return LaterRows(window, judge)
+
+
+LATENESS = Recipe(ModelName.LATENESS, learn, find_later_rows, sign_lateness())

@@ -1,0 +1,80 @@
+"""What every model has in common: training, the gate and monitoring know none by name."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from features.errors import BadInputError
+from features.tables import Tables
+from training.datasets.provenance import NotEnoughData
+from training.evaluation import Judged
+from training.gate import GateWindow
+from training.registry.entries import ModelName
+from training.registry.servable import FeatureSignature, Servable
+from training.registry.tracking import TrainingRecord
+
+Judge = Callable[[Servable], Judged]
+"""How a model did on rows that it has not seen."""
+
+M = TypeVar("M", bound=Servable)
+
+
+@dataclass(frozen=True)
+class LaterRows:
+    """Rows that no contender has seen, and how a model is judged on them."""
+
+    window: GateWindow
+    judge: Judge
+
+
+class Learn(Protocol):
+    """Fits a model, judges it on later rows and writes down everything about it."""
+
+    def __call__(
+        self, tables: Tables, /, *, known_until: datetime, seed: int
+    ) -> TrainingRecord | NotEnoughData:
+        """What is logged; nothing known at `known_until` or later is read."""
+        ...
+
+
+class FindLaterRows(Protocol):
+    """Finds rows that are later than anything the contenders have seen."""
+
+    def __call__(
+        self, tables: Tables, /, *, known_until: datetime, seen_until: datetime, fit_until: datetime
+    ) -> LaterRows | NotEnoughData:
+        """The rows from `seen_until` on; the baseline is made of those known by `fit_until`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One model from tables to the gate.
+
+    Attributes:
+        name: Under which it is registered.
+        learn: How it is made.
+        find_later_rows: How it is judged again.
+        signature: Features that the running code gives it; None where it reads none.
+    """
+
+    name: ModelName
+    learn: Learn
+    find_later_rows: FindLaterRows
+    signature: FeatureSignature | None
+
+
+def too_early(seen_until: datetime, *, known_until: datetime) -> NotEnoughData:
+    """Why there are no later rows."""
+    return NotEnoughData(
+        f"nothing to judge on: the models have seen labels until {seen_until.isoformat()}, and "
+        f"too little is known from then until {known_until.isoformat()}"
+    )
+
+
+def require(model: Servable, kind: type[M]) -> M:
+    """The model as what it must be; BadInputError where the registry holds another kind."""
+    if not isinstance(model, kind):
+        raise BadInputError(f"expected a {kind.__name__} in the registry, found {model!r}")
+    return model
