@@ -283,6 +283,22 @@ _DECLARED = (
         moment="sent_at",
         key=("message_id",),
     ),
+    # What was decided, a decision not to write included: nothing else tells whom chance left alone.
+    TableContract(
+        "decisions",
+        (
+            _id("decision_id"),
+            _CUSTOMER,
+            _text("trigger", choices=tuple(Trigger)),
+            _time("decided_at"),
+            _text("arm", choices=tuple(Arm)),
+            _text("channel", optional=True, choices=_CHANNELS),
+            Column("propensity", Kind.NUMBER, low=0, high=1),
+            _text("allowed", optional=True),
+        ),
+        moment="decided_at",
+        key=("decision_id",),
+    ),
     TableContract(
         "outcomes",
         (

@@ -51,6 +51,7 @@ class TrainingRecord:
         metrics: What came out, by name.
         plots: Figures by file name without ending.
         notes: Tags of the run: what a reader must know, such as that no arm was randomised.
+        documents: Texts that are kept with the run, by file name.
     """
 
     name: ModelName
@@ -62,6 +63,7 @@ class TrainingRecord:
     metrics: Mapping[str, float]
     plots: Mapping[str, Figure] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
+    documents: Mapping[str, str] = field(default_factory=dict)
 
 
 class Tracking:
@@ -99,6 +101,8 @@ class Tracking:
             self._log_facts(record, run=run)
             for name, figure in record.plots.items():
                 self._client.log_figure(run.info.run_id, figure, f"plots/{name}.png")
+            for name, text in record.documents.items():
+                self._client.log_text(run.info.run_id, text, name)
             source = self._log_model(record, run_id=run.info.run_id)
             version = self._register(record, source=source, run_id=run.info.run_id)
         return ModelVersion(
@@ -132,6 +136,14 @@ class Tracking:
             trained_until=datetime.fromisoformat(entry.tags[_TRAINED_UNTIL]),
             model=replace(model, version=version),
         )
+
+    def read_document(self, run_id: str, name: str) -> str | None:
+        """A text that was logged with the run (`TrainingRecord.documents`); None without one."""
+        if name not in {artifact.path for artifact in self._client.list_artifacts(run_id)}:
+            return None
+        with TemporaryDirectory() as folder:
+            local = self._client.download_artifacts(run_id, name, folder)
+            return Path(local).read_text(encoding="utf-8")
 
     def load_champion(self, name: ModelName) -> Servable | NoChampion:
         """The model that is served."""

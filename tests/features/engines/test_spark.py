@@ -1,6 +1,6 @@
 """The same text on Spark: to the last bit what DuckDB says."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from features.churn import CHURN_FEATURES
+from features.contracts import CONTRACTS, Kind
 from features.declarations import FeatureSet, union_of
 from features.engagement import ENGAGEMENT_FEATURES
 from features.engines import DUCKDB
@@ -62,6 +63,16 @@ def make_spines(tables: Tables) -> pd.DataFrame:
     return pd.concat([make_spine(ids, as_of=moment) for moment in moments], ignore_index=True)
 
 
+def put_together(histories: Iterable[Frames]) -> Frames:
+    """Histories side by side: every id says which one it is of."""
+    frames: dict[str, list[pd.DataFrame]] = {}
+    for n, history in enumerate(histories):
+        for name, frame in history.items():
+            ids = [c.name for c in CONTRACTS[name].columns if c.kind is Kind.ID and c.name in frame]
+            frames.setdefault(name, []).append(frame.assign(**{i: f"{n}-" + frame[i] for i in ids}))
+    return {name: pd.concat(parts, ignore_index=True) for name, parts in frames.items()}
+
+
 def assert_same_numbers(
     ours: pd.DataFrame, theirs: pd.DataFrame, *, features: FeatureSet = ALL
 ) -> None:
@@ -76,13 +87,21 @@ def assert_same_numbers(
 
 
 @pytest.mark.slow
-def test_features_of_late_histories_are_those_of_duckdb(
-    history: Frames, history_files: TableFiles, spark: SparkEngine
+def test_features_of_a_thousand_late_histories_are_those_of_duckdb(
+    draw_history: Callable[..., Frames],
+    make_late: Callable[..., Frames],
+    spark: SparkEngine,
+    tmp_path: Path,
 ) -> None:
-    spine = make_spines(history)
+    histories = (make_late(draw_history(n, around=AS_OF), n, around=AS_OF) for n in range(63))
+    tables = put_together(histories)
+    write_tables(tables, tmp_path)
+    files = TableFiles({path.stem: path for path in tmp_path.glob("*.parquet")})
+    spine = make_spines(tables)
+    assert spine["customer_id"].nunique() > 1_000
 
-    on_spark = build_features(history_files, spine, features=ALL, engine=spark)
-    on_duckdb = build_features(history, spine, features=ALL)
+    on_spark = build_features(files, spine, features=ALL, engine=spark)
+    on_duckdb = build_features(tables, spine, features=ALL)
 
     assert_same_numbers(on_spark, on_duckdb)
 

@@ -27,8 +27,14 @@ STATUSES = ("active", "canceled")
 TOPICS = (*places.TICKET_TOPICS, *TRIGGERS)
 """Topics of tickets; a call about a trigger's problem has the trigger's name."""
 
+CHANNEL_SETS = tuple(
+    ",".join(c for at, c in enumerate(CHANNELS) if code >> at & 1) or None
+    for code in range(2 ** len(CHANNELS))
+)
+"""Channels that were allowed, by the bits of their positions; null for none."""
+
 _REGION_NAMES = tuple(region.name for region in places.REGIONS)
-_CODEBOOKS: Mapping[tuple[str, str], tuple[str, ...]] = MappingProxyType(
+_CODEBOOKS: Mapping[tuple[str, str], tuple[str | None, ...]] = MappingProxyType(
     {
         ("activity", "kind"): places.ACTIVITY_KINDS,
         ("activity", "item"): (*places.ITEMS, *places.FEATURES),
@@ -43,6 +49,10 @@ _CODEBOOKS: Mapping[tuple[str, str], tuple[str, ...]] = MappingProxyType(
         ("messages", "trigger"): TRIGGERS,
         ("messages", "channel"): CHANNELS,
         ("messages", "arm"): ARMS,
+        ("decisions", "trigger"): TRIGGERS,
+        ("decisions", "channel"): CHANNELS,
+        ("decisions", "arm"): ARMS,
+        ("decisions", "allowed"): CHANNEL_SETS,
         ("outcomes", "outcome"): OUTCOMES,
         ("inbound", "source"): places.INBOUND_SOURCES,
         ("inbound", "branch"): _REGION_NAMES,
@@ -72,6 +82,7 @@ _SORTED_BY: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "prices": ("at", "item"),
         "disruptions": ("starts_at", "disruption_id"),
         "messages": ("sent_at", "message_id"),
+        "decisions": ("decided_at", "decision_id"),
         "outcomes": ("at", "message_id", "outcome", "machine"),
         "inbound": ("at", "inbound_id"),
     }
@@ -96,6 +107,7 @@ class Facts:
     def __init__(self, customer_ids: list[str]) -> None:
         self._messages: dict[str, int] = {}
         self._decisions: list[str] = []
+        self._decided: list[str] = []
         self._texts: dict[str, dict[str, int]] = {"variant": {}, "case_key": {}}
         self._customer_ids = pa.array(customer_ids, pa.large_string())
         self._waiting: dict[str, list[dict[str, AnyArray]]] = {name: [] for name in _SORTED_BY}
@@ -116,6 +128,12 @@ class Facts:
         self._messages.update(zip(message_ids, rows.tolist(), strict=True))
         self._decisions += decision_ids
         return rows
+
+    def number_decisions(self, decision_ids: list[str]) -> Codes:
+        """Positions of new decisions in `decisions`."""
+        first = len(self._decided)
+        self._decided += decision_ids
+        return np.arange(first, len(self._decided))
 
     def number_texts(self, column: str, texts: pd.Series) -> Codes:
         """Positions of variants or case keys, new or known; -1 for null."""
@@ -184,7 +202,7 @@ class Facts:
         if column.name == "customer_id":
             return _taken(self._customer_ids, codes)
         if column.name in ("message_id", "decision_id", *self._texts):
-            names = self._names(column.name)
+            names = self._names(table, column.name)
             texts = [names[code] if code >= 0 else None for code in codes.tolist()]
             return pa.array(texts, pa.large_string())
         if column.name in _PREFIXES:
@@ -194,9 +212,9 @@ class Facts:
         book = _CODEBOOKS.get((table, column.name), ())  # columns that no fact here fills have none
         return _taken(pa.array(book, pa.large_string()), codes)
 
-    def _names(self, column: str) -> list[str]:
+    def _names(self, table: str, column: str) -> list[str]:
         if column == "decision_id":
-            return self._decisions
+            return self._decided if table == "decisions" else self._decisions
         return list(self._messages if column == "message_id" else self._texts[column])
 
 

@@ -73,7 +73,7 @@ class _Occasion:
 
 @dataclass(frozen=True)
 class _Choice:
-    """What is sent, n rows."""
+    """What is sent, n rows; `occasion` is the row of the occasion it answers."""
 
     customer: Ints
     trigger: Ints
@@ -83,6 +83,7 @@ class _Choice:
     style: Ints
     sent_at: Micros
     propensity: Floats
+    occasion: Ints
 
     def rows(self, kept: Flags) -> "_Choice":
         return _Choice(**{field.name: getattr(self, field.name)[kept] for field in fields(self)})

@@ -1,4 +1,4 @@
-"""Who may be lost, who was lost, and what one could see of it beforehand."""
+"""Who may be lost, and who was lost."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -7,11 +7,7 @@ import numpy as np
 import pandas as pd
 
 from features.declarations import FeatureSet
-from features.declared.account import INVOICES, SUBSCRIPTION, SUBSCRIPTION_ACTIVE, TENURE
-from features.declared.activity import ACTIVITY
-from features.declared.messages import MESSAGES_AND_OPENS_30D
-from features.declared.orders import ORDERS
-from features.declared.support import SUPPORT
+from features.declared.account import SUBSCRIPTION_ACTIVE
 from features.engines import DUCKDB, Engine
 from features.errors import BadInputError
 from features.point_in_time import EveryCustomer, build_features, make_spine
@@ -22,19 +18,6 @@ from features.tables import Tables
 
 ACTIVE_WITHIN_DAYS: Final = 90
 """Without subscriptions, whoever showed no sign of life for longer is lost already."""
-
-CHURN_FEATURES: Final = FeatureSet(
-    "churn",
-    (
-        TENURE,
-        *ACTIVITY,
-        *ORDERS,
-        *SUBSCRIPTION,
-        *INVOICES,
-        *SUPPORT,
-        *MESSAGES_AND_OPENS_30D,
-    ),
-)
 
 _SUBSCRIBED = FeatureSet("subscribed", (SUBSCRIPTION_ACTIVE,))
 

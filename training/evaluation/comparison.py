@@ -20,8 +20,6 @@ from training.measures import (
     Floats,
     Integers,
     assign_bins,
-    log_losses,
-    make_calibration_error,
 )
 
 N_RESAMPLES = 400
@@ -105,25 +103,6 @@ class CalibrationCurve:
     p_mean: Floats
     rate: Floats
     n_rows: Integers
-
-
-@dataclass(frozen=True)
-class Judged:
-    """What a gate needs to know of a model on some rows.
-
-    Attributes:
-        losses: Of each row, (n,), in nats; lower is better.
-        calibration_error: Over all rows; None where the model gives no probability of an event.
-    """
-
-    losses: Floats
-    calibration_error: float | None
-
-
-def judge(p: Floats, *, labels: Bools) -> Judged:
-    """Log loss of each row, and the calibration error over all."""
-    calibration_error = make_calibration_error(p, labels)(np.ones(len(p)))
-    return Judged(log_losses(p, labels=labels), calibration_error)
 
 
 def evaluate(

@@ -1,0 +1,41 @@
+"""Whether a model is true: measures on rows it never saw, with intervals that are honest.
+
+`comparison` has the measures with their intervals, beside a baseline; `judged` what is known of a
+model on some rows; `slices` parts of the customers; `capacity` the calls that a team can make;
+`leakage` whether features know the future.
+"""
+
+from training.evaluation.comparison import (
+    N_RESAMPLES,
+    CalibrationCurve,
+    Comparison,
+    Estimate,
+    Measures,
+    Window,
+    calibration_curve,
+    compare,
+    draw_weights,
+    evaluate,
+    lift_at,
+    mean_difference,
+)
+from training.evaluation.judged import HeldOut, Judged, Scored, judge
+
+__all__ = [
+    "N_RESAMPLES",
+    "CalibrationCurve",
+    "Comparison",
+    "Estimate",
+    "HeldOut",
+    "Judged",
+    "Measures",
+    "Scored",
+    "Window",
+    "calibration_curve",
+    "compare",
+    "draw_weights",
+    "evaluate",
+    "judge",
+    "lift_at",
+    "mean_difference",
+]

@@ -1,0 +1,1 @@
+"""What became of a model after it was promoted: drift, matured labels, delays, missing data."""
