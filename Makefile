@@ -40,7 +40,7 @@ format: setup ## Format the code and mend what ruff can mend
 
 lock: ## Resolve requirements.lock again (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-annotate \
-	  --no-header --extra spark --extra postgres --group dev --group demo --group bench pyproject.toml --output-file requirements.lock
+	  --no-header --extra spark --extra postgres --extra search --group dev --group demo --group bench pyproject.toml --output-file requirements.lock
 
 serve: setup ## The service, from the state that `make demo` left
 	OPPORTUNE_HOME=$${OPPORTUNE_HOME:-.opportune/demo/world} $(BIN)/opportune serve

@@ -1,5 +1,7 @@
 """When in their own week customers were there, as data: a histogram of 168 hours."""
 
+import hashlib
+import json
 from dataclasses import dataclass
 
 from features.conditions import Condition, Is
@@ -46,6 +48,15 @@ class HourHistogram:
             faults.append(f"a half-life has at least 1 day, not {self.half_life_days}")
         if faults:
             raise BadInputError(f"histogram {self.name}: " + "; ".join(faults))
+
+    @property
+    def digest(self) -> str:
+        """16 hexadecimal digits of SHA-256 over what counts and how long."""
+        sources = [
+            (s.table, [(c.column, c.test.name, c.operands) for c in s.where]) for s in self.sources
+        ]
+        text = json.dumps([sources, self.half_life_days], separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
     def tables(self) -> frozenset[str]:

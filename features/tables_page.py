@@ -21,9 +21,9 @@ _ABOUT: Mapping[str, str] = MappingProxyType(
         "prices": "Prices of the items that `activity.item` names, from a moment on.",
         "disruptions": "Service failures by region.",
         "messages": "What was sent, under which arm and with which probability.",
-        "decisions": "Every decision whether to write, those not to write included: `channel` is null "
-        "there, and `propensity` is the probability of that channel (or of none), over hours and "
-        "wordings, given the arm. `allowed` lists the channels that were possible, with commas.",
+        "decisions": "Every decision whether to write, those not to write included: `channel` is "
+        "null there. `p_<channel>` is the probability of that channel, over hours and wordings, "
+        "given the arm: 0 where it was not possible; the rest to 1 is that of no message.",
         "outcomes": "What came of the messages; `machine` marks scanners and privacy proxies.",
         "inbound": "What people wrote to the company.",
         "vendors": "Who can be called to help, where and at what price.",

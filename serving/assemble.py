@@ -29,6 +29,7 @@ class Addressee:
     first_name: str | None
     timezone: str
     evidence: Evidence
+    segment: str | None = None
 
 
 @dataclass(frozen=True)
@@ -100,11 +101,14 @@ class CaseBook:
         is_known = rows != _UNKNOWN
         numbers = self._numbers(positions)
         is_live = np.array([position in self.live for position in positions], dtype=bool)
+        addressees = [self.addressee(position) for position in positions]
         return Cases(
             trigger=requests[0].trigger,
             customer_ids=tuple(request.customer_id for request in requests),
             decided_at_us=self.moments_us[chosen],
-            timezones=tuple(self.addressee(position).timezone for position in positions),
+            timezones=tuple(addressee.timezone for addressee in addressees),
+            segments=tuple(addressee.segment for addressee in addressees),
+            languages=tuple(addressee.language for addressee in addressees),
             consent=self.consent[chosen],
             known=is_known | is_live | np.array([r.profile is not None for r in requests]),
             scored=is_known | is_live,
@@ -156,7 +160,9 @@ class CaseBook:
         row = int(self.rows[position])
         live = self.live.get(position)
         if live is not None and (own := live.profile) is not None:
-            return Addressee(own.language, own.first_name, own.timezone, request.evidence)
+            return Addressee(
+                own.language, own.first_name, own.timezone, request.evidence, own.segment
+            )
         if row == _UNKNOWN:
             profile = request.profile
             if profile is None:
@@ -170,6 +176,7 @@ class CaseBook:
             customers.first_names[row],
             customers.timezones[row],
             request.evidence,
+            customers.segments[row],
         )
 
 

@@ -10,8 +10,6 @@ from pydantic import BaseModel
 from features.errors import OpportuneError
 from serving.online.records import Event, EventReceipt, EventReport
 from serving.records import (
-    ChurnAnswer,
-    ChurnQuestion,
     Decision,
     DecisionAnswers,
     DecisionBatch,
@@ -21,6 +19,7 @@ from serving.records import (
     OutcomeReport,
     OutcomeState,
 )
+from serving.risk.records import ChurnAnswer, ChurnQuestion
 
 _Answer = TypeVar("_Answer", bound=BaseModel)
 
@@ -104,9 +103,10 @@ class ServiceClient:
             receipts.append(self._post("/events", report, EventReceipt))
         return receipts
 
-    def churn(self, customer_id: str) -> ChurnAnswer:
-        """Churn risk of one customer."""
-        return self._post("/customers/churn", ChurnQuestion(customer_id=customer_id), ChurnAnswer)
+    def churn(self, customer_id: str, *, language: str = "en") -> ChurnAnswer:
+        """Churn risk of one customer, told in a language."""
+        question = ChurnQuestion(customer_id=customer_id, language=language)
+        return self._post("/customers/churn", question, ChurnAnswer)
 
     def _post(self, path: str, body: BaseModel, kind: type[_Answer]) -> _Answer:
         response = self._http.post(

@@ -13,24 +13,30 @@ from serving.store.store import Store
 from training.bandit.rewards import Reward, collect_rewards
 from training.bandit.state import BanditState, state_from
 from training.registry.entries import ModelName, NoChampion
-from training.registry.servable import BoosterModel, ChannelModel, SendTimeModel
+from training.registry.servable import ChannelModel, ChurnModel, SendTimeModel
 from training.registry.tracking import Tracking
 
 
 def load_champions(tracking: Tracking) -> Models:
-    """The models that are served; None where none has been promoted."""
+    """The models that are served; None where none has been promoted.
+
+    Raises:
+        IncompatibleModelError: One was made with other feature definitions than the running ones.
+    """
     found = {name: tracking.load_champion(name) for name in ModelName}
     churn, channel, send_time = (
         None if isinstance(found[name], NoChampion) else found[name]
         for name in (ModelName.CHURN, ModelName.CHANNEL, ModelName.SEND_TIME)
     )
     if not (
-        (churn is None or isinstance(churn, BoosterModel))
+        (churn is None or isinstance(churn, ChurnModel))
         and (channel is None or isinstance(channel, ChannelModel))
         and (send_time is None or isinstance(send_time, SendTimeModel))
     ):
         raise BadInputError("the registry holds a model of the wrong kind under one of its names")
-    return Models(churn, channel, send_time)
+    models = Models(churn, channel, send_time)
+    models.require_running_features()
+    return models
 
 
 def learn_bandit(

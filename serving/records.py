@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 from features.evidence import Scalar, find_evidence_faults
-from features.vocabulary import Arm, Channel, Outcome, Priority, Tier, Trigger
+from features.vocabulary import Arm, Channel, Outcome, Priority, Trigger
 from serving.copy.content import Content
 
 
@@ -57,11 +57,13 @@ CustomerId = Annotated[str, Field(min_length=1, max_length=200)]
 Key = Annotated[str, Field(min_length=1, max_length=200)]
 
 
-class _Frozen(BaseModel):
+class FrozenRecord(BaseModel):
+    """A record that nobody changes, and that takes nothing unknown."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
-class Profile(_Frozen):
+class Profile(FrozenRecord):
     """What the caller knows of a customer that the tables do not hold yet.
 
     Used for unknown customers only. A consent that is not listed is no consent.
@@ -73,7 +75,7 @@ class Profile(_Frozen):
     consents: frozenset[Channel] = frozenset()
 
 
-class DecisionRequest(_Frozen):
+class DecisionRequest(FrozenRecord):
     """One customer, one trigger, one moment.
 
     Attributes:
@@ -103,7 +105,7 @@ class DecisionRequest(_Frozen):
         return evidence
 
 
-class ValueTerms(_Frozen):
+class ValueTerms(FrozenRecord):
     """Expected incremental value of one action against no message, in cents.
 
     Attributes:
@@ -143,7 +145,7 @@ class AllowedAction:
     value_cents: float | None
 
 
-class PlannedMessage(_Frozen):
+class PlannedMessage(FrozenRecord):
     """One message of a decision: a channel, its words, its cost."""
 
     message_id: str
@@ -153,7 +155,7 @@ class PlannedMessage(_Frozen):
     cost_cents: float
 
 
-class ModelVersions(_Frozen):
+class ModelVersions(FrozenRecord):
     """Which versions had a say; null where there is no such model yet."""
 
     churn: str | None = None
@@ -162,7 +164,7 @@ class ModelVersions(_Frozen):
     bandit: int | None = None
 
 
-class Decision(_Frozen):
+class Decision(FrozenRecord):
     """The full record of one decision.
 
     Attributes:
@@ -218,19 +220,19 @@ class Decision(_Frozen):
     idempotency_key: str | None = None
 
 
-class DecisionBatch(_Frozen):
+class DecisionBatch(FrozenRecord):
     """Several requests at once; each is answered as if it had come alone, in order of priority."""
 
     requests: list[DecisionRequest] = Field(min_length=1, max_length=1000)
 
 
-class DecisionAnswers(_Frozen):
+class DecisionAnswers(FrozenRecord):
     """One record per request, in the order of the requests."""
 
     decisions: list[Decision]
 
 
-class OutcomeEvent(_Frozen):
+class OutcomeEvent(FrozenRecord):
     """Something that came of a message."""
 
     message_id: Key
@@ -240,7 +242,7 @@ class OutcomeEvent(_Frozen):
     machine: bool = False
 
 
-class OutcomeReport(_Frozen):
+class OutcomeReport(FrozenRecord):
     """Outcomes to be booked."""
 
     outcomes: list[OutcomeEvent] = Field(min_length=1, max_length=5000)
@@ -255,53 +257,7 @@ class OutcomeState(StrEnum):
     BEFORE_MESSAGE = "before_message"
 
 
-class OutcomeReceipt(_Frozen):
+class OutcomeReceipt(FrozenRecord):
     """What became of each reported outcome, in order."""
 
     states: list[OutcomeState]
-
-
-class ChurnQuestion(_Frozen):
-    """Whose churn risk is asked for."""
-
-    customer_id: CustomerId
-
-
-class ChurnReason(_Frozen):
-    """One feature that speaks for or against churn.
-
-    Attributes:
-        feature: Its name.
-        value: Its value; null is the feature's own null.
-        unit: Of the value.
-        contribution: What it adds to the log-odds.
-        description: What it means.
-    """
-
-    feature: str
-    value: float | None
-    unit: str
-    contribution: float
-    description: str
-
-
-class Playbook(_Frozen):
-    """What is done about a risk tier."""
-
-    intervention: str
-    timeline: str
-    tactics: tuple[str, ...]
-
-
-class ChurnAnswer(_Frozen):
-    """Churn risk of one customer; without a model or the customer, only `reason` says why not."""
-
-    customer_id: str
-    known: bool
-    reason: str | None = None
-    p_churn: float | None = None
-    tier: Tier | None = None
-    reasons: tuple[ChurnReason, ...] = ()
-    playbook: Playbook | None = None
-    model_version: str | None = None
-    features_as_of: UtcDatetime | None = None

@@ -4,11 +4,11 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 
-import numpy as np
 import pandas as pd
 
-from features.vocabulary import Tier, Trigger, tier_of
-from serving.policy.cases import Floats
+from features.churn import CHURN_FEATURES
+from features.churn.risk import RiskRules
+from features.vocabulary import Tier, Trigger
 from serving.records import DecisionRequest
 from serving.snapshot.state import Snapshot
 
@@ -36,31 +36,32 @@ def requests_of(triggers: pd.DataFrame, *, as_of: datetime) -> list[DecisionRequ
     ]
 
 
-def churn_risk_requests(snapshot: Snapshot) -> list[DecisionRequest]:
+def churn_risk_requests(snapshot: Snapshot, *, rules: RiskRules) -> list[DecisionRequest]:
     """A request for each customer whose churn tier is high or critical; none without a model."""
     customers = snapshot.customers
+    risk = rules.assess(customers.p_churn, features=customers.churn, names=CHURN_FEATURES.names)
     ids = customers.profile["customer_id"].tolist()
-    return at_risk_requests(ids, customers.p_churn, as_of=snapshot.as_of)
+    return at_risk_requests(ids, risk.tiers, as_of=snapshot.as_of)
 
 
 def at_risk_requests(
-    customer_ids: Sequence[str], p_churn: Floats, *, as_of: datetime
+    customer_ids: Sequence[str], tiers: Sequence[str | None], *, as_of: datetime
 ) -> list[DecisionRequest]:
     """A request for each of these customers whose churn tier is high or critical.
 
     Args:
-        customer_ids: Whose scores these are.
-        p_churn: Scores, (n,); NaN where there is none.
+        customer_ids: Whose tiers these are.
+        tiers: Of each; None where there is no score.
         as_of: Moment of the scores.
     """
     moment = as_of.isoformat()
     return [
         DecisionRequest(
-            customer_id=customer_ids[row],
+            customer_id=customer_id,
             trigger=Trigger.CHURN_RISK,
-            idempotency_key=f"{customer_ids[row]}/{Trigger.CHURN_RISK}/{moment}"[:_MAX_KEY],
+            idempotency_key=f"{customer_id}/{Trigger.CHURN_RISK}/{moment}"[:_MAX_KEY],
             decided_at=as_of,
         )
-        for row in np.flatnonzero(~np.isnan(p_churn)).tolist()
-        if tier_of(float(p_churn[row])) in _AT_RISK
+        for customer_id, tier in zip(customer_ids, tiers, strict=True)
+        if tier in _AT_RISK
     ]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from features.churn.risk import RiskRules, default_rules
 from features.economics import Economics, default_economics
 from features.errors import BadInputError, ConfigurationError
 from serving.copy.library import default_library
@@ -20,8 +21,9 @@ from serving.online.live import read_one
 from serving.online.records import EventReceipt, EventReport
 from serving.policy.cases import to_us
 from serving.policy.settings import PolicySettings, load_policy_settings, read_settings_file
-from serving.records import ChurnAnswer, DecisionRequest
-from serving.risk import explain_churn
+from serving.records import DecisionRequest
+from serving.risk.answer import RiskDesk
+from serving.risk.records import ChurnAnswer, ChurnQuestion
 from serving.settings import Settings
 from serving.snapshot.files import current_version, load_snapshot
 from serving.snapshot.state import Snapshot
@@ -35,6 +37,7 @@ class EngineParts:
     policy: PolicySettings
     economics: Economics
     copy_settings: CopySettings
+    risk: RiskRules
     store: Store
     clock: Callable[[], datetime]
     takes_callers_time: bool = False
@@ -62,6 +65,7 @@ def wire_parts(settings: Settings, *, clock: Callable[[], datetime]) -> EnginePa
         policy=load_policy_settings(settings.policy),
         economics=read_economics(settings.economics),
         copy_settings=read_copy_settings(settings),
+        risk=read_risk_rules(settings.risk),
         store=Store(settings.store_place),
         clock=clock,
         takes_callers_time=settings.clock == "caller",
@@ -89,6 +93,13 @@ def read_economics(path: Path | None) -> Economics:
     return read_settings_file(path, Economics, what="economics")
 
 
+def read_risk_rules(path: Path | None) -> RiskRules:
+    """Rules of the churn risk in that file, or the ones that ship."""
+    if path is None:
+        return default_rules()
+    return read_settings_file(path, RiskRules, what="risk rules")
+
+
 class Runtime:
     """The engine of a serving process; it takes up new snapshots by itself."""
 
@@ -100,7 +111,7 @@ class Runtime:
 
     @cached_property
     def _desk(self) -> EventDesk:
-        return EventDesk(self._parts.store, self._parts.takes_callers_time)
+        return EventDesk(self._parts.store, self._parts.takes_callers_time, rules=self._parts.risk)
 
     def engine(self) -> Engine:
         """The engine for the current snapshot; one small read when nothing has changed."""
@@ -117,13 +128,14 @@ class Runtime:
         """Say what follows from facts that were taken in; slow, and may run in another thread."""
         return self._desk.find_triggers(arrival)
 
-    def explain_churn(self, customer_id: str) -> ChurnAnswer:
+    def explain_churn(self, question: ChurnQuestion) -> ChurnAnswer:
         """The customer's churn risk: now where there is a state, else as of the snapshot."""
         snapshot = self.engine().snapshot
         now_us = None if self._parts.takes_callers_time else to_us(self._parts.clock())
         with self._parts.store.reading() as session:
-            live = read_one(session.online, snapshot, customer_id, now_us=now_us)
-        return explain_churn(snapshot, customer_id, live=live)
+            live = read_one(session.online, snapshot, question.customer_id, now_us=now_us)
+        desk = RiskDesk(self._parts.risk, self._parts.copy_settings)
+        return desk.explain(question, snapshot, live=live)
 
     def require_own_time(self, request: DecisionRequest) -> None:
         """Raise BadInputError when the request's moment does not fit the service's clock."""

@@ -22,8 +22,6 @@ from serving.faults import status_of
 from serving.intake import JsonBodies
 from serving.online.records import EventReceipt, EventReport
 from serving.records import (
-    ChurnAnswer,
-    ChurnQuestion,
     Decision,
     DecisionAnswers,
     DecisionBatch,
@@ -31,6 +29,7 @@ from serving.records import (
     OutcomeReceipt,
     OutcomeReport,
 )
+from serving.risk.records import ChurnAnswer, ChurnQuestion
 from serving.runtime import Runtime
 from serving.settings import read_settings
 
@@ -120,8 +119,8 @@ class OpportuneService:
 
     @bentoml.api(route="/customers/churn")
     async def churn(self, question: ChurnQuestion, /) -> ChurnAnswer:
-        """Churn probability, tier, reasons and playbook of one customer."""
-        return self._runtime.explain_churn(question.customer_id)
+        """Churn probability, risk score, tier, reasons and playbook of one customer."""
+        return self._runtime.explain_churn(question)
 
     def _decide(self, requests: list[DecisionRequest]) -> list[Decision]:
         for request in requests:

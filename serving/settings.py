@@ -38,6 +38,7 @@ class Settings(BaseSettings):
             SQLite file in the home when not given.
         policy: Policy file; the one that ships when not given.
         economics: Prices file; the one that ships when not given.
+        risk: File of the churn risk rules; the one that ships when not given.
         api_keys: Keys by the name of who holds them, as JSON:
             {"shop": {"key": "...", "scopes": ["decide", "outcomes"]}}.
         clock: `system` reads the wall clock; `caller` takes `decided_at` from the request and is
@@ -60,6 +61,7 @@ class Settings(BaseSettings):
     store: SecretStr | None = None
     policy: Path | None = None
     economics: Path | None = None
+    risk: Path | None = None
     api_keys: dict[str, ApiKey] = Field(default_factory=dict)
     clock: Literal["system", "caller"] = "system"
     served_share: float = Field(default=1.0, ge=0, le=1)

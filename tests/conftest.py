@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +17,7 @@ import psycopg
 import pytest
 from hypothesis import settings as hypothesis_settings
 
+from features.channel_priors import default_channel_priors
 from features.checks import require_valid
 from features.churn import CHURN_FEATURES
 from features.contracts import CONTRACTS, Kind
@@ -26,7 +27,7 @@ from features.engines.spark import SparkEngine
 from features.errors import ConfigurationError
 from features.sources import write_tables
 from features.tables import Tables, empty_table
-from features.vocabulary import Channel, Outcome, Trigger
+from features.vocabulary import Channel, Trigger
 from serving.copy.library import default_library
 from serving.copy.render import CopySettings
 from serving.decide import Engine
@@ -39,13 +40,15 @@ from serving.snapshot.state import Models, Snapshot, signature_of
 from serving.store.store import Store
 from training.bandit.state import BanditState
 from training.registry.servable import (
-    CHANNELS,
     TRIGGERS,
     BoosterModel,
     Calibration,
     ChannelModel,
+    ChurnModel,
     FeatureSignature,
+    PopulationReference,
     SendTimeModel,
+    extend_signature,
 )
 from training.world.simulated import SimulatedWorld
 
@@ -127,24 +130,37 @@ def _booster(
     return BoosterModel(name, "1", signature, booster.model_to_string(), calibration)
 
 
+def _churn_model(signature: FeatureSignature) -> ChurnModel:
+    n = len(signature.names)
+    booster = _booster("churn", signature, seed=1, center=230.0, intercept=0.5)
+    reference = PopulationReference(contributions=(0.0,) * n, medians=(1.0,) * n, margin=0.0)
+    return ChurnModel("1", signature, {30: booster}, reference)
+
+
+def _channel_model(signature: FeatureSignature) -> ChannelModel:
+    """Beliefs, and trees over them."""
+    model = ChannelModel.from_priors(default_channel_priors(), signature=signature)
+    wide = extend_signature(signature)
+    outcomes = {
+        outcome: replace(believed, trees=_booster(outcome.value, wide, seed=2 + n))
+        for n, (outcome, believed) in enumerate(model.outcomes.items())
+    }
+    return replace(
+        model,
+        version="1",
+        outcomes=outcomes,
+        mean_value_cents=dict.fromkeys(TRIGGERS, 3000.0),
+        monthly_cents=2000.0,
+    )
+
+
 @pytest.fixture(scope="session")
 def models() -> Models:
     churn = signature_of(CHURN_FEATURES)
     engagement = signature_of(ENGAGEMENT_FEATURES)
-    wanted = (Outcome.OPENED, Outcome.CLICKED, Outcome.CONVERTED, Outcome.UNSUBSCRIBED)
-    wide = FeatureSignature((*engagement.names, "channel", "trigger"), engagement.digest)
-    assert len(CHANNELS) == 5
     return Models(
-        churn=_booster("churn", churn, seed=1, center=230.0, intercept=0.5),
-        channel=ChannelModel(
-            version="1",
-            signature=engagement,
-            boosters={
-                outcome: _booster(outcome.value, wide, seed=2 + n, intercept=-2.0 * n)
-                for n, outcome in enumerate(wanted)
-            },
-            mean_value_cents=dict.fromkeys(TRIGGERS, 3000.0),
-        ),
+        churn=_churn_model(churn),
+        channel=_channel_model(engagement),
         send_time=SendTimeModel("1", tuple(np.full(168, 1 / 168)), 10.0),
     )
 
@@ -342,6 +358,15 @@ def _clean_tables() -> dict[str, pd.DataFrame]:
             "arm": "random",
             "propensity": 0.25,
             "cost_cents": 0.1,
+        },
+        "decisions": {
+            "decision_id": [f"x{row}" for row in rows],
+            "customer_id": customer_id,
+            "trigger": "price_drop",
+            "decided_at": at,
+            "arm": "random",
+            "channel": ["email" if row % 2 else None for row in rows],
+            **{f"p_{channel}": 0.1 for channel in Channel},
         },
         "outcomes": {
             "message_id": [f"m{row}" for row in rows],

@@ -4,7 +4,9 @@ The plain baseline knows one number, the days since the last sign of life. A mod
 beat it on later months is not worth serving.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
 
 import numpy as np
 
@@ -15,7 +17,12 @@ from training.datasets.provenance import NotEnoughData
 from training.datasets.split import ForwardSplit
 from training.evaluation import Comparison, Judged, Window, compare, judge
 from training.measures import Floats
-from training.registry.servable import BoosterModel, Calibration
+from training.registry.servable import (
+    MAIN_HORIZON_DAYS,
+    Calibration,
+    ChurnModel,
+    make_reference,
+)
 
 RECENCIES = ("days_since_last_activity", "days_since_last_order")
 BASELINE = "recency only"
@@ -39,13 +46,14 @@ class RecencyModel:
 
 
 @dataclass(frozen=True)
-class TrainedChurn:
-    """A churn model and how it did on later months.
+class Horizon:
+    """The model of one horizon, and how it did on rows later than those it was made from.
 
     Attributes:
-        fitted: The model.
+        fitted: The booster.
         baseline: Recency only, from the same rows.
         split: Which rows were used for what.
+        calibration: Rows that the trees were stopped and calibrated on.
         test: Rows of the test part.
         p_test: What the model said of them.
         p_baseline: What the baseline said of them.
@@ -55,14 +63,59 @@ class TrainedChurn:
     fitted: FittedBooster
     baseline: RecencyModel
     split: ForwardSplit
+    calibration: ChurnDataset
     test: ChurnDataset
     p_test: Floats
     p_baseline: Floats
     comparison: Comparison
 
 
+@dataclass(frozen=True)
+class TrainedChurn(Horizon):
+    """A churn model and how its main horizon did on later months; it is that horizon, and more.
+
+    Attributes:
+        model: The model.
+        later: Longer horizons, by days, as far as the history allows them; each was fitted and
+            judged on its own labels.
+        too_short: Why the other horizons have no model, by days.
+    """
+
+    model: ChurnModel
+    later: Mapping[int, Horizon]
+    too_short: Mapping[int, NotEnoughData]
+
+    @property
+    def trained_until(self) -> datetime:
+        """No label that made any of the boosters looks at this moment or beyond."""
+        return max(horizon.split.test_from for horizon in (self, *self.later.values()))
+
+
 def train_churn(dataset: ChurnDataset, *, seed: int) -> TrainedChurn | NotEnoughData:
-    """Fit on the earlier months, calibrate on later ones, judge on the latest."""
+    """Fit on the earlier months, calibrate on later ones, judge on the latest; each horizon so.
+
+    Longer horizons need a longer history: their labels, too, are kept apart between the parts.
+    """
+    main = _train_horizon(dataset, seed=seed)
+    if isinstance(main, NotEnoughData):
+        return main
+    tried = {days: _train_horizon(dataset.at_horizon(days), seed=seed) for days in dataset.later}
+    later = {days: result for days, result in tried.items() if isinstance(result, Horizon)}
+    boosters = {days: horizon.fitted.model for days, horizon in later.items()}
+    return TrainedChurn(
+        **{field.name: getattr(main, field.name) for field in fields(main)},
+        model=ChurnModel(
+            version="",
+            signature=dataset.provenance.signature,
+            boosters={MAIN_HORIZON_DAYS: main.fitted.model, **boosters},
+            reference=make_reference(main.fitted.model, main.calibration.X),
+        ),
+        later=later,
+        too_short={d: result for d, result in tried.items() if isinstance(result, NotEnoughData)},
+    )
+
+
+def _train_horizon(dataset: ChurnDataset, *, seed: int) -> Horizon | NotEnoughData:
     split = split_churn(dataset)
     if isinstance(split, NotEnoughData):
         return split
@@ -77,10 +130,11 @@ def train_churn(dataset: ChurnDataset, *, seed: int) -> TrainedChurn | NotEnough
     )
     baseline = fit_recency(dataset.take(split.train | split.calibration))
     p_test, p_baseline = fitted.model.predict(test.X), baseline.predict(test)
-    return TrainedChurn(
+    return Horizon(
         fitted=fitted,
         baseline=baseline,
         split=split,
+        calibration=calibration,
         test=test,
         p_test=p_test,
         p_baseline=p_baseline,
@@ -101,7 +155,7 @@ def fit_recency(dataset: ChurnDataset) -> RecencyModel:
     return RecencyModel(curve, longest)
 
 
-def judge_churn(model: BoosterModel, dataset: ChurnDataset) -> Judged:
+def judge_churn(model: ChurnModel, dataset: ChurnDataset) -> Judged:
     """Log loss of each row, and the calibration error over all."""
     return judge(model.predict(dataset.X), labels=dataset.labels)
 

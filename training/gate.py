@@ -1,15 +1,21 @@
 """Whether a trained model may be served: only a better one, on later days than it has seen.
 
-The gate makes every `Promote`, and the registry names champions from nothing else.
+The gate makes every `Promote`, and the registry names champions from nothing else but a rollback to
+one that has been champion before.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
 
+from training.claims import Claims
 from training.datasets.provenance import Customers
+from training.datasets.slices import SliceTable
 from training.evaluation import Estimate, Judged, mean_difference
+from training.evaluation.clustered import Units, auc_of
+from training.evaluation.slices import SliceLoss, SliceSize, compare_slices
 from training.registry.entries import ModelName
 
 
@@ -19,9 +25,18 @@ class GateBounds:
 
     Attributes:
         max_calibration_error: Largest expected calibration error on the window.
+        max_slice_excess: On a slice the loss may be larger than the other's by this part of it. The
+            other is the champion, or the baseline where there is none.
+        max_auc_change: The AUC on the window may be so far from that at training, beyond both
+            intervals. A model that knew too much loses more; one that has seen the window gains.
+        max_gain_share: Largest part of the trees' gain that one feature may have. A feature that
+            holds the label takes nearly all.
     """
 
     max_calibration_error: float = 0.05
+    max_slice_excess: float = 0.01
+    max_auc_change: float = 0.05
+    max_gain_share: float = 0.95
 
 
 @dataclass(frozen=True)
@@ -32,11 +47,13 @@ class Contender:
         version: Its number in the registry.
         trained_until: It has seen no label of this moment or later.
         judged: How it did.
+        claims: What the record of its training says.
     """
 
     version: str
     trained_until: datetime
     judged: Judged
+    claims: Claims = field(default_factory=Claims)
 
 
 @dataclass(frozen=True)
@@ -49,6 +66,7 @@ class GateWindow:
         baseline: How the plain baseline did on them.
         baseline_name: What the baseline is.
         faults: What speaks against judging anything on these rows.
+        slices: To which parts of the customers the rows belong; None where that is not known.
     """
 
     starts_at: datetime
@@ -56,6 +74,7 @@ class GateWindow:
     baseline: Judged
     baseline_name: str
     faults: tuple[str, ...] = ()
+    slices: SliceTable | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +87,10 @@ class Evidence:
         calibration_error: Of the candidate; None where it gives no probability of an event.
         over_baseline: Against the plain baseline.
         over_champion: Against the champion; None where there is none.
+        auc: Of the candidate, by outcome.
+        slices: Against the champion, or the baseline where there is none, by slice; the intervals
+            hold all together.
+        too_small: Slices with too few rows to tell.
     """
 
     n_rows: int
@@ -75,6 +98,9 @@ class Evidence:
     calibration_error: float | None
     over_baseline: Estimate
     over_champion: Estimate | None
+    auc: Mapping[str, Estimate] = field(default_factory=dict)
+    slices: tuple[SliceLoss, ...] = ()
+    too_small: tuple[SliceSize, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,6 +129,29 @@ class Hold:
     evidence: Evidence | None = None
 
 
+@dataclass(frozen=True)
+class RolledBack:
+    """The champion before is served again.
+
+    Attributes:
+        name: The model.
+        version: Served again.
+        instead_of: Served until now.
+    """
+
+    name: ModelName
+    version: str
+    instead_of: str
+
+
+@dataclass(frozen=True)
+class Refused:
+    """What was asked for cannot be done, and why."""
+
+    name: ModelName
+    reason: str
+
+
 def decide(
     name: ModelName,
     *,
@@ -114,7 +163,8 @@ def decide(
 ) -> Promote | Hold:
     """Promote a candidate that beats the plain baseline and is no worse than the champion.
 
-    "Beats" and "worse" mean that the paired 95 % interval of the mean difference excludes zero.
+    "Beats" and "worse" mean that the paired 95 % interval of the mean difference excludes zero. It
+    may be no worse on any slice either, and nothing may say that it knows the future.
 
     Args:
         name: The model.
@@ -124,12 +174,17 @@ def decide(
         rng: Of the bootstrap.
         bounds: What the candidate must keep.
     """
+    limits = bounds or GateBounds()
     evidence = _weigh(candidate, champion=champion, window=window, rng=rng)
     reasons = [
         *window.faults,
         *_find_seen(candidate, who="the candidate", window=window),
         *(_find_seen(champion, who="the champion", window=window) if champion else ()),
-        *_find_losses(evidence, window=window, bounds=bounds or GateBounds()),
+        *_find_losses(evidence, window=window, bounds=limits),
+        *_find_worse_slices(
+            evidence, other="the champion" if champion else window.baseline_name, bounds=limits
+        ),
+        *_find_leaks(candidate.claims, evidence=evidence, bounds=limits),
     ]
     if reasons:
         return Hold(name, tuple(reasons), candidate.version, evidence)
@@ -148,12 +203,38 @@ def _weigh(
             candidate.judged.losses, other=other.losses, customers=window.customers, rng=rng
         )
 
+    units, judged = Units.of(window.customers), candidate.judged
+    everybody = np.ones(len(window.customers), dtype=np.bool_)
+    slices, too_small = _compare_slices(
+        judged, other=champion.judged if champion else window.baseline, window=window
+    )
     return Evidence(
         n_rows=len(window.customers),
         n_customers=len(np.unique(window.customers)),
         calibration_error=candidate.judged.calibration_error,
         over_baseline=over(window.baseline),
         over_champion=over(champion.judged) if champion else None,
+        auc={
+            outcome: units.estimate(auc_of(scored.p, labels=scored.labels, rows=everybody))
+            for outcome, scored in judged.scores.items()
+            if scored.has_both
+        },
+        slices=slices,
+        too_small=too_small,
+    )
+
+
+def _compare_slices(
+    judged: Judged, *, other: Judged, window: GateWindow
+) -> tuple[tuple[SliceLoss, ...], tuple[SliceSize, ...]]:
+    if window.slices is None:
+        return (), ()
+    return compare_slices(
+        judged.losses,
+        other=other.losses,
+        drawn=window.customers,
+        table=window.slices,
+        labels=judged.only_labels,
     )
 
 
@@ -181,5 +262,48 @@ def _find_losses(evidence: Evidence, *, window: GateWindow, bounds: GateBounds) 
     return reasons
 
 
-def _describe(loss: Estimate) -> str:
-    return f"loss {loss.value:+.4f} nats, 95 % interval {loss.low:+.4f} to {loss.high:+.4f}"
+def _find_worse_slices(evidence: Evidence, *, other: str, bounds: GateBounds) -> list[str]:
+    return [
+        f"it is worse than {other} for {part.name}: {_describe(part.difference, of='all slices')}, "
+        f"{part.n_rows} rows"
+        for part in evidence.slices
+        if part.difference.low > bounds.max_slice_excess * abs(part.other)
+    ]
+
+
+def _find_leaks(claims: Claims, *, evidence: Evidence, bounds: GateBounds) -> list[str]:
+    reasons = [] if claims.leak is None else [claims.leak]
+    for outcome, found in evidence.auc.items():
+        claimed = claims.auc.get(outcome)
+        if claimed is None:
+            continue
+        change = max(claimed.low - found.high, found.low - claimed.high)
+        if change > bounds.max_auc_change:
+            what = f"its AUC for {outcome}" if outcome else "its AUC"
+            doubt = (
+                "it knew more when it was tested than can be known"
+                if claimed.value > found.value
+                else "it has seen these rows"
+            )
+            reasons.append(
+                f"{what} was {_write(claimed)} at training and is {_write(found)} here: {doubt}, "
+                "or the customers have changed"
+            )
+    gain = claims.largest_gain
+    if gain is not None and gain.share > bounds.max_gain_share:
+        reasons.append(
+            f"{gain.feature} has {gain.share:.0%} of the gain of its trees, at most "
+            f"{bounds.max_gain_share:.0%} is allowed: look whether it knows the label"
+        )
+    return reasons
+
+
+def _write(estimate: Estimate) -> str:
+    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
+
+
+def _describe(loss: Estimate, *, of: str = "") -> str:
+    together = f" of {of} together" if of else ""
+    return (
+        f"loss {loss.value:+.4f} nats, 95 % interval{together} {loss.low:+.4f} to {loss.high:+.4f}"
+    )

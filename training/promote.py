@@ -1,25 +1,34 @@
-"""From challenger to champion, if the gate agrees: what `opportune promote` does.
+"""From challenger to champion, if the gate agrees, and back: `opportune promote` and `rollback`.
 
 Candidate, champion and baseline are judged on the same rows, later than anything that either
-model has seen.
+model has seen. What was decided, on whose behalf and why, joins the model's trail in the registry.
 """
 
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
 
+from features.errors import BadInputError
 from features.tables import Tables
+from training.claims import read_claims
 from training.datasets.provenance import NotEnoughData
-from training.gate import Contender, Hold, Promote, decide
+from training.gate import Contender, Hold, Promote, Refused, RolledBack, decide
 from training.models.recipe import Judge, LaterRows
 from training.models.table import RECIPES
+from training.registry.audit import Audit, Event, EventKind
 from training.registry.entries import Alias, ModelName, ModelVersion, NoVersion
-from training.registry.servable import SendTimeModel
 from training.registry.tracking import Tracking
 
 
 def promote(
-    name: ModelName, tables: Tables, *, known_until: datetime, tracking: Tracking, seed: int
+    name: ModelName,
+    tables: Tables,
+    *,
+    known_until: datetime,
+    tracking: Tracking,
+    seed: int,
+    audit: Audit | None = None,
 ) -> Promote | Hold:
     """Let the gate judge the challenger, and name it champion if it may be served.
 
@@ -32,7 +41,53 @@ def promote(
         known_until: Aware moment; nothing known at it or later is read.
         tracking: Where the versions are.
         seed: Of the bootstrap.
+        audit: Who asks, for the trail; None where nobody says.
     """
+    before = tracking.find_number(name, alias=Alias.CHAMPION)
+    decision = _judge(name, tables, known_until=known_until, tracking=tracking, seed=seed)
+    if isinstance(decision, Promote):
+        event = Event(EventKind.PROMOTE, decision.version, before, known_until=known_until)
+        tracking.set_champion(decision, event=event.asked(audit))
+    elif decision.version is not None:
+        held = Event(EventKind.HOLD, decision.version, before, decision.reasons)
+        tracking.log_event(name, replace(held, known_until=known_until).asked(audit))
+    return decision
+
+
+def roll_back(name: ModelName, *, tracking: Tracking, audit: Audit) -> RolledBack | Refused:
+    """Let the champion before be served again.
+
+    Asked again, the one before that comes back. A version that was made with other feature
+    definitions than the running ones does not come back: it could not be served.
+
+    Args:
+        name: The model.
+        tracking: Where the versions are.
+        audit: Who asks, when, and why.
+    """
+    current = tracking.find_number(name, alias=Alias.CHAMPION)
+    if current is None:
+        return Refused(name, "nothing is served: there is no champion to roll back")
+    number = tracking.find_number(name, alias=Alias.PREVIOUS)
+    if number is None:
+        return Refused(name, f"nothing was champion before version {current}")
+    try:
+        found = tracking.find(name, alias=Alias.PREVIOUS)
+    except BadInputError as fault:
+        return Refused(name, f"version {number} cannot be read any more: {fault}")
+    if isinstance(found, NoVersion) or not _fits_running_code(found):
+        return Refused(
+            name, f"version {number} was made with other feature definitions: train again"
+        )
+    done = RolledBack(name, version=found.version, instead_of=current)
+    event = Event(EventKind.ROLLBACK, found.version, before=current)
+    tracking.restore(done, event=event.asked(audit))
+    return done
+
+
+def _judge(
+    name: ModelName, tables: Tables, *, known_until: datetime, tracking: Tracking, seed: int
+) -> Promote | Hold:
     candidate = tracking.find(name, alias=Alias.CHALLENGER)
     if isinstance(candidate, NoVersion):
         return Hold(name, ("there is no challenger: train one first",))
@@ -40,22 +95,25 @@ def promote(
         return Hold(
             name, ("it was made with other feature definitions: train again",), candidate.version
         )
-    found = tracking.find(name, alias=Alias.CHAMPION)
-    is_served = isinstance(found, ModelVersion) and _fits_running_code(found)
-    champion = found if isinstance(found, ModelVersion) and is_served else None
+    champion = _find_champion(name, tracking=tracking)
     rows = _find_later_rows(candidate, champion=champion, tables=tables, known_until=known_until)
     if isinstance(rows, NotEnoughData):
         return Hold(name, (rows.reason,), candidate.version)
-    decision = decide(
+    return decide(
         name,
-        candidate=_enter(candidate, judge=rows.judge),
+        candidate=replace(
+            _enter(candidate, judge=rows.judge), claims=read_claims(tracking.read_run(candidate))
+        ),
         champion=_enter(champion, judge=rows.judge) if champion else None,
         window=rows.window,
         rng=np.random.default_rng(seed),
     )
-    if isinstance(decision, Promote):
-        tracking.set_champion(decision)
-    return decision
+
+
+def _find_champion(name: ModelName, *, tracking: Tracking) -> ModelVersion | None:
+    """The champion, if it can be served."""
+    found = tracking.find(name, alias=Alias.CHAMPION)
+    return found if isinstance(found, ModelVersion) and _fits_running_code(found) else None
 
 
 def _enter(version: ModelVersion, *, judge: Judge) -> Contender:
@@ -64,8 +122,7 @@ def _enter(version: ModelVersion, *, judge: Judge) -> Contender:
 
 def _fits_running_code(version: ModelVersion) -> bool:
     wanted = RECIPES[version.name].signature
-    model = version.model
-    return isinstance(model, SendTimeModel) or model.signature == wanted
+    return version.model.signature == wanted
 
 
 def _find_later_rows(

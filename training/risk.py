@@ -1,22 +1,39 @@
 """Whether the playbook's rules help or harm: the risk score against the probability it is made of.
 
 A rule multiplies the probability by a constant. Where the model knows the rule's feature and is
-calibrated, the risk is counted twice; where the model is blind to it, the rule adds what is missing.
-Only later rows can tell.
+calibrated, the rule counts the risk twice; where the model is blind to it, the rule adds what is
+missing. Only later rows can tell.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 
 import numpy as np
 
-from features.churn.risk import Risk, RiskRules, TierSource
-from training.evaluation import Comparison, Estimate, Window, compare, draw_weights
-from training.measures import Bools, Floats, Measure
-
-CAPACITY_SHARE = 0.1
-"""Share of the customers whom a team can call."""
+from features.churn import CHURN_FEATURES
+from features.churn.risk import RiskRules, TierSource
+from features.errors import BadInputError
+from features.tables import Tables
+from features.vocabulary import Tier
+from training.datasets.churn import build_churn_dataset
+from training.datasets.provenance import Moments, NotEnoughData, sign
+from training.datasets.split import is_from
+from training.evaluation import (
+    Comparison,
+    Estimate,
+    HeldOut,
+    Window,
+    compare,
+    draw_weights,
+    judge,
+)
+from training.evaluation.capacity import DEFAULT, Capacity, CapacityReport, measure_capacity
+from training.evaluation.judged import ONLY_OUTCOME
+from training.measures import Bools, Floats
+from training.registry.entries import ModelVersion
+from training.registry.servable import ChurnModel
 
 _N_RESAMPLES = 400
 _TAILS = (2.5, 97.5)
@@ -30,21 +47,6 @@ class Verdict(StrEnum):
     MIXED = "help and harm"
     NO_DIFFERENCE = "make no difference that these rows could show"
     SILENT = "never fired"
-
-
-@dataclass(frozen=True)
-class Paired:
-    """One measure of the risk score and of p_churn on the same draws.
-
-    Attributes:
-        risk_score: Of the risk score.
-        p_churn: Of the probability.
-        difference: The first minus the second.
-    """
-
-    risk_score: Estimate
-    p_churn: Estimate
-    difference: Estimate
 
 
 @dataclass(frozen=True)
@@ -73,24 +75,26 @@ class JudgedRules:
         n_rows: Rows judged on.
         n_fired: Rows on which any rule fired.
         n_moved: Rows whose tier is another by the risk score than by p_churn.
+        tiers: Rows of each tier, by the score that decides it.
         comparison: Every measure of both; None where no rule fired, for then they are the same.
-        precision: Share lost among the riskiest tenth; None where no rule fired.
+        calls: What comes of a team's calls by either; None where no rule fired.
         rules: Each rule by itself.
     """
 
     n_rows: int
     n_fired: int
     n_moved: int
+    tiers: Mapping[TierSource, Mapping[Tier, int]]
     comparison: Comparison | None
-    precision: Paired | None
+    calls: CapacityReport | None
     rules: tuple[JudgedRule, ...]
 
     @property
     def verdict(self) -> Verdict:
-        """Of the intervals of AUC, precision among the riskiest tenth, and Brier score."""
-        if self.comparison is None or self.precision is None:
+        """From the intervals of AUC, the precision of the calls, and the Brier score."""
+        if self.comparison is None or self.calls is None:
             return Verdict.SILENT
-        gains = (self.comparison.difference.auc, self.precision.difference)
+        gains = (self.comparison.difference.auc, self.calls.gain.precision)
         loss = self.comparison.difference.brier
         helps = any(gain.low > 0 for gain in gains) or loss.high < 0
         harms = any(gain.high < 0 for gain in gains) or loss.low > 0
@@ -114,7 +118,9 @@ def judge_rules(
     features: Floats,
     names: Sequence[str],
     window: Window,
+    moments: Moments,
     rng: np.random.Generator,
+    capacity: Capacity = DEFAULT,
 ) -> JudgedRules:
     """Judge the rules on rows that the model has not seen.
 
@@ -124,26 +130,31 @@ def judge_rules(
         features: Their features, (n, features); NaN is null.
         names: Columns of that matrix.
         window: What happened, and to whom.
+        moments: As of when, (n,): the rows of one moment are a list to call from.
         rng: Of the bootstrap, which draws customers.
+        capacity: Customers of a list that a team can call.
     """
     risk = rules.assess(p_churn, features=features, names=names)
     fired = risk.fired.any(axis=1)
-    comparison = precision = None
+    comparison = calls = None
     if fired.any():
         comparison = compare(risk.risk_score, other=p_churn, window=window, rng=rng)
-        precision = _compare_precision(risk, window=window, rng=rng)
-    by_tiers = (
-        rules.model_copy(update={"tier_from": source}).assess(
-            p_churn, features=features, names=names
+        held_out = HeldOut(
+            customers=window.customers,
+            moments=moments,
+            ours=judge(risk.risk_score, labels=window.labels),
+            baseline=judge(p_churn, labels=window.labels),
+            is_list=True,
         )
-        for source in TierSource
-    )
+        calls = measure_capacity(held_out, outcome=ONLY_OUTCOME, capacity=capacity, rng=rng)
+    tiers = {source: replace(risk, tier_from=source).tiers for source in TierSource}
     return JudgedRules(
         n_rows=len(p_churn),
         n_fired=int(fired.sum()),
-        n_moved=sum(a is not b for a, b in zip(*(r.tiers for r in by_tiers), strict=True)),
+        n_moved=sum(a is not b for a, b in zip(*tiers.values(), strict=True)),
+        tiers={source: {t: of_rows.count(t) for t in Tier} for source, of_rows in tiers.items()},
         comparison=comparison,
-        precision=precision,
+        calls=calls,
         rules=tuple(
             JudgedRule(
                 rule.name,
@@ -156,41 +167,53 @@ def judge_rules(
     )
 
 
-def make_precision(p: Floats, labels: Bools, *, share: float) -> Measure:
-    """Share of positives among the riskiest `share` of the weight; ties at the border count in part.
+def judge_later(
+    rules: RiskRules,
+    version: ModelVersion,
+    tables: Tables,
+    *,
+    known_until: datetime,
+    seed: int,
+    capacity: Capacity = DEFAULT,
+) -> JudgedRules | NotEnoughData:
+    """Judge the rules with a model that is trained already, on days that it has not seen.
 
-    >>> precision = make_precision(
-    ...     np.array([0.9, 0.5, 0.5, 0.1]), np.array([True, True, False, False]), share=0.5
-    ... )
-    >>> precision(np.ones(4))
-    0.75
+    Args:
+        rules: The rules.
+        version: A churn model of the running features.
+        tables: Conformed tables: those it was trained on, or later ones.
+        known_until: Aware moment; nothing known at it or later is read.
+        seed: Of the bootstrap.
+        capacity: Customers of a list that a team can call.
+
+    Raises:
+        BadInputError: The version is no churn model.
+        IncompatibleModelError: It was made with other feature definitions.
     """
-    order = np.argsort(-p, kind="stable")
-    ranked, positive = p[order], labels[order].astype(np.float64)
-    starts = np.flatnonzero(np.concatenate([[True], ranked[1:] != ranked[:-1]]))
-
-    def precision(weights: Floats) -> float:
-        w = weights[order]
-        mass = np.add.reduceat(w, starts)
-        found = np.add.reduceat(w * positive, starts)
-        room = share * float(mass.sum())
-        taken = np.clip(room - (np.cumsum(mass) - mass), 0.0, mass)
-        rates = found / np.maximum(mass, np.finfo(float).tiny)
-        return float((taken * rates).sum() / room)
-
-    return precision
-
-
-def _compare_precision(risk: Risk, *, window: Window, rng: np.random.Generator) -> Paired:
-    measures = [
-        make_precision(p, window.labels, share=CAPACITY_SHARE)
-        for p in (risk.risk_score, risk.p_churn)
-    ]
-    draws = draw_weights(window.customers, rng=rng, n_resamples=_N_RESAMPLES)
-    full = np.ones(len(window.labels))
-    values = np.array([[measure(w) for measure in measures] for w in (full, *draws)])
-    risk_score, p_churn = (_estimate(values[:, n]) for n in range(2))
-    return Paired(risk_score, p_churn, _estimate(values[:, 0] - values[:, 1]))
+    model = version.model
+    if not isinstance(model, ChurnModel):
+        raise BadInputError(f"expected a churn model in the registry, found {model!r}")
+    model.signature.require(sign(CHURN_FEATURES), model="churn")
+    dataset = build_churn_dataset(tables, known_until=known_until)
+    if isinstance(dataset, NotEnoughData):
+        return dataset
+    later = dataset.take(is_from(version.trained_until, moments=dataset.moments))
+    n_lost = int(later.labels.sum())
+    if not 0 < n_lost < len(later.labels):
+        return NotEnoughData(
+            f"{n_lost} of {len(later.labels)} rows later than {version.trained_until.isoformat()} "
+            "were lost: nothing to judge the rules on"
+        )
+    return judge_rules(
+        rules,
+        model.predict(later.X),
+        features=later.X,
+        names=model.signature.names,
+        window=Window(later.labels, later.customers),
+        moments=later.moments,
+        rng=np.random.default_rng(seed),
+        capacity=capacity,
+    )
 
 
 def _find_wanted(

@@ -1,13 +1,17 @@
 """From tables to registered models, each with its honest figures: what `opportune train` does."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 
 from matplotlib.figure import Figure
 
 from features.tables import Tables
 from training.datasets.provenance import NotEnoughData
+from training.document import document
+from training.evaluation.capacity import DEFAULT, Capacity
+from training.examine import examine
 from training.models.table import RECIPES
 from training.registry.entries import ModelName, ModelVersion
 from training.registry.tracking import Tracking
@@ -43,9 +47,16 @@ def train_all(tables: Tables, *, known_until: datetime, tracking: Tracking, seed
 
 
 def train_model(
-    name: ModelName, tables: Tables, *, known_until: datetime, tracking: Tracking, seed: int
+    name: ModelName,
+    tables: Tables,
+    *,
+    known_until: datetime,
+    tracking: Tracking,
+    seed: int,
+    capacity: Capacity = DEFAULT,
+    tags: Mapping[str, str] = MappingProxyType({}),
 ) -> TrainedModel | NotEnoughData:
-    """Train one model, log it and register it as challenger.
+    """Train one model, look at it from every side, log it and register it as challenger.
 
     Args:
         name: The model.
@@ -53,9 +64,28 @@ def train_model(
         known_until: Aware moment; nothing known at it or later is read.
         tracking: Where runs and models go.
         seed: Of everything random.
+        capacity: Customers of a list that a team can call.
+        tags: Of the run, beside its notes.
     """
-    record = RECIPES[name].learn(tables, known_until=known_until, seed=seed)
+    recipe = RECIPES[name]
+    record = recipe.learn(tables, known_until=known_until, seed=seed)
     if isinstance(record, NotEnoughData):
         return record
-    version = tracking.log_training(record)
+    find_leak = recipe.find_leak
+    examination = examine(
+        record.held_out,
+        tables=tables,
+        capacity=capacity,
+        leakage=find_leak(tables, known_until=known_until, seed=seed) if find_leak else None,
+        seed=seed,
+    )
+    record = examination.add_to(record)
+    documents = document(record, tables, known_until=known_until)
+    version = tracking.log_training(
+        replace(
+            record,
+            documents={**record.documents, **documents},
+            notes={**record.notes, **tags},
+        )
+    )
     return TrainedModel(version, record.metrics, record.notes, record.plots)

@@ -5,7 +5,7 @@ from typing import Final
 from features.declarations import FeatureSet
 from features.declared.account import INVOICES, SUBSCRIPTION, TENURE
 from features.declared.activity import ACTIVITY
-from features.declared.messages import MESSAGES_AND_OPENS_30D
+from features.declared.messages import CONTACT_90D, MESSAGES_AND_OPENS_30D
 from features.declared.orders import ORDERS
 from features.declared.support import SUPPORT
 
@@ -19,5 +19,6 @@ CHURN_FEATURES: Final = FeatureSet(
         *INVOICES,
         *SUPPORT,
         *MESSAGES_AND_OPENS_30D,
+        *CONTACT_90D,
     ),
 )

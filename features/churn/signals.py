@@ -46,7 +46,7 @@ def default_signals() -> tuple[Signal, ...]:
     """The signals that ship with Opportune.
 
     >>> [signal.name for signal in default_signals() if signal.factor is Factor.RELATIONSHIP]
-    ['would_not_recommend']
+    ['would_not_recommend', 'recommends_less']
     """
     signals = TypeAdapter(tuple[Signal, ...]).validate_python(
         yaml.safe_load(_DEFAULTS.read_text(encoding="utf-8"))

@@ -3,7 +3,7 @@
 from typing import Final
 
 from features.conditions import after_or_not_yet, is_true, not_yet, one_of, passed
-from features.declarations import Aggregate, Combination, Derived, Feature
+from features.declarations import Aggregate, Combination, Derived, Feature, share_of
 
 _NO_SUBSCRIPTION = "never subscribed"
 
@@ -93,15 +93,67 @@ SUBSCRIPTION: Final[tuple[Feature | Derived, ...]] = (
     ),
 )
 
+_LATE = (passed("due_at"), after_or_not_yet("paid_at", "due_at"))
+
 INVOICES: Final[tuple[Feature | Derived, ...]] = (
     Feature(
         name="invoices_late_90d",
         table="invoices",
         aggregate=Aggregate.COUNT,
-        where=(passed("due_at"), after_or_not_yet("paid_at", "due_at")),
+        where=_LATE,
         window_days=90,
         unit="invoices",
         description="Invoices paid after they were due, or due and not paid.",
+    ),
+    Feature(
+        name="invoices_late_90d_before",
+        table="invoices",
+        aggregate=Aggregate.COUNT,
+        where=_LATE,
+        window_days=90,
+        ends_days_ago=90,
+        unit="invoices",
+        description="Invoices of 180 to 90 days ago paid after they were due, or not at all.",
+    ),
+    Derived(
+        name="invoices_late_change",
+        combination=Combination.DIFFERENCE,
+        left="invoices_late_90d",
+        right="invoices_late_90d_before",
+        unit="invoices",
+        null_means="",
+        description="Late invoices of the last 90 days, less those of the 90 before.",
+    ),
+    Feature(
+        name="invoices_late",
+        table="invoices",
+        aggregate=Aggregate.COUNT,
+        where=_LATE,
+        unit="invoices",
+        description="Invoices ever paid after they were due, or due and not paid.",
+    ),
+    Feature(
+        name="invoices",
+        table="invoices",
+        aggregate=Aggregate.COUNT,
+        unit="invoices",
+        description="Invoices ever issued.",
+    ),
+    share_of(
+        "invoices_late",
+        "invoices",
+        name="invoices_late_share",
+        null_means="no invoice yet",
+        description="Share of all invoices that were late.",
+    ),
+    Feature(
+        name="days_since_late_invoice",
+        table="invoices",
+        aggregate=Aggregate.DAYS_SINCE_LAST,
+        where=_LATE,
+        unit="days",
+        null_means="never late",
+        description="Time since the last invoice was issued that was paid late or is overdue.",
     ),
     Feature(
         name="invoices_unpaid",
@@ -112,6 +164,15 @@ INVOICES: Final[tuple[Feature | Derived, ...]] = (
         description="Invoices not paid yet.",
     ),
     Feature(
+        name="oldest_unpaid_invoice_days",
+        table="invoices",
+        aggregate=Aggregate.DAYS_SINCE_FIRST,
+        where=(not_yet("paid_at"),),
+        unit="days",
+        null_means="none unpaid",
+        description="Time since the oldest invoice was issued that is not paid.",
+    ),
+    Feature(
         name="invoices_disputed_90d",
         table="invoices",
         aggregate=Aggregate.COUNT,
@@ -119,5 +180,14 @@ INVOICES: Final[tuple[Feature | Derived, ...]] = (
         window_days=90,
         unit="invoices",
         description="Invoices in dispute.",
+    ),
+    Feature(
+        name="days_since_dispute",
+        table="invoices",
+        aggregate=Aggregate.DAYS_SINCE_LAST,
+        where=(is_true("disputed"),),
+        unit="days",
+        null_means="never disputed",
+        description="Time since the last invoice was issued that is in dispute.",
     ),
 )

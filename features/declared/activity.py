@@ -1,5 +1,6 @@
 """What customers do: activity of every kind, and the features of the product they use."""
 
+from dataclasses import replace
 from typing import Final
 
 from features.conditions import EVENING, WEEKEND, Condition, one_of
@@ -13,6 +14,7 @@ from features.declarations import (
 )
 
 _WINDOWS = (7, 30, 90)
+_WINDOWS_OF_LENGTH = (7, 14, 30)
 
 
 def _count(name: str, *kinds: str) -> Feature:
@@ -38,18 +40,20 @@ def _recency(name: str, *kinds: str) -> Feature:
     )
 
 
-def _trend(name: str, count: Feature) -> tuple[Feature | Derived, ...]:
-    """The last 30 days against the 60 days before them, per day; needs `<count>_30d`."""
-    before = Feature(
-        name=f"{count.name}_60d_before",
-        table=count.table,
-        aggregate=count.aggregate,
-        where=count.where,
+def _before(feature: Feature) -> Feature:
+    """The same, 90 to 30 days ago."""
+    return replace(
+        feature,
+        name=f"{feature.name}_60d_before",
         window_days=60,
         ends_days_ago=30,
-        unit=count.unit,
-        description=f"{count.description[:-1]}, 90 to 30 days ago.",
+        description=f"{feature.description[:-1]}, 90 to 30 days ago.",
     )
+
+
+def _trend(name: str, count: Feature) -> tuple[Feature | Derived, ...]:
+    """The last 30 days against the 60 days before them, per day; needs `<count>_30d`."""
+    before = _before(count)
     trend = Derived(
         name=name,
         combination=Combination.RATIO,
@@ -88,6 +92,18 @@ _ACTIVITY = _count("activity")
 _LOGINS = _count("logins", "login")
 _SESSIONS = _count("sessions", "session")
 _PURCHASES = _count("purchases", "purchase")
+_FEATURE_USE = _count("feature_use", "feature_use")
+
+_SESSION_MINUTES = Feature(
+    name="session_minutes",
+    table="activity",
+    aggregate=Aggregate.MEAN,
+    value="value",
+    where=(one_of("kind", "session"),),
+    unit="minutes",
+    null_means="no session of known length",
+    description="Mean length of a session (value of session).",
+)
 
 DAYS_SINCE_ACTIVITY: Final = _recency("days_since_last_activity")
 
@@ -100,12 +116,21 @@ ACTIVITY: Final[tuple[Feature | Derived, ...]] = (
     _recency("days_since_last_purchase", "purchase"),
     *ACTIVITY_COUNTS,
     *over_windows(_LOGINS, days=_WINDOWS),
-    *over_windows(_SESSIONS, days=_WINDOWS),
+    *over_windows(_SESSIONS, days=(*_WINDOWS, 14)),
+    share_of(
+        "sessions_14d",
+        "sessions_90d",
+        name="sessions_14d_share",
+        null_means="nothing in the window",
+        description="Share of the sessions of 90 days that fell into the last 14.",
+    ),
     *over_windows(_PURCHASES, days=_WINDOWS),
     *_trend("activity_trend", _ACTIVITY),
     *_trend("login_trend", _LOGINS),
     *_trend("session_trend", _SESSIONS),
     *_trend("purchase_trend", _PURCHASES),
+    *over_windows(_FEATURE_USE, days=(30,)),
+    *_trend("feature_use_trend", _FEATURE_USE),
     Feature(
         name="features_used_30d",
         table="activity",
@@ -116,16 +141,56 @@ ACTIVITY: Final[tuple[Feature | Derived, ...]] = (
         unit="features",
         description="Different features of the product used (item of feature_use).",
     ),
+    *over_windows(_SESSION_MINUTES, days=_WINDOWS_OF_LENGTH),
+    _before(_SESSION_MINUTES),
+    Derived(
+        name="session_minutes_trend",
+        combination=Combination.RATIO,
+        left="session_minutes_30d",
+        right=_before(_SESSION_MINUTES).name,
+        unit="ratio",
+        null_means="no session of known length now or before",
+        description="Mean length of a session, last 30 days over the 60 before.",
+    ),
     Feature(
-        name="session_minutes_30d",
+        name="last_session_minutes",
         table="activity",
-        aggregate=Aggregate.MEAN,
+        aggregate=Aggregate.LAST,
         value="value",
         where=(one_of("kind", "session"),),
-        window_days=30,
         unit="minutes",
         null_means="no session of known length",
-        description="Mean length of a session (value of session).",
+        description="Length of the last session.",
+    ),
+    _recency("days_since_last_session", "session"),
+    Feature(
+        name="session_gap_days",
+        table="activity",
+        aggregate=Aggregate.MEAN_GAP_DAYS,
+        where=(one_of("kind", "session"),),
+        unit="days",
+        null_means="fewer than two sessions",
+        description="Mean time between two sessions, since the first.",
+    ),
+    Derived(
+        name="session_recency_over_gap",
+        combination=Combination.RATIO,
+        left="days_since_last_session",
+        right="session_gap_days",
+        floor=1.0,
+        unit="ratio",
+        null_means="fewer than two sessions",
+        description="Time since the last session over the usual gap (or a day).",
+    ),
+    Feature(
+        name="session_slope_8w",
+        table="activity",
+        aggregate=Aggregate.SLOPE,
+        where=(one_of("kind", "session"),),
+        window_days=56,
+        bucket_days=14,
+        unit="sessions in 14 days, per 14 days",
+        description="Change of the sessions of 14 days over the last 8 whole weeks.",
     ),
     Feature(
         name="onboarding_share",
@@ -148,4 +213,26 @@ ACTIVITY: Final[tuple[Feature | Derived, ...]] = (
     ),
     *_part("evening", EVENING, "from 18:00 to midnight"),
     *_part("weekend", WEEKEND, "on Saturday and Sunday"),
+    *over_windows(
+        Feature(
+            name="exports",
+            table="activity",
+            aggregate=Aggregate.COUNT,
+            where=(one_of("item", "export", "exports", "data_export"),),
+            unit="events",
+            description="Exports of the customer's own data (item of any activity).",
+        ),
+        days=(30,),
+    ),
+    *over_windows(
+        Feature(
+            name="pricing_views",
+            table="activity",
+            aggregate=Aggregate.COUNT,
+            where=(one_of("item", "pricing", "plans", "cancellation"),),
+            unit="events",
+            description="Looks at prices, plans or how to leave (item of any activity).",
+        ),
+        days=(30,),
+    ),
 )

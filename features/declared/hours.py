@@ -12,6 +12,6 @@ PRESENCE: Final = HourHistogram(
         HourSource("activity"),
         HourSource("outcomes", where=(one_of("outcome", Outcome.OPENED),)),
     ),
-    half_life_days=56,
+    half_life_days=112,
     description="Activity of any kind, and messages first opened by a human.",
 )

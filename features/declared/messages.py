@@ -3,7 +3,7 @@
 from typing import Final
 
 from features.conditions import Condition, one_of
-from features.declarations import Aggregate, Derived, Feature, over_windows, share_of
+from features.declarations import Aggregate, Combination, Derived, Feature, over_windows, share_of
 from features.vocabulary import Channel, Outcome
 
 _WINDOWS = (7, 30, 90)
@@ -78,8 +78,24 @@ MESSAGES_AND_OPENS_30D: Final = (
     *over_windows(_did(Outcome.OPENED), days=(30,)),
 )
 
+CONTACT_90D: Final = (
+    *over_windows(_did(Outcome.BOUNCED), days=(90,)),
+    *over_windows(_did(Outcome.UNSUBSCRIBED), days=(90,)),
+)
+"""What tables tell of a contact that changed: an address that is dead, a channel that was left."""
+
 RESPONSE: Final[tuple[Feature | Derived, ...]] = (
     *_respond(),
+    *over_windows(_sent(), days=(1,)),
+    Derived(
+        name="unopened_7d",
+        combination=Combination.DIFFERENCE,
+        left="messages_7d",
+        right="opened_7d",
+        unit="messages",
+        null_means="",
+        description="Messages sent on any channel, less those opened, within 7 days.",
+    ),
     *(feature for channel in Channel for feature in _respond(channel)),
     _days_since(Outcome.OPENED),
     _days_since(Outcome.CLICKED),

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.churn import CHURN_FEATURES
+from features.churn.risk import RiskRules
 from features.contracts import CONTRACTS, DTYPES, Kind
 from features.declarations import FeatureSet, union_of
 from features.declared.account import SUBSCRIPTION_ACTIVE
@@ -92,6 +93,7 @@ def write_customers(
     *,
     as_of: datetime,
     models: Models,
+    rules: RiskRules,
     engine: Engine,
     mapper: RowMapper,
 ) -> CustomerFiles:
@@ -102,6 +104,7 @@ def write_customers(
         folder: Where to; every machine of the engine must see it.
         as_of: Aware moment.
         models: Champions.
+        rules: How a probability of churn becomes a tier.
         engine: Where the SQL runs.
         mapper: Where the scores are made.
     """
@@ -113,9 +116,8 @@ def write_customers(
     scores = None
     if models.churn is not None:
         scores = folder / "scores"
-        score_rows(
-            make_scorer(models, features, mapper=mapper), features, mapper=mapper, out=scores
-        )
+        scorer = make_scorer(models, features, mapper=mapper, rules=rules)
+        score_rows(scorer, features, mapper=mapper, out=scores)
     return CustomerFiles(folder / "profile", features, weeks, folder / "notices", scores)
 
 

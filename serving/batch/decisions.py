@@ -35,7 +35,7 @@ from serving.store.memory import Memory, MemoryStore
 from serving.store.protocol import DecisionSession
 from serving.store.store import Store
 from training.bandit.state import BanditState
-from training.registry.servable import BoosterModel, ChannelModel, SendTimeModel
+from training.registry.servable import ChannelModel, ChurnModel, SendTimeModel
 
 DECISIONS = pa.schema(
     [
@@ -280,7 +280,7 @@ def _read_models(texts: tuple[tuple[str, str], ...]) -> Models:
     """Read once per process, whatever number of parts it decides."""
     by_name = {name: json.loads(text) for name, text in texts}
     return Models(
-        churn=BoosterModel.from_json(by_name["churn"]) if "churn" in by_name else None,
+        churn=ChurnModel.from_json(by_name["churn"]) if "churn" in by_name else None,
         channel=ChannelModel.from_json(by_name["channel"]) if "channel" in by_name else None,
         send_time=SendTimeModel.from_json(by_name["send_time"]) if "send_time" in by_name else None,
     )

@@ -127,7 +127,13 @@ def prepare_batch(
 ) -> PreparedBatch:
     """From tables to cases with their customers; see `decide_on_spark`."""
     customers = write_customers(
-        tables, work, as_of=as_of, models=models, engine=engine, mapper=engine
+        tables,
+        work,
+        as_of=as_of,
+        models=models,
+        rules=parts.risk,
+        engine=engine,
+        mapper=engine,
     )
     write_triggers(
         tables, work / "found", as_of=as_of, predictions=predictions, engine=engine, mapper=engine
@@ -189,6 +195,6 @@ def _list_requests(
     for batch in read_batches(found, columns=_FOUND):
         yield from requests_of(batch.to_pandas(), as_of=as_of)
     if customers.scores is not None:
-        for batch in read_batches(customers.scores, columns=("customer_id", "p_churn")):
-            p_churn = batch["p_churn"].to_numpy(zero_copy_only=False)
-            yield from at_risk_requests(batch["customer_id"].to_pylist(), p_churn, as_of=as_of)
+        for batch in read_batches(customers.scores, columns=("customer_id", "tier")):
+            customer_ids, tiers = (batch[name].to_pylist() for name in ("customer_id", "tier"))
+            yield from at_risk_requests(customer_ids, tiers, as_of=as_of)

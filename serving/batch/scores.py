@@ -13,12 +13,15 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from features.churn.factors import default_factors
+from features.churn.risk import RiskRules
 from features.engines.batches import RowMapper
 from features.errors import BadInputError, NotReadyError
-from features.vocabulary import Tier, Trigger
+from features.vocabulary import Outcome, Trigger
 from serving.policy.cases import Flags, Floats
+from serving.risk.reasons import find_grounds
 from serving.snapshot.state import Models
-from training.registry.servable import CHANNELS, BoosterModel, ChannelModel
+from training.registry.servable import CHANNELS, ChannelModel, ChurnModel
 
 SUBSCRIBED = "subscription_active"
 """Feature that tells who can still be lost where there are subscriptions."""
@@ -26,54 +29,75 @@ SUBSCRIBED = "subscription_active"
 _SUBSCRIPTION = (SUBSCRIBED, "mrr_cents")
 _SIGNS_OF_LIFE = ("activity_90d", "orders_90d")
 _KEYS = ("customer_id", "as_of")
+_SEGMENT, _LANGUAGE = "segment", "language"
 _KEY_FIELDS = [("customer_id", pa.string()), ("as_of", pa.timestamp("us", "UTC"))]
-_TIERS = np.array([Tier.LOW, Tier.MEDIUM, Tier.HIGH, Tier.CRITICAL], dtype=object)
-_TIER_EDGES = (0.3, 0.6, 0.8)
+_CHURN_FIELDS = [("p_churn", pa.float64()), ("risk_score", pa.float64()), ("tier", pa.string())]
+_FACTORS_FIELD = ("factors", pa.string())
 
 
 @dataclass(frozen=True)
 class ChurnScorer:
-    """P(churn) and tier of each row; null for customers who are gone already.
+    """P(churn), risk score and tier of each row; null for customers who are gone already.
 
     Attributes:
         model: The served model as JSON.
         has_subscriptions: Who can still be lost is who has an active subscription; else whoever
             showed a sign of life in the last 90 days.
+        rules: How a probability becomes a risk score and a tier.
+        with_factors: Whether to say which factors make a customer riskier than others, strongest
+            first, with commas between them; empty for who is not. It costs several times as much as
+            the scores.
     """
 
     model: str
     has_subscriptions: bool
+    rules: RiskRules
+    with_factors: bool
 
     @cached_property
-    def _model(self) -> BoosterModel:
-        return BoosterModel.from_json(json.loads(self.model))
+    def _model(self) -> ChurnModel:
+        return ChurnModel.from_json(json.loads(self.model))
 
     @property
     def columns(self) -> tuple[str, ...]:
         """What it reads."""
         signs = (SUBSCRIBED,) if self.has_subscriptions else _SIGNS_OF_LIFE
-        names = BoosterModel.from_json(json.loads(self.model)).signature.names
+        names = ChurnModel.from_json(json.loads(self.model)).signature.names
         return tuple(dict.fromkeys((*_KEYS, *names, *signs)))
 
     @property
     def schema(self) -> pa.Schema:
         """What it gives."""
-        return pa.schema([*_KEY_FIELDS, ("p_churn", pa.float64()), ("tier", pa.string())])
+        also = [_FACTORS_FIELD] if self.with_factors else []
+        return pa.schema([*_KEY_FIELDS, *_CHURN_FIELDS, *also])
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Scores of the rows, batch by batch."""
+        names = self._model.signature.names
         for batch in batches:
-            can_be_lost = self._can_be_lost(batch)
+            features = _matrix(batch, names)
             p_churn = np.full(batch.num_rows, np.nan)
-            p_churn[can_be_lost] = self._model.predict(_matrix(batch, self._model.signature.names))[
-                can_be_lost
-            ]
-            tiers = _TIERS[np.searchsorted(_TIER_EDGES, p_churn)]
+            known = self._can_be_lost(batch)
+            if known.any():
+                p_churn[known] = self._model.predict(features[known])
+            risk = self.rules.assess(p_churn, features=features, names=names)
             scored = [
-                pa.array(p_churn, mask=~can_be_lost),
-                pa.array(tiers, type=pa.string(), mask=~can_be_lost),
+                pa.array(risk.p_churn, mask=~known),
+                pa.array(risk.risk_score, mask=~known),
+                pa.array(risk.tiers, type=pa.string()),
             ]
+            if self.with_factors:
+                scored.append(self._find_factors(features, known))
             yield _with_keys(batch, scored, schema=self.schema)
+
+    def _find_factors(self, features: Floats, known: Flags) -> pa.Array:
+        found: list[str | None] = [None] * len(features)
+        if not known.any():
+            return pa.array(found, type=pa.string())
+        grounds = find_grounds(self._model, features[known], factors=default_factors())
+        for n, row in enumerate(np.flatnonzero(known).tolist()):
+            found[row] = ", ".join(factor for factor, _ in grounds.strongest(n))
+        return pa.array(found, type=pa.string())
 
     def _can_be_lost(self, batch: pa.RecordBatch) -> Flags:
         if self.has_subscriptions:
@@ -85,13 +109,19 @@ class ChurnScorer:
 class ChannelScorer:
     """P(outcome) of a message of one trigger on every channel: `p_opened_email` and so on.
 
+    Beside them stands where the answer about opens came from: `level_email` and so on.
+
     Attributes:
         model: The served model as JSON.
         trigger: Why the message would be sent.
+        has_segments: Whether the rows say `segment`; where they do not it counts as unknown.
+        has_languages: Whether the rows say `language`.
     """
 
     model: str
     trigger: Trigger
+    has_segments: bool = False
+    has_languages: bool = False
 
     @cached_property
     def _model(self) -> ChannelModel:
@@ -101,30 +131,43 @@ class ChannelScorer:
     def columns(self) -> tuple[str, ...]:
         """What it reads."""
         names = ChannelModel.from_json(json.loads(self.model)).signature.names
-        return tuple(dict.fromkeys((*_KEYS, *names)))
+        groups = [_SEGMENT] * self.has_segments + [_LANGUAGE] * self.has_languages
+        return tuple(dict.fromkeys((*_KEYS, *names, *groups)))
 
     @property
     def schema(self) -> pa.Schema:
         """What it gives."""
         model = ChannelModel.from_json(json.loads(self.model))
-        names = [f"p_{outcome}_{channel}" for outcome in model.boosters for channel in CHANNELS]
-        return pa.schema([*_KEY_FIELDS, *((name, pa.float64()) for name in names)])
+        names = [f"p_{outcome}_{channel}" for outcome in model.outcomes for channel in CHANNELS]
+        levels = [(f"level_{channel}", pa.string()) for channel in CHANNELS]
+        return pa.schema([*_KEY_FIELDS, *((name, pa.float64()) for name in names), *levels])
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Scores of the rows, batch by batch."""
         schema = self.schema
         for batch in batches:
-            X = _matrix(batch, self._model.signature.names)
-            scored = [
-                pa.array(self._model.predict(outcome, X, channel=at, trigger=self.trigger))
-                for outcome in self._model.boosters
-                for at in (np.full(len(X), n) for n in range(len(CHANNELS)))
-            ]
+            sendings = self._model.describe_channels(
+                _matrix(batch, self._model.signature.names),
+                trigger=self.trigger,
+                segments=batch.column(_SEGMENT).to_pylist() if self.has_segments else None,
+                languages=batch.column(_LANGUAGE).to_pylist() if self.has_languages else None,
+            )
+            shape = (batch.num_rows, len(CHANNELS))
+            found = self._model.predict_all(tuple(self._model.outcomes), sendings)
+            scored = [pa.array(p) for by_row in found.values() for p in by_row.reshape(shape).T]
+            levels = self._model.find_levels(Outcome.OPENED, sendings).reshape(shape)
+            scored += [pa.array(column, type=pa.string()) for column in levels.T]
             yield _with_keys(batch, scored, schema=schema)
 
 
 def make_scorer(
-    models: Models, features: Path, *, mapper: RowMapper, trigger: Trigger | None = None
+    models: Models,
+    features: Path,
+    *,
+    mapper: RowMapper,
+    rules: RiskRules,
+    trigger: Trigger | None = None,
+    with_factors: bool = False,
 ) -> ChurnScorer | ChannelScorer:
     """The scorer of the served champions: churn, or with a trigger what comes of a message.
 
@@ -132,7 +175,9 @@ def make_scorer(
         models: Champions.
         features: Parquet file or folder that will be scored.
         mapper: Where the files can be read.
+        rules: How a probability of churn becomes a risk score and a tier.
         trigger: Scores of messages with this trigger.
+        with_factors: Whether scores of churn say why; see `ChurnScorer`.
 
     Raises:
         NotReadyError: There is no champion.
@@ -144,13 +189,21 @@ def make_scorer(
     if trigger is not None:
         if models.channel is None:
             raise NotReadyError("no channel champion yet: train channel, then promote it")
-        scorer = ChannelScorer(json.dumps(models.channel.to_json()), trigger)
+        there = mapper.find_columns(features)
+        scorer = ChannelScorer(
+            json.dumps(models.channel.to_json()),
+            trigger,
+            has_segments=_SEGMENT in there,
+            has_languages=_LANGUAGE in there,
+        )
     else:
         if models.churn is None:
             raise NotReadyError("no churn champion yet: train churn, then promote it")
         scorer = ChurnScorer(
             json.dumps(models.churn.to_json()),
             has_subscriptions=mapper.has_values(features, columns=_SUBSCRIPTION),
+            rules=rules,
+            with_factors=with_factors,
         )
     present = mapper.find_columns(features)
     if missing := [name for name in scorer.columns if name not in present]:

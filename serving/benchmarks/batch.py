@@ -4,14 +4,11 @@ import time
 from pathlib import Path
 from statistics import median
 
-import numpy as np
-
 from features.vocabulary import Outcome, Trigger
 from serving.benchmarks.company import Company, engine_for
 from serving.records import DecisionRequest
 from serving.snapshot.state import Snapshot
 from training.benchmarks.rows import BenchRow
-from training.registry.servable import CHANNELS
 
 _RUNS = 3
 _SCORED = (Outcome.OPENED, Outcome.CONVERTED, Outcome.UNSUBSCRIBED)
@@ -56,7 +53,10 @@ def _predict(snapshot: Snapshot) -> None:
     if models.churn is not None:
         models.churn.predict(customers.churn)
     if models.channel is not None:
-        matrix = np.repeat(customers.engagement, len(CHANNELS), axis=0)
-        channel = np.tile(np.arange(len(CHANNELS)), len(customers.engagement))
-        for outcome in _SCORED:
-            models.channel.predict(outcome, matrix, channel=channel, trigger=Trigger.ABANDONED_CART)
+        sendings = models.channel.describe_channels(
+            customers.engagement,
+            trigger=Trigger.ABANDONED_CART,
+            segments=customers.segments,
+            languages=customers.languages,
+        )
+        models.channel.predict_all(_SCORED, sendings)

@@ -12,7 +12,7 @@ from serving.snapshot.making import make_snapshot
 from serving.snapshot.state import Models, Snapshot
 from training.datasets.provenance import NotEnoughData
 from training.registry.entries import ModelName
-from training.registry.servable import BoosterModel, ChannelModel, SendTimeModel, Servable
+from training.registry.servable import ChannelModel, ChurnModel, SendTimeModel, Servable
 from training.registry.tracking import Tracking
 from training.train import TrainedModel, Trainings, train_all
 from training.world.simulated import SimulatedWorld
@@ -53,7 +53,7 @@ def _models_of(trained: Trainings) -> Models:
         for name in (ModelName.CHURN, ModelName.CHANNEL, ModelName.SEND_TIME)
     )
     return Models(
-        churn if isinstance(churn, BoosterModel) else None,
+        churn if isinstance(churn, ChurnModel) else None,
         channel if isinstance(channel, ChannelModel) else None,
         send_time if isinstance(send_time, SendTimeModel) else None,
     )

@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from features.churn.risk import default_rules
 from features.contracts import CONTRACTS, Kind
 from features.engines.batches import InProcess
 from features.engines.spark import SparkEngine
@@ -60,7 +61,9 @@ def bench_spark(company: Company, home: Path, *, n_customers: int) -> list[Bench
 
     def start() -> None:
         spark.start()
-        scorer = make_scorer(company.snapshot.models, home / "part", mapper=InProcess())
+        scorer = make_scorer(
+            company.snapshot.models, home / "part", mapper=InProcess(), rules=default_rules()
+        )
         score_rows(scorer, home / "part", mapper=spark, out=home / "first")
 
     start_s = _time(start)
@@ -83,7 +86,9 @@ def _bench_scores(
     rows = pa.concat_tables([pq.read_table(home / "part")] * again)
     for n in range(_N_FILES):
         pq.write_table(rows, features / f"{n}.parquet", row_group_size=50_000)
-    scorer = make_scorer(company.snapshot.models, features, mapper=InProcess())
+    scorer = make_scorer(
+        company.snapshot.models, features, mapper=InProcess(), rules=default_rules()
+    )
     here_s = _time(lambda: score_rows(scorer, features, mapper=InProcess(), out=home / "here"))
     there_s = _time(lambda: score_rows(scorer, features, mapper=spark, out=home / "there"))
     equal = _read(home / "here", by="p_churn").equals(_read(home / "there", by="p_churn"))
@@ -137,7 +142,8 @@ def _decide_here(company: Company, tables: Tables, home: Path, *, steps: _Steps)
         bandit = learn_bandit(tables, parts.store, as_of=as_of, policy=parts.policy)
         snapshot = make_snapshot(tables, as_of=as_of, models=models, bandit=bandit)
         found = find_triggers(tables, as_of=as_of)
-        return snapshot, [*requests_of(found, as_of=as_of), *churn_risk_requests(snapshot)]
+        at_risk = churn_risk_requests(snapshot, rules=parts.risk)
+        return snapshot, [*requests_of(found, as_of=as_of), *at_risk]
 
     def decide() -> int:
         decisions = parts.engine(snapshot).decide_many(requests)

@@ -23,8 +23,9 @@ from serving.benchmarks.online_store import bench_online_store
 from serving.benchmarks.spark import bench_spark
 from serving.cli.models import SeedOption
 from serving.cli.output import Json, JsonOption, progress, say, show_json, show_table
-from training.benchmarks.complete_journey import bench_churn
 from training.benchmarks.features.bench import FeaturePlan, bench_features
+from training.benchmarks.models.bench import ModelsPlan, bench_models
+from training.benchmarks.models.complete_journey import bench_churn
 from training.benchmarks.olist import bench_lateness
 from training.benchmarks.rows import BenchRow
 from training.benchmarks.triggers import bench_triggers
@@ -45,6 +46,7 @@ class Benchmark(StrEnum):
     LATENESS = "lateness"
     EVENTS = "events"
     SPARK = "spark"
+    MODELS = "models"
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,9 @@ class Asked:
         events: How many, for features.
         runs: Of each contender, for features.
         scale: Whether to measure at five times the events too, for features.
-        data: Folder of the data, for lateness.
+        data: Folder of the data, for lateness and models.
+        only: Data sets and worlds, for models; empty means all.
+        size: Rows for training speed, for models; None leaves it out.
     """
 
     seed: int
@@ -66,6 +70,8 @@ class Asked:
     runs: int
     scale: bool
     data: Path
+    only: tuple[str, ...]
+    size: int | None
 
 
 def bench(
@@ -77,17 +83,35 @@ def bench(
     events: Annotated[
         int, typer.Option(min=1_000, help="Rows of the tables (features).")
     ] = 10_000_000,
-    runs: Annotated[int, typer.Option(min=1, help="Runs of each contender (features).")] = 3,
+    runs: Annotated[
+        int, typer.Option(min=1, help="Runs of each contender (features), seeds (models).")
+    ] = 3,
     scale: Annotated[
         bool, typer.Option("--scale", help="Measure five times the events too (features).")
     ] = False,
     data: Annotated[
-        Path, typer.Option(help="Folder of Olist's orders and customers (lateness).")
+        Path,
+        typer.Option(help="Folder of Olist's files (lateness), of all public data (models)."),
     ] = Path("olist"),
+    only: Annotated[
+        list[str] | None, typer.Option(help="A data set or world (models); may be repeated.")
+    ] = None,
+    size: Annotated[
+        int | None, typer.Option(min=1_000, help="Rows for training speed (models).")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure ours beside a reference; figures depend on the machine, ratios less so."""
-    asked = Asked(seed, customers, events=events, runs=runs, scale=scale, data=data)
+    asked = Asked(
+        seed,
+        customers,
+        events=events,
+        runs=runs,
+        scale=scale,
+        data=data,
+        only=tuple(only or ()),
+        size=size,
+    )
     with progress(f"measuring {name}"):
         rows = _BENCHMARKS[name](asked)
     if as_json:
@@ -187,6 +211,16 @@ def _bench_spark(asked: Asked) -> list[BenchRow]:
         return bench_spark(company, place, n_customers=asked.customers or 100_000)
 
 
+def _bench_models(asked: Asked) -> list[BenchRow]:
+    plan = ModelsPlan(
+        data=asked.data,
+        seeds=range(asked.seed, asked.seed + asked.runs),
+        only=asked.only,
+        n_rows=asked.size,
+    )
+    return bench_models(plan, tell=say)
+
+
 def _bench_lateness(asked: Asked) -> list[BenchRow]:
     return bench_lateness(asked.data, seed=asked.seed)
 
@@ -216,4 +250,5 @@ _BENCHMARKS: dict[Benchmark, Callable[[Asked], list[BenchRow]]] = {
     Benchmark.LATENESS: _bench_lateness,
     Benchmark.EVENTS: _bench_events,
     Benchmark.SPARK: _bench_spark,
+    Benchmark.MODELS: _bench_models,
 }

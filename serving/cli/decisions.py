@@ -64,7 +64,7 @@ def _decide_here(
     late = predict_late_orders(settings, tables, as_of=moment)
     requests = [
         *requests_of(find_triggers(tables, as_of=moment, predictions=late), as_of=moment),
-        *churn_risk_requests(snapshot),
+        *churn_risk_requests(snapshot, rules=parts.risk),
     ]
     with parts.store.reading() as session:
         n_before = len(session.find_by_keys(requests))

@@ -13,6 +13,7 @@ from importlib import import_module
 # Before anything imports the libraries that would phone home.
 os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 import typer
 
@@ -45,6 +46,13 @@ _COMMANDS: Mapping[str, _Entry] = {
     "score": _Entry("features", "score", "Score a file of features with the served models."),
     "train": _Entry("models", "train", "Fit, judge and register models."),
     "promote": _Entry("models", "promote", "Send a model through the gate."),
+    "rollback": _Entry("models", "rollback", "Let the champion before be served again."),
+    "monitor": _Entry("monitor", "monitor", "How the served models do; 1 on an alarm."),
+    "retrain": _Entry(
+        "monitor", "retrain", "Once a month: train what is due, let the gate decide."
+    ),
+    "report": _Entry("report", "report", "Reports for people, as HTML pages."),
+    "risk": _Entry("risk", "risk", "Whether your risk rules help or harm."),
     "decide": _Entry("decisions", "decide", "Decide in batch about everybody with a trigger."),
     "serve": _Entry("serve", "serve", "Serve decisions over HTTP."),
     "online": _Entry("online", "online", "States and facts of the running service."),

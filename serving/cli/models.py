@@ -1,6 +1,8 @@
-"""Commands about models: train, promote."""
+"""Commands about models: train, promote, rollback."""
 
+import getpass
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -13,13 +15,25 @@ from serving.faults import EXIT_REFUSED
 from serving.home import claim_home
 from serving.settings import read_settings
 from training.datasets.provenance import NotEnoughData
-from training.gate import Hold, Promote
+from training.evaluation.capacity import DEFAULT, Capacity
+from training.gate import Hold, Promote, Refused, RolledBack
 from training.promote import promote as promote_through_gate
+from training.promote import roll_back
+from training.registry.audit import Audit
 from training.registry.entries import ModelName
 from training.registry.tracking import Tracking
 from training.train import TrainedModel, Trainings, train_model
 
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Of everything random.")]
+CapacityOption = Annotated[
+    str,
+    typer.Option(
+        "--capacity",
+        envvar="OPPORTUNE_CAPACITY",
+        help="How many of a list a team can call: 50 customers, or a share such as 10%.",
+    ),
+]
+ReasonOption = Annotated[str, typer.Option("--reason", help="Why; kept in the model's trail.")]
 
 
 class Trainable(StrEnum):
@@ -29,6 +43,7 @@ class Trainable(StrEnum):
     CHANNEL = "channel"
     SEND_TIME = "send-time"
     DELIVERY = "delivery"
+    UPLIFT = "uplift"
     ALL = "all"
 
     def names(self) -> tuple[ModelName, ...]:
@@ -41,6 +56,7 @@ _BY_WORD = {
     Trainable.CHANNEL: ModelName.CHANNEL,
     Trainable.SEND_TIME: ModelName.SEND_TIME,
     Trainable.DELIVERY: ModelName.LATENESS,
+    Trainable.UPLIFT: ModelName.UPLIFT,
 }
 
 
@@ -49,16 +65,18 @@ def train(
     what: Annotated[Trainable, typer.Argument(help="Which model.")] = Trainable.ALL,
     as_of: AsOfOption = None,
     seed: SeedOption = 0,
+    capacity: CapacityOption = str(DEFAULT),
     as_json: JsonOption = False,
 ) -> None:
     """Fit models, judge them on later days, log them to MLflow and register them."""
+    calls = Capacity.parse(capacity)
     tables, moment = read_as_of(data, as_of)
     tracking = _open_registry(tables)
     trained: dict[ModelName, TrainedModel | NotEnoughData] = {}
     for name in what.names():
         with progress(f"training {name}"):
             trained[name] = train_model(
-                name, tables, known_until=moment, tracking=tracking, seed=seed
+                name, tables, known_until=moment, tracking=tracking, seed=seed, capacity=calls
             )
     if as_json:
         show_json({name.value: _describe_training(found) for name, found in trained.items()})
@@ -75,17 +93,19 @@ def promote(
     data: DataOption,
     as_of: AsOfOption = None,
     seed: SeedOption = 0,
+    reason: ReasonOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """The gate: judge the challenger on later days, and promote it or say why not."""
     tables, moment = read_as_of(data, as_of)
     tracking = _open_registry(tables)
+    audit = _sign(reason)
     answers: list[Promote | Hold] = []
     for model in name.names():
         with progress(f"judging {model}"):
             answers.append(
                 promote_through_gate(
-                    model, tables, known_until=moment, tracking=tracking, seed=seed
+                    model, tables, known_until=moment, tracking=tracking, seed=seed, audit=audit
                 )
             )
     if as_json:
@@ -94,6 +114,34 @@ def promote(
         show_answers(answers)
     if any(isinstance(answer, Hold) for answer in answers):
         raise typer.Exit(EXIT_REFUSED)
+
+
+def rollback(
+    name: Annotated[Trainable, typer.Argument(help="Which model.")],
+    reason: ReasonOption,
+    as_json: JsonOption = False,
+) -> None:
+    """Let the champion before be served again, and keep who asked for it, when and why."""
+    tracking, audit = Tracking.in_folder(read_settings().registry), _sign(reason)
+    answers = [roll_back(model, tracking=tracking, audit=audit) for model in name.names()]
+    if as_json:
+        show_json({answer.name.value: _describe_rollback(answer) for answer in answers})
+    else:
+        for answer in answers:
+            show(_word_rollback(answer))
+    if any(isinstance(answer, RolledBack) for answer in answers):
+        say("the service serves it after its next publication: opportune serve --data DIR")
+    if any(isinstance(answer, Refused) for answer in answers):
+        raise typer.Exit(EXIT_REFUSED)
+
+
+def _sign(reason: str) -> Audit:
+    """Who asks, now and why."""
+    try:
+        by = getpass.getuser()
+    except (OSError, KeyError):  # a container may have no name for its user
+        by = "unknown"
+    return Audit(by, datetime.now(UTC), reason)
 
 
 def _open_registry(tables: Tables) -> Tracking:
@@ -127,6 +175,12 @@ def show_answers(answers: Sequence[Promote | Hold]) -> None:
                 show(f"  because {reason}")
 
 
+def _word_rollback(answer: RolledBack | Refused) -> str:
+    if isinstance(answer, Refused):
+        return f"{answer.name}: not rolled back, {answer.reason}"
+    return f"{answer.name}: version {answer.version} again, instead of {answer.instead_of}"
+
+
 def _write(value: float) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:.4f}"
 
@@ -155,3 +209,9 @@ def _describe_answer(answer: Promote | Hold) -> Json:
     if isinstance(answer, Promote):
         return {"promoted": True, "version": answer.version}
     return {"promoted": False, "version": answer.version, "reasons": list(answer.reasons)}
+
+
+def _describe_rollback(answer: RolledBack | Refused) -> Json:
+    if isinstance(answer, Refused):
+        return {"rolled_back": False, "reason": answer.reason}
+    return {"rolled_back": True, "version": answer.version, "instead_of": answer.instead_of}

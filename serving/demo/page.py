@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from serving.demo.real import RealResult
 from serving.demo.simulated import SimulatedResult
 from serving.demo.words import describe_decision
-from serving.records import ChurnReason, Decision
+from serving.records import Decision
 from training.datasets.provenance import NotEnoughData
 from training.gate import Hold, Promote
 from training.registry.entries import ModelName
@@ -88,7 +88,7 @@ def _real_decisions_section(real: RealResult) -> Section:
             f"{answer.p_churn:.0%}",
             str(answer.tier),
             answer.playbook.intervention if answer.playbook else "",
-            "; ".join(_describe_reason(reason) for reason in answer.reasons[:2]),
+            " ".join(f"{reason.words}." for reason in answer.reasons[:2]),
         )
         for answer in real.riskiest
     ]
@@ -229,11 +229,6 @@ def _describe_model(found: TrainedModel | NotEnoughData) -> tuple[str, str]:
     else:
         words = ""
     return found.version.version, words
-
-
-def _describe_reason(reason: ChurnReason) -> str:
-    value = "unknown" if reason.value is None else f"{reason.value:,.1f} {reason.unit}"
-    return f"{reason.description.rstrip('.')}: {value}"
 
 
 def _gate_word(gate: Sequence[Promote | Hold], name: ModelName) -> str:

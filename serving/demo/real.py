@@ -11,9 +11,10 @@ from features.sources import read_complete_journey
 from features.tables import Tables, last_moment
 from features.triggers import find_triggers
 from serving.publish import learn_bandit, load_champions
-from serving.records import ChurnAnswer, Decision
+from serving.records import Decision
 from serving.requests import churn_risk_requests, requests_of
-from serving.risk import explain_churn
+from serving.risk.answer import RiskDesk
+from serving.risk.records import ChurnAnswer, ChurnQuestion
 from serving.runtime import wire_parts
 from serving.settings import Settings
 from serving.snapshot.making import make_snapshot
@@ -63,8 +64,7 @@ def run_real(settings: Settings, *, stage: Stage, seed: int) -> RealResult:
         training = train_all(tables, known_until=as_of, tracking=tracking, seed=seed)
         gate = promote_all(training, tables, known_until=as_of, tracking=tracking, seed=seed)
     with stage("real data: deciding for every household as of the last day"):
-        snapshot, decisions = _decide(settings, tables, as_of=as_of, tracking=tracking)
-        riskiest = [explain_churn(snapshot, customer) for customer in _find_riskiest(snapshot)]
+        decisions, riskiest = _decide(settings, tables, as_of=as_of, tracking=tracking)
     return RealResult(
         as_of=as_of,
         sizes={name: len(frame) for name, frame in tables.items()},
@@ -94,7 +94,7 @@ def promote_all(
 
 def _decide(
     settings: Settings, tables: Tables, *, as_of: datetime, tracking: Tracking
-) -> tuple[Snapshot, list[Decision]]:
+) -> tuple[list[Decision], list[ChurnAnswer]]:
     parts = wire_parts(settings, clock=lambda: as_of)
     snapshot = make_snapshot(
         tables,
@@ -103,9 +103,14 @@ def _decide(
         bandit=learn_bandit(tables, parts.store, as_of=as_of, policy=parts.policy),
     )
     found = requests_of(find_triggers(tables, as_of=as_of), as_of=as_of)
-    decisions = parts.engine(snapshot).decide_many([*found, *churn_risk_requests(snapshot)])
+    at_risk = churn_risk_requests(snapshot, rules=parts.risk)
+    decisions = parts.engine(snapshot).decide_many([*found, *at_risk])
     parts.store.close()
-    return snapshot, decisions
+    desk = RiskDesk(parts.risk, parts.copy_settings)
+    riskiest = [
+        desk.explain(ChurnQuestion(customer_id=id_), snapshot) for id_ in _find_riskiest(snapshot)
+    ]
+    return decisions, riskiest
 
 
 def _find_riskiest(snapshot: Snapshot) -> list[str]:

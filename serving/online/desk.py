@@ -1,13 +1,14 @@
 """Where facts arrive: they are stamped, taken in, and what follows from them is found."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import numpy as np
 
+from features.churn import CHURN_FEATURES
+from features.churn.risk import RiskRules, default_rules
 from features.errors import BadInputError, ConflictError
-from features.vocabulary import tier_of
 from serving.online.facts import Fact
 from serving.online.ledger import Taken, require_generation, take_facts
 from serving.online.live import read_features
@@ -50,10 +51,12 @@ class EventDesk:
     Attributes:
         store: Where log and states are.
         takes_callers_time: The moment comes with the report (rehearsals), not from the clock.
+        rules: How a probability of churn becomes a risk score and a tier.
     """
 
     store: Store
     takes_callers_time: bool = False
+    rules: RiskRules = field(default_factory=default_rules)
 
     def take(self, report: EventReport, snapshot: Snapshot, *, now: datetime) -> EventReceipt:
         """Take the events in, and find what follows, all as of one moment; see the two steps.
@@ -78,7 +81,7 @@ class EventDesk:
         receipt = EventReceipt(
             states=[_state_of(fact, taken, n) for n, (fact, _) in enumerate(told)],
             known_at=from_us(moments_us[-1]),
-            churn=_rescore(taken, snapshot, as_of_us=moments_us[-1] + 1),
+            churn=_rescore(taken, snapshot, rules=self.rules, as_of_us=moments_us[-1] + 1),
             triggers=[],
         )
         return Arrival(receipt, taken.generation, frozenset(taken.accounts))
@@ -127,21 +130,28 @@ def _state_of(fact: Fact, taken: Taken, position: int) -> EventState:
     return EventState.KEPT if leads_to_somebody and not is_known else EventState.APPLIED
 
 
-def _rescore(taken: Taken, snapshot: Snapshot, *, as_of_us: int) -> list[Rescored]:
-    """Churn scores of the customers to whom something new matters; none without a model."""
+def _rescore(
+    taken: Taken, snapshot: Snapshot, *, rules: RiskRules, as_of_us: int
+) -> list[Rescored]:
+    """Churn risk of the customers to whom something new matters; none without a model."""
     model = snapshot.models.churn
-    if model is None:
+    if model is None or not taken.accounts:
         return []
-    scores = (
-        (
-            customer_id,
-            read_features(account, taken.generation, as_of_us=as_of_us, model=model).p_churn,
-        )
-        for customer_id, account in sorted(taken.accounts.items())
+    customer_ids = sorted(taken.accounts)
+    read = [
+        read_features(taken.accounts[id_], taken.generation, as_of_us=as_of_us, model=model)
+        for id_ in customer_ids
+    ]
+    risk = rules.assess(
+        np.array([live.p_churn for live in read]),
+        features=np.vstack([live.churn for live in read]),
+        names=CHURN_FEATURES.names,
     )
     return [
-        Rescored(customer_id=customer_id, p_churn=None, tier=None)
-        if np.isnan(p_churn)
-        else Rescored(customer_id=customer_id, p_churn=p_churn, tier=tier_of(p_churn))
-        for customer_id, p_churn in scores
+        Rescored(customer_id=id_, p_churn=None, risk_score=None, tier=None)
+        if tier is None
+        else Rescored(customer_id=id_, p_churn=p_churn, risk_score=score, tier=tier)
+        for id_, p_churn, score, tier in zip(
+            customer_ids, risk.p_churn.tolist(), risk.risk_score.tolist(), risk.tiers, strict=True
+        )
     ]

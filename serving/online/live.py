@@ -18,7 +18,7 @@ from serving.policy.cases import Flags, Floats
 from serving.snapshot.state import Snapshot
 from serving.store.kept import Generation
 from serving.store.online import OnlineSession
-from training.registry.servable import BoosterModel
+from training.registry.servable import ChurnModel
 
 _NINE: Final = 9
 
@@ -38,6 +38,12 @@ class LiveProfile:
     def timezone(self) -> str:
         """The IANA time zone."""
         return str(self.row["timezone"])
+
+    @property
+    def segment(self) -> str | None:
+        """The segment; None where unknown."""
+        name = self.row.get("segment")
+        return None if name is None else str(name)
 
     @property
     def first_name(self) -> str | None:
@@ -144,7 +150,7 @@ def _load(
 
 
 def read_features(
-    account: Account, generation: Generation, *, as_of_us: int, model: BoosterModel | None
+    account: Account, generation: Generation, *, as_of_us: int, model: ChurnModel | None
 ) -> LiveCustomer:
     """Features and churn score of an account at a moment, not before it was last told something."""
     present = generation.tables | {"customers"}

@@ -104,6 +104,7 @@ class Rescored(_Frozen):
 
     customer_id: str
     p_churn: float | None
+    risk_score: float | None
     tier: Tier | None
 
 

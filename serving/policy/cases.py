@@ -66,6 +66,8 @@ class Cases:
         customer_ids: Whom they are about.
         decided_at_us: When they are decided, (n,).
         timezones: IANA names, n of them.
+        segments: Segments of the customers, n of them; None where unknown.
+        languages: Languages of the customers, n of them.
         consent: Consent by channel in the order of `Channel`, (n, 5); unknown is False.
         known: Whether anything is known of the customer (tables or profile), (n,).
         scored: Whether the models know the customer, (n,).
@@ -80,6 +82,8 @@ class Cases:
     customer_ids: tuple[str, ...]
     decided_at_us: Ints
     timezones: tuple[str, ...]
+    segments: tuple[str | None, ...]
+    languages: tuple[str, ...]
     consent: Flags
     known: Flags
     scored: Flags

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from serving.policy.cases import DAY_US, HOUR_US, Flags, Floats, Ints, from_us
+from serving.policy.cases import DAY_US, HOUR_US, Flags, Ints, from_us
 from serving.policy.settings import QuietHours
 
 _QUARTER_US = HOUR_US // 4  # every zone changes its offset on a quarter of an hour
@@ -55,10 +55,3 @@ def after_quiet_hours(at_us: Ints, timezones: tuple[str, ...], *, quiet: QuietHo
     guess = at_us + (end - local)
     guess += end - local_us(timezones, guess)
     return np.where(is_quiet(local, quiet), guess, at_us)
-
-
-def openness_at(relative: Floats, *, at_us: Ints, timezones: tuple[str, ...]) -> Floats:
-    """Relative openness (n, 168) looked up at moments (n, S): the mean hour is 1."""
-    hours = hour_of_week(local_us(timezones, at_us))
-    looked_up: Floats = np.take_along_axis(relative, hours, axis=1)
-    return looked_up

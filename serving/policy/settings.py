@@ -49,6 +49,7 @@ class TriggerRule(_Settings):
         cool_down_hours: No second message about this trigger within as many hours.
         p_call: Probability that an unanswered case makes the customer call support.
         prevented_share: Share of these calls that a notice prevents when it is seen.
+        kept_share: Share of these customers whom a message that is seen keeps from leaving.
         half_life_hours: Time in which the occasion loses half its worth.
     """
 
@@ -59,6 +60,7 @@ class TriggerRule(_Settings):
     cool_down_hours: float = Field(ge=0)
     p_call: float = Field(default=0.0, ge=0, le=1)
     prevented_share: float = Field(default=0.0, ge=0, le=1)
+    kept_share: float = Field(default=0.0, ge=0, le=1)
     half_life_hours: float = Field(gt=0)
 
     @model_validator(mode="after")
@@ -86,6 +88,7 @@ class LearnedSettings(_Settings):
     floor: float = Field(gt=0, lt=1)
     incremental_share: float = Field(ge=0, le=1)
     messages_per_month: float = Field(ge=0)
+    lost_per_unsubscribe: float = Field(ge=0, le=1)
 
 
 class RewardSettings(_Settings):

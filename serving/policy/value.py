@@ -1,26 +1,32 @@
 """What an action is expected to be worth, in cents, against no message.
 
     outcome   = P(convert | channel) x mean amount x margin x incremental share x timing
+                + share kept x P(seen | channel) x margin of a customer x timing
     support   = P(call) x share prevented x P(seen | channel) x call's cost x timing
     send      = price of the channel
-    wearing   = P(unsubscribe | channel) x margin that the channel would still bring
-    timing    = openness of the hour x freshness of the occasion
+    wearing   = P(unsubscribe | channel) x (margin that the channel would still bring
+                + customers lost for one who unsubscribes x margin of a customer)
+    seen      = P(open | channel) x what a reported open stands for there
+    timing    = what the hour does to a message on the channel x freshness of the occasion
 
 Terms stay separate so that a record can show them.
 """
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
 from features.economics import Economics
-from features.vocabulary import Channel, Outcome
+from features.vocabulary import Channel, Outcome, Trigger
 from serving.policy.actions import ActionGrid
 from serving.policy.cases import HOUR_US, Cases, Floats
-from serving.policy.hours import openness_at
+from serving.policy.hours import hour_of_week, local_us
 from serving.policy.settings import CHANNELS, LearnedSettings, TriggerRule
 from serving.records import ValueTerms
 from training.registry.servable import ChannelModel, SendTimeModel
+
+_VALUED = (Outcome.OPENED, Outcome.CONVERTED, Outcome.UNSUBSCRIBED)
 
 
 @dataclass(frozen=True)
@@ -28,7 +34,7 @@ class ValueGrid:
     """Terms of every action of n cases, cents, broadcastable to (n, K, S).
 
     Attributes:
-        outcome: Margin of the conversions it causes.
+        outcome: Margin of the conversions it causes and of the customers it keeps.
         support: Cost of the calls it prevents.
         send: What sending costs.
         wearing: What the risk of an unsubscribe costs.
@@ -55,12 +61,59 @@ class ValueGrid:
 
 
 @dataclass(frozen=True)
-class _ChannelOdds:
-    """Per case and channel, (n, 5)."""
+class _Stakes:
+    """Cents that hang on what comes of a message about one trigger.
 
-    p_open: Floats
+    Attributes:
+        margin_cents: Margin that a conversion after the message was caused to bring.
+        kept_cents: Margin of customers kept, by message seen.
+        calls_cents: Cost of calls prevented, by message seen.
+        annoyed_cents: Margin of customers lost by annoyance, by unsubscribe.
+        n_messages_lost: Messages that an unsubscribe ends.
+    """
+
+    margin_cents: float
+    kept_cents: float
+    calls_cents: float
+    annoyed_cents: float
+    n_messages_lost: float
+
+    @classmethod
+    def of(
+        cls,
+        trigger: Trigger,
+        *,
+        channel_model: ChannelModel,
+        rule: TriggerRule,
+        learned: LearnedSettings,
+        economics: Economics,
+    ) -> Self:
+        """The stakes of a trigger, from what was learned, the rule and the prices."""
+        amount = channel_model.mean_value_cents.get(trigger, 0.0)
+        customer_cents = (
+            channel_model.monthly_cents * economics.margin_share * economics.lost_customer_months
+        )
+        return cls(
+            margin_cents=amount * economics.margin_share * learned.incremental_share,
+            kept_cents=rule.kept_share * customer_cents,
+            calls_cents=rule.p_call * rule.prevented_share * economics.support_call_cents,
+            annoyed_cents=learned.lost_per_unsubscribe * customer_cents,
+            n_messages_lost=economics.channel_loss_months * learned.messages_per_month,
+        )
+
+
+@dataclass(frozen=True)
+class _ChannelOdds:
+    """Per case and channel, (n, 5); seen is opened, or read without an open being reported."""
+
+    p_seen: Floats
     p_convert: Floats
     p_unsubscribe: Floats
+
+    def wear_out(self, stakes: _Stakes) -> Floats:
+        """Cents that the risk of an unsubscribe costs, (n, 5)."""
+        channel_cents = self.p_convert * stakes.margin_cents * stakes.n_messages_lost
+        return self.p_unsubscribe * (channel_cents + stakes.annoyed_cents)
 
 
 def value_actions(
@@ -75,52 +128,92 @@ def value_actions(
 ) -> ValueGrid:
     """Expected terms of every action, from the models and the economics."""
     odds = _predict_odds(cases, channel_model)
-    amount = channel_model.mean_value_cents.get(cases.trigger, 0.0)
-    margin_cents = amount * economics.margin_share * learned.incremental_share
-    months = economics.channel_loss_months * learned.messages_per_month
-    channel_worth = odds.p_convert * margin_cents * months
-    relative = send_time_model.relative_openness(cases.week_counts)
-    timing = openness_at(relative, at_us=grid.slots_us, timezones=cases.timezones)
-    timing = timing * _freshness(cases, grid, rule)
-
-    seen = _over_sets(grid, odds.p_open)
-    converted = _over_sets(grid, odds.p_convert)
-    calls_cents = rule.p_call * rule.prevented_share * economics.support_call_cents
+    stakes = _Stakes.of(
+        cases.trigger,
+        channel_model=channel_model,
+        rule=rule,
+        learned=learned,
+        economics=economics,
+    )
+    timing = time_slots(cases, grid, model=send_time_model, rule=rule)
+    seen = _over_sets_at(grid, odds.p_seen, timing=timing)
+    converted = _over_sets_at(grid, odds.p_convert, timing=timing)
     return ValueGrid(
-        outcome=(converted * margin_cents)[:, :, None] * timing[:, None, :],
-        support=np.minimum(seen[:, :, None] * timing[:, None, :], 1.0) * calls_cents,
+        outcome=converted * stakes.margin_cents + seen * stakes.kept_cents,
+        support=seen * stakes.calls_cents,
         send=np.broadcast_to(
             _send_cents(grid, economics)[None, :, None], (cases.n, len(grid.sets), 1)
         ),
-        wearing=_sum_over_sets(grid, odds.p_unsubscribe * channel_worth)[:, :, None],
+        wearing=_sum_over_sets(grid, odds.wear_out(stakes))[:, :, None],
     )
+
+
+def value_channels(
+    cases: Cases,
+    *,
+    channel_model: ChannelModel,
+    rule: TriggerRule,
+    learned: LearnedSettings,
+    economics: Economics,
+) -> Floats:
+    """Net cents of one message on each channel, (n, 5), at a mean hour and at once.
+
+    What a choice of channels goes by where the moment is given.
+    """
+    odds = _predict_odds(cases, channel_model)
+    stakes = _Stakes.of(
+        cases.trigger,
+        channel_model=channel_model,
+        rule=rule,
+        learned=learned,
+        economics=economics,
+    )
+    send_cents = np.array([economics.send_cost_cents(channel) for channel in CHANNELS])
+    net: Floats = (
+        odds.p_convert * stakes.margin_cents
+        + odds.p_seen * (stakes.kept_cents + stakes.calls_cents)
+        - send_cents
+        - odds.wear_out(stakes)
+    )
+    return net
 
 
 def _predict_odds(cases: Cases, model: ChannelModel) -> _ChannelOdds:
-    """P(opened), P(converted), P(unsubscribed) of every case on every channel."""
+    """P(seen), P(converted), P(unsubscribed) of every case on every channel."""
     n_channels = len(CHANNELS)
-    matrix = np.repeat(cases.engagement, n_channels, axis=0)
-    channel = np.tile(np.arange(n_channels), cases.n)
+    sendings = model.describe_channels(
+        cases.engagement,
+        trigger=cases.trigger,
+        segments=cases.segments,
+        languages=cases.languages,
+    )
+    # Of the mean hour: what the hour of a slot is worth comes in by the timing.
+    found = model.predict_all(_VALUED, sendings)
+    p_open, p_convert, p_unsubscribe = (
+        found[outcome].reshape(cases.n, n_channels) for outcome in _VALUED
+    )
+    acted = np.array([model.acted_per_open[channel] for channel in CHANNELS])
+    return _ChannelOdds(np.minimum(p_open * acted, 1.0), p_convert, p_unsubscribe)
 
-    def predict(outcome: Outcome) -> Floats:
-        p = model.predict(outcome, matrix, channel=channel, trigger=cases.trigger)
-        return p.reshape(cases.n, n_channels)
 
-    return _ChannelOdds(
-        predict(Outcome.OPENED), predict(Outcome.CONVERTED), predict(Outcome.UNSUBSCRIBED)
+def time_slots(
+    cases: Cases, grid: ActionGrid, *, model: SendTimeModel, rule: TriggerRule
+) -> Floats:
+    """Worth of each slot on each channel over a message sent at once in a mean hour, (n, 5, S)."""
+    return model.timing(
+        cases.week_counts,
+        week_hours=hour_of_week(local_us(cases.timezones, grid.slots_us)),
+        waited_hours=(grid.slots_us - cases.decided_at_us[:, None]) / HOUR_US,
+        half_life_hours=rule.half_life_hours,
+        segments=cases.segments,
     )
 
 
-def _freshness(cases: Cases, grid: ActionGrid, rule: TriggerRule) -> Floats:
-    waited_hours = (grid.slots_us - cases.decided_at_us[:, None]) / HOUR_US
-    freshness: Floats = np.exp2(-waited_hours / rule.half_life_hours)
-    return freshness
-
-
-def _over_sets(grid: ActionGrid, p: Floats) -> Floats:
-    """P(at least one channel of the set), (n, K), from P by channel (n, 5)."""
+def _over_sets_at(grid: ActionGrid, p: Floats, *, timing: Floats) -> Floats:
+    """P(at least one channel of the set) in each slot, (n, K, S), from P by channel (n, 5)."""
+    missed = 1.0 - np.minimum(p[:, :, None] * timing, 1.0)
     return np.stack(
-        [1 - np.prod(1 - p[:, _positions(channels)], axis=1) for channels in grid.sets], axis=1
+        [1.0 - np.prod(missed[:, _positions(channels)], axis=1) for channels in grid.sets], axis=1
     )
 
 

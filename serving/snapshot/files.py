@@ -20,8 +20,8 @@ from serving.snapshot.state import Customers, Models, Snapshot
 from serving.store.store import StoredContact
 from training.bandit.state import BanditState
 from training.registry.servable import (
-    BoosterModel,
     ChannelModel,
+    ChurnModel,
     SendTimeModel,
     load_servable,
     save_servable,
@@ -136,7 +136,7 @@ def _load_models(home: Path) -> Models:
     found = {path.name.split(".")[0]: load_servable(path) for path in home.glob("*.model.json")}
     churn, channel, send_time = (found.get(name) for name in ("churn", "channel", "send_time"))
     if not (
-        (churn is None or isinstance(churn, BoosterModel))
+        (churn is None or isinstance(churn, ChurnModel))
         and (channel is None or isinstance(channel, ChannelModel))
         and (send_time is None or isinstance(send_time, SendTimeModel))
     ):

@@ -16,7 +16,7 @@ from serving.policy.cases import Floats
 from serving.snapshot.state import Customers, Models, Snapshot
 from serving.store.store import StoredContact
 from training.bandit.state import BanditState
-from training.registry.servable import BoosterModel
+from training.registry.servable import ChurnModel
 
 CONTACT_DAYS = 31  # covers the longest cool-down and every fatigue period
 
@@ -47,7 +47,7 @@ def _score_churn(
     features: Floats,
     *,
     as_of: datetime,
-    model: BoosterModel | None,
+    model: ChurnModel | None,
 ) -> Floats:
     """P(churn) of customers who can still be lost; NaN for the others and without a model.
 
@@ -84,6 +84,7 @@ def make_profile(customers: pd.DataFrame) -> pd.DataFrame:
             "first_name": ordered["first_name"],
             "language": ordered["language"],
             "timezone": ordered["timezone"],
+            "segment": ordered["segment"],
             # Unknown active hours: nothing speaks against nine o'clock.
             "nine_is_active": inside | opens.isna() | closes.isna(),
             **consents,

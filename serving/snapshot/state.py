@@ -16,11 +16,12 @@ from serving.policy.cases import Flags, Floats, Ints, to_us
 from serving.store.store import StoredContact
 from training.bandit.state import BanditState
 from training.registry.servable import (
-    BoosterModel,
     ChannelModel,
+    ChurnModel,
     FeatureSignature,
     SendTimeModel,
     Servable,
+    sign_presence,
 )
 
 
@@ -28,7 +29,7 @@ from training.registry.servable import (
 class Models:
     """Champions in the form in which they are served; None where there is none yet."""
 
-    churn: BoosterModel | None = None
+    churn: ChurnModel | None = None
     channel: ChannelModel | None = None
     send_time: SendTimeModel | None = None
 
@@ -52,6 +53,8 @@ class Models:
             self.churn.signature.require(signature_of(CHURN_FEATURES), model="churn")
         if self.channel is not None:
             self.channel.signature.require(signature_of(ENGAGEMENT_FEATURES), model="channel")
+        if self.send_time is not None:
+            self.send_time.signature.require(sign_presence(), model="send time")
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,8 @@ class Customers:
     """Everything that is known per customer, one row each, sorted by customer_id.
 
     Attributes:
-        profile: customer_id, first_name, language, timezone, nine_is_active, consent_<channel>,
-            known_us (when the row became known, UTC microseconds).
+        profile: customer_id, first_name, language, timezone, segment, nine_is_active,
+            consent_<channel>, known_us (when the row became known, UTC microseconds).
         churn: Features of the churn model, (n, features); NaN is null.
         engagement: Features of the channel model, (n, features); NaN is null.
         week_counts: Activity by local hour of the week, (n, 168).
@@ -100,6 +103,11 @@ class Customers:
     def timezones(self) -> list[str]:
         """IANA time zones."""
         return self.profile["timezone"].astype(str).tolist()
+
+    @cached_property
+    def segments(self) -> list[str | None]:
+        """Segments; None where unknown."""
+        return [None if pd.isna(name) else str(name) for name in self.profile["segment"]]
 
     @cached_property
     def nine_is_active(self) -> Flags:

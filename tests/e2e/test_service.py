@@ -110,12 +110,15 @@ def test_service_takes_a_new_snapshot_without_a_restart(
 
 
 def test_service_explains_churn(service: ServiceClient) -> None:
-    answer = service.churn("c001")
+    answer = service.churn("c001", language="ru")
     unknown = service.churn("nobody")
 
     assert answer.p_churn is not None
     assert answer.playbook is not None
-    assert len(answer.reasons) == 5
+    assert answer.risk_score is not None
+    assert answer.tier_from == "p_churn"
+    assert len(answer.reasons) <= 3
+    assert all("обычно" in reason.words for reason in answer.reasons)
     assert (unknown.known, unknown.p_churn) == (False, None)
 
 

@@ -250,6 +250,17 @@ def _draw_inbound(dice: Dice, n: int) -> Row:
     return {"inbound_id": f"b{n}", "customer_id": dice.customer(), "at": dice.moment()}
 
 
+def _draw_decision(dice: Dice, n: int) -> Row:
+    return {
+        "decision_id": f"e{n}",
+        "customer_id": dice.customer(),
+        "trigger": dice.pick(tuple(Trigger)),
+        "channel": dice.pick([None, *Channel]),
+        "decided_at": dice.moment(),
+        **{f"p_{channel}": dice.pick([0.0, 0.1]) for channel in Channel},
+    }
+
+
 _DRAWN: Mapping[str, tuple[int, Callable[[Dice, int], Row]]] = {
     "customers": (16, _draw_customer),
     "activity": (400, _draw_activity),
@@ -265,6 +276,7 @@ _DRAWN: Mapping[str, tuple[int, Callable[[Dice, int], Row]]] = {
     "messages": (100, _draw_message),
     "outcomes": (300, _draw_outcome),
     "inbound": (20, _draw_inbound),
+    "decisions": (60, _draw_decision),
 }
 
 

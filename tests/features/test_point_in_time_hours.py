@@ -124,7 +124,7 @@ def test_a_time_zone_that_does_not_exist_is_named(make_table: MakeTable, timezon
         hours_of(make_table, timezone, "2026-03-30T00:00:00")
 
 
-ERA = timedelta(days=56)
+ERA = timedelta(days=112)
 
 
 def test_an_event_weighs_half_with_every_era(make_table: MakeTable) -> None:

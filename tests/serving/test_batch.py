@@ -1,6 +1,7 @@
 """Batches over files: the scores and the decisions of the running service, to the last digit."""
 
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from features.checks import require_valid
+from features.churn.risk import default_rules
 from features.engines import DUCKDB
 from features.engines.batches import InProcess
 from features.engines.spark import SparkEngine
@@ -35,7 +37,7 @@ from serving.snapshot.making import make_snapshot
 from serving.snapshot.state import Models, Snapshot
 from serving.store.store import Store
 from training.bandit.state import BanditState
-from training.registry.servable import CHANNELS
+from training.registry.servable import CHANNELS, GroupEffects, Level
 
 AS_OF = datetime.fromisoformat("2026-06-10T07:00:00+00:00")
 
@@ -136,7 +138,7 @@ def test_decisions_on_spark_are_those_of_the_service(
     snapshot = take_snapshot(told_tables, models, here)
     requests = [
         *requests_of(find_triggers(told_tables, as_of=AS_OF), as_of=AS_OF),
-        *churn_risk_requests(snapshot),
+        *churn_risk_requests(snapshot, rules=here.risk),
     ]
     for parts in (here, there):
         live_a_little(parts, snapshot, requests)
@@ -167,7 +169,9 @@ def test_scores_on_spark_are_those_in_process(
     features_file: Path, models: Models, spark: SparkEngine, tmp_path: Path
 ) -> None:
     for trigger in (None, Trigger.INACTIVITY):
-        scorer = make_scorer(models, features_file, mapper=spark, trigger=trigger)
+        scorer = make_scorer(
+            models, features_file, mapper=spark, rules=default_rules(), trigger=trigger
+        )
         n_rows = score_rows(scorer, features_file, mapper=spark, out=tmp_path / f"{trigger}.spark")
         score_rows(scorer, features_file, mapper=InProcess(), out=tmp_path / f"{trigger}.here")
 
@@ -183,7 +187,7 @@ def test_churn_scores_are_those_of_the_snapshot(
     features_file: Path, told_tables: Tables, models: Models, tmp_path: Path
 ) -> None:
     snapshot = make_snapshot(told_tables, as_of=AS_OF, models=models, bandit=BanditState())
-    scorer = make_scorer(models, features_file, mapper=InProcess())
+    scorer = make_scorer(models, features_file, mapper=InProcess(), rules=default_rules())
 
     score_rows(scorer, features_file, mapper=InProcess(), out=tmp_path / "scores")
 
@@ -213,7 +217,7 @@ def test_customers_who_are_gone_get_no_score(
         snapshot = make_snapshot(company, as_of=AS_OF, models=models, bandit=BanditState())
         features, out = tmp_path / f"features{n}", tmp_path / f"scores{n}"
         write_features(company, EveryCustomer(AS_OF), features, features=ALL_FEATURES)
-        scorer = make_scorer(models, features, mapper=InProcess())
+        scorer = make_scorer(models, features, mapper=InProcess(), rules=default_rules())
         score_rows(scorer, features, mapper=InProcess(), out=out)
         found = pd.read_parquet(out).set_index("customer_id")["p_churn"]
         expected = pd.Series(snapshot.customers.p_churn, snapshot.customers.profile["customer_id"])
@@ -224,18 +228,57 @@ def test_customers_who_are_gone_get_no_score(
 def test_channel_scores_are_those_of_the_model(
     features_file: Path, models: Models, tmp_path: Path
 ) -> None:
-    scorer = make_scorer(models, features_file, mapper=InProcess(), trigger=Trigger.ABANDONED_CART)
+    scorer = make_scorer(
+        models,
+        features_file,
+        mapper=InProcess(),
+        rules=default_rules(),
+        trigger=Trigger.ABANDONED_CART,
+    )
     score_rows(scorer, features_file, mapper=InProcess(), out=tmp_path / "scores")
 
     features, found = pd.read_parquet(features_file), pd.read_parquet(tmp_path / "scores")
     assert models.channel is not None
     X = features[list(models.channel.signature.names)].to_numpy(np.float64)
     on_sms = np.full(len(X), CHANNELS.index(Channel.SMS))
-    expected = models.channel.predict(
-        Outcome.CLICKED, X, channel=on_sms, trigger=Trigger.ABANDONED_CART
-    )
+    sendings = models.channel.describe(X, channel=on_sms, trigger=Trigger.ABANDONED_CART)
+    expected = models.channel.predict(Outcome.CLICKED, sendings)
     assert found["customer_id"].tolist() == features["customer_id"].tolist()
     assert np.array_equal(found["p_clicked_sms"], expected)
+    levels = models.channel.find_levels(Outcome.OPENED, sendings)
+    assert found["level_sms"].tolist() == levels.tolist()
+
+
+def test_channel_scores_use_the_segment_where_the_file_has_it(
+    features_file: Path, models: Models, tmp_path: Path
+) -> None:
+    assert models.channel is not None
+    opened = models.channel.outcomes[Outcome.OPENED]
+    effect = np.array([[1.0] * len(CHANNELS), [0.0] * len(CHANNELS)])
+    segments = GroupEffects(("vip",), effect, np.array([[1.0] * len(CHANNELS), [0.0] * 5]))
+    rates = replace(opened.rates, segments=segments)
+    changed = {**models.channel.outcomes, Outcome.OPENED: replace(opened, rates=rates)}
+    channel = replace(models.channel, outcomes=changed)
+    rows = pd.read_parquet(features_file)
+    names = [None if n % 2 else "vip" for n in range(len(rows))]
+    rows.assign(segment=pd.Series(names, dtype="str")).to_parquet(tmp_path / "with_segments")
+    found = {}
+    for file in (features_file, tmp_path / "with_segments"):
+        scorer = make_scorer(
+            replace(models, channel=channel),
+            file,
+            mapper=InProcess(),
+            rules=default_rules(),
+            trigger=Trigger.INACTIVITY,
+        )
+        score_rows(scorer, file, mapper=InProcess(), out=tmp_path / "scores")
+        found[file] = pd.read_parquet(tmp_path / "scores")
+    without, with_segments = found.values()
+    odds = [p["p_opened_email"] / (1 - p["p_opened_email"]) for p in (without, with_segments)]
+    is_vip = np.arange(len(rows)) % 2 == 0
+    np.testing.assert_allclose(odds[1] / odds[0], np.where(is_vip, np.e, 1.0))
+    assert set(with_segments.loc[is_vip, "level_email"]) == {Level.SEGMENT}
+    assert set(without["level_email"]) == {Level.PRIOR}
 
 
 def test_make_scorer_says_what_is_missing(
@@ -244,12 +287,18 @@ def test_make_scorer_says_what_is_missing(
     few = pq.read_table(features_file, columns=["customer_id", "as_of", "tenure_days"])
     pq.write_table(few, tmp_path / "few.parquet")
 
-    with pytest.raises(BadInputError, match=r"lacks days_since_last_activity, .*orders_90d"):
-        make_scorer(models, tmp_path / "few.parquet", mapper=InProcess())
+    with pytest.raises(BadInputError, match=r"lacks .*days_since_last_activity, .*orders_90d"):
+        make_scorer(models, tmp_path / "few.parquet", mapper=InProcess(), rules=default_rules())
     with pytest.raises(NotReadyError, match="no churn champion yet"):
-        make_scorer(Models(), features_file, mapper=InProcess())
+        make_scorer(Models(), features_file, mapper=InProcess(), rules=default_rules())
     with pytest.raises(NotReadyError, match="no channel champion yet"):
-        make_scorer(Models(), features_file, mapper=InProcess(), trigger=Trigger.INACTIVITY)
+        make_scorer(
+            Models(),
+            features_file,
+            mapper=InProcess(),
+            rules=default_rules(),
+            trigger=Trigger.INACTIVITY,
+        )
 
 
 def test_the_bandit_of_the_log_is_that_of_the_frames(

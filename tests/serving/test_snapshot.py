@@ -68,7 +68,8 @@ def test_make_snapshot_refuses_a_model_with_other_features(
     tables: Tables, models: Models, snapshot: Snapshot
 ) -> None:
     assert models.churn is not None
-    foreign = replace(models.churn, signature=FeatureSignature(("a",), "other"))
+    names = models.churn.signature.names
+    foreign = replace(models.churn, signature=FeatureSignature(names, "other"))
 
     with pytest.raises(IncompatibleModelError, match="other"):
         make_snapshot(

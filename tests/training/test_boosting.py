@@ -1,9 +1,22 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from training.boosting import RARE, FittedBooster, LabelledRows, fit_booster
+from features.errors import BadInputError
+from training.boosting import (
+    EXACT,
+    LARGE,
+    RARE,
+    BoosterSettings,
+    FittedBooster,
+    LabelledRows,
+    choose_settings,
+    fit_booster,
+)
+from training.calibration import fit_platt
 from training.measures import Bools, Floats, make_auc
-from training.registry.servable import FeatureSignature
+from training.registry.servable import Calibration, FeatureSignature
 
 SIGNATURE = FeatureSignature(("signal", "group", "noise"), "digest")
 
@@ -83,3 +96,96 @@ def test_label_never_seen_is_a_small_constant_not_zero() -> None:
 def test_booster_names_its_features() -> None:
     fitted = fit(LabelledRows(*draw(1, n=500)), LabelledRows(*draw(2, n=500)))
     assert "feature_names=signal group noise" in fitted.model.text
+
+
+def test_settings_that_were_chosen_are_taken() -> None:
+    train, calibration = LabelledRows(*draw(1)), LabelledRows(*draw(2))
+    few = BoosterSettings(max_rounds=7)
+    fitted = fit_booster(
+        "churn", signature=SIGNATURE, train=train, calibration=calibration, seed=1, settings=few
+    )
+    assert fitted.settings == few
+    assert fitted.n_trees <= 7
+    assert fitted.model.text.count("Tree=") == fitted.n_trees
+
+
+def test_settings_follow_rows_and_the_rarer_label() -> None:
+    assert choose_settings(np.arange(1_000) < 49) == RARE
+    assert choose_settings(np.arange(1_000) >= 49) == RARE
+    assert choose_settings(np.arange(1_000) < 50) == BoosterSettings()
+    assert choose_settings(np.arange(199_999) % 2 == 0) == BoosterSettings()
+    assert choose_settings(np.arange(200_000) % 2 == 0) == LARGE
+
+
+def test_refit_learns_from_the_calibration_rows_too_and_keeps_the_calibration() -> None:
+    train, calibration = LabelledRows(*draw(1, n=1_500)), LabelledRows(*draw(2, n=1_500))
+    once, again = (
+        fit_booster(
+            "churn",
+            signature=SIGNATURE,
+            train=train,
+            calibration=calibration,
+            seed=1,
+            groups=(1,),
+            settings=replace(EXACT, refit=refit),
+        )
+        for refit in (False, True)
+    )
+    assert again.n_trees == once.n_trees
+    assert again.model.text.count("Tree=") == once.n_trees
+    assert again.model.calibration == once.model.calibration
+    X, labels = draw(3, n=20_000)
+    full = np.ones(len(labels))
+    auc_once, auc_again = (make_auc(f.model.predict(X), labels)(full) for f in (once, again))
+    assert auc_again > auc_once
+
+
+def test_monotone_feature_never_lowers_what_it_may_only_raise() -> None:
+    X, labels = draw(1)
+    flipped = LabelledRows(X, labels ^ (X[:, 0] > 1.0))  # high signals look bad in these rows
+    steps = np.column_stack([np.linspace(-3, 3, 200), np.zeros(200), np.zeros(200)])
+
+    def rises(monotone: dict[str, int]) -> float:
+        fitted = fit_booster(
+            "churn",
+            signature=SIGNATURE,
+            train=flipped,
+            calibration=LabelledRows(*draw(2)),
+            seed=1,
+            monotone=monotone,
+        )
+        return float(np.diff(fitted.model.predict(steps)).min())
+
+    assert rises({"signal": 1}) >= 0.0
+    assert rises({}) < 0.0
+
+
+@pytest.mark.parametrize("monotone", [{"unknown": 1}, {"signal": 2}])
+def test_monotone_of_an_unknown_feature_or_way_is_refused(monotone: dict[str, int]) -> None:
+    train, calibration = LabelledRows(*draw(1, n=500)), LabelledRows(*draw(2, n=500))
+    with pytest.raises(BadInputError, match="expected -1 or 1"):
+        fit_booster(
+            "churn",
+            signature=SIGNATURE,
+            train=train,
+            calibration=calibration,
+            seed=1,
+            monotone=monotone,
+        )
+
+
+def test_many_calibration_rows_are_sampled_and_the_level_stays_honest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("training.boosting._MOST_CALIBRATION_ROWS", 2_000)
+    seen: list[int] = []
+
+    def count(p_raw: Floats, *, labels: Bools) -> Calibration:
+        seen.append(len(labels))
+        return fit_platt(p_raw, labels=labels)
+
+    monkeypatch.setattr("training.boosting.fit_platt", count)
+    X, labels = draw(2, n=8_000)
+    fitted = fit(LabelledRows(*draw(1)), LabelledRows(X, labels))
+    assert seen == [2_000]
+    assert fitted.model.predict(X).mean() == pytest.approx(labels.mean(), abs=0.03)

@@ -36,14 +36,10 @@ def trained(dataset: ChannelDataset) -> TrainedChannel:
 
 def predict(trained: TrainedChannel, outcome: Outcome, channel: Channel) -> float:
     X = trained.test.X
-    return float(
-        trained.model.predict(
-            outcome,
-            X,
-            channel=np.full(len(X), CHANNELS.index(channel)),
-            trigger=Trigger.INACTIVITY,
-        ).mean()
+    sendings = trained.model.describe(
+        X, channel=np.full(len(X), CHANNELS.index(channel)), trigger=Trigger.INACTIVITY
     )
+    return float(trained.model.predict(outcome, sendings).mean())
 
 
 def test_channel_model_finds_the_rate_of_every_channel(trained: TrainedChannel) -> None:
@@ -74,7 +70,7 @@ def test_channel_model_of_an_outcome_that_never_happened_is_a_small_constant(
     p = trained.by_outcome[Outcome.UNSUBSCRIBED].p_test
     assert 0 < p.max() < 0.001
     assert isinstance(trained.by_outcome[Outcome.UNSUBSCRIBED].comparison, NotEnoughData)
-    assert set(trained.model.boosters) == set(TARGETS)
+    assert set(trained.model.outcomes) == set(TARGETS)
 
 
 def test_channel_scores_cover_every_test_message_once_per_outcome(trained: TrainedChannel) -> None:

@@ -1,12 +1,14 @@
+import json
 from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
 import pytest
 
+from features.errors import BadInputError
 from features.tables import Tables
 from training.churn import TrainedChurn, fit_recency, judge_churn, judge_recency, train_churn
-from training.datasets.churn import ChurnDataset, build_churn_dataset
+from training.datasets.churn import ChurnDataset, add_later_labels, build_churn_dataset
 from training.datasets.provenance import NotEnoughData
 from training.evaluation import lift_at
 
@@ -39,7 +41,7 @@ def test_churn_model_is_the_same_for_the_same_seed(
     assert train_churn(dataset, seed=1) is not trained
     again = train_churn(dataset, seed=1)
     assert isinstance(again, TrainedChurn)
-    assert again.fitted.model == trained.fitted.model
+    assert json.dumps(again.model.to_json()) == json.dumps(trained.model.to_json())
     assert again.comparison == trained.comparison
 
 
@@ -71,7 +73,7 @@ def test_recency_takes_the_latest_sign_of_life(dataset: ChurnDataset) -> None:
 
 
 def test_judged_losses_are_those_of_the_comparison(trained: TrainedChurn) -> None:
-    ours = judge_churn(trained.fitted.model, trained.test)
+    ours = judge_churn(trained.model, trained.test)
     other = judge_recency(trained.baseline, trained.test)
     assert ours.losses.mean() == pytest.approx(trained.comparison.ours.log_loss.value)
     assert other.losses.mean() == pytest.approx(trained.comparison.other.log_loss.value)
@@ -81,3 +83,34 @@ def test_judged_losses_are_those_of_the_comparison(trained: TrainedChurn) -> Non
 def test_churn_without_a_lost_customer_says_so(dataset: ChurnDataset) -> None:
     result = train_churn(replace(dataset, labels=np.zeros_like(dataset.labels)), seed=1)
     assert isinstance(result, NotEnoughData)
+
+
+def test_horizons_are_those_that_the_history_allows(
+    dataset: ChurnDataset, trained: TrainedChurn, shop_tables: Tables, shop_end: datetime
+) -> None:
+    assert trained.model.horizons_days == (30,)
+    result = train_churn(add_later_labels(dataset, shop_tables, known_until=shop_end), seed=1)
+    assert isinstance(result, TrainedChurn)
+    assert result.model.horizons_days == (30, 60)
+    assert result.fitted.model == trained.fitted.model  # 30 days are as they were without them
+    assert "three are needed" in result.too_short[90].reason
+    later = result.later[60]
+    assert later.split.test_from <= result.trained_until
+    assert later.test.horizon_days == 60
+    assert later.comparison.ours.auc.low > 0.5
+    assert later.comparison.ours.calibration_error.value < 0.1
+
+
+def test_probabilities_never_fall_with_the_horizon(
+    dataset: ChurnDataset, shop_tables: Tables, shop_end: datetime
+) -> None:
+    result = train_churn(add_later_labels(dataset, shop_tables, known_until=shop_end), seed=1)
+    assert isinstance(result, TrainedChurn)
+    p_30 = result.model.predict_at(dataset.X, horizon_days=30)
+    p_60 = result.model.predict_at(dataset.X, horizon_days=60)
+    np.testing.assert_array_equal(p_30, result.model.predict(dataset.X))
+    assert (p_60 >= p_30).all()
+    alone = result.later[60].fitted.model.predict(dataset.X)
+    assert (alone < p_30).any()  # it takes care: boosters alone cross
+    with pytest.raises(BadInputError, match="no horizon of 90 days"):
+        result.model.predict_at(dataset.X, horizon_days=90)

@@ -1,6 +1,7 @@
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,9 @@ import pytest
 from features.tables import Tables
 from training.gate import Hold, Promote
 from training.promote import promote
+from training.registry.audit import Audit, Event, EventKind
 from training.registry.entries import Alias, ModelName, ModelVersion, NoChampion
-from training.registry.servable import BoosterModel, Calibration, FeatureSignature
+from training.registry.servable import Calibration, ChurnModel, FeatureSignature, Servable
 from training.registry.tracking import Tracking, TrainingRecord
 from training.train import Trainings
 
@@ -22,23 +24,42 @@ class Scene:
     tables: Tables
     until: datetime
 
-    def promote(self, name: ModelName = ModelName.CHURN) -> Promote | Hold:
-        return promote(name, self.tables, known_until=self.until, tracking=self.tracking, seed=2)
+    def promote(
+        self, name: ModelName = ModelName.CHURN, *, audit: Audit | None = None
+    ) -> Promote | Hold:
+        return promote(
+            name,
+            self.tables,
+            known_until=self.until,
+            tracking=self.tracking,
+            seed=2,
+            audit=audit,
+        )
 
-    def churn(self, alias: Alias = Alias.CHALLENGER) -> ModelVersion:
-        found = self.tracking.find(ModelName.CHURN, alias=alias)
+    def find(self, name: ModelName, alias: Alias = Alias.CHALLENGER) -> ModelVersion:
+        found = self.tracking.find(name, alias=alias)
         assert isinstance(found, ModelVersion)
         return found
 
-    def challenge(self, model: BoosterModel, *, trained_until: datetime) -> ModelVersion:
+    def churn(self, alias: Alias = Alias.CHALLENGER) -> ModelVersion:
+        return self.find(ModelName.CHURN, alias)
+
+    def challenge(
+        self,
+        model: Servable,
+        *,
+        trained_until: datetime,
+        name: ModelName = ModelName.CHURN,
+        metrics: Mapping[str, float] | None = None,
+    ) -> ModelVersion:
         record = TrainingRecord(
-            name=ModelName.CHURN,
+            name=name,
             model=model,
             trained_until=trained_until,
             fingerprint="f",
             tables=(),
             params={},
-            metrics={},
+            metrics=metrics or {},
         )
         return self.tracking.log_training(record)
 
@@ -73,9 +94,22 @@ def scene(trained_tracking: Tracking, shop_tables: Tables, shop_end: datetime) -
     return Scene(trained_tracking, shop_tables, shop_end)
 
 
-def booster(version: ModelVersion) -> BoosterModel:
-    assert isinstance(version.model, BoosterModel)
+def churn_model(version: ModelVersion) -> ChurnModel:
+    assert isinstance(version.model, ChurnModel)
     return version.model
+
+
+def recalibrate(model: ChurnModel, calibration: Calibration) -> ChurnModel:
+    """The same trees under another curve, at every horizon."""
+    boosters = {
+        days: replace(booster, calibration=calibration) for days, booster in model.boosters.items()
+    }
+    return replace(model, boosters=boosters)
+
+
+def sign_anew(model: Servable, digest: str) -> Servable:
+    """The model as if it had been made with other definitions of the same features."""
+    return replace(model, signature=FeatureSignature(model.signature.names, digest))
 
 
 @pytest.mark.parametrize("name", [ModelName.CHURN, ModelName.CHANNEL, ModelName.SEND_TIME])
@@ -95,7 +129,7 @@ def test_without_a_challenger_there_is_nothing_to_promote(later_scene: Scene) ->
 
 def test_candidate_as_good_as_the_champion_replaces_it(later_scene: Scene) -> None:
     good = later_scene.churn(Alias.CHAMPION)
-    later_scene.challenge(booster(good), trained_until=good.trained_until)
+    later_scene.challenge(churn_model(good), trained_until=good.trained_until)
     decision = later_scene.promote()
     assert isinstance(decision, Promote)
     assert decision.version == "2"
@@ -116,7 +150,7 @@ def test_bad_candidate_is_held_and_the_champion_stays(
     later_scene: Scene, calibration: Calibration, reasons: list[str]
 ) -> None:
     good = later_scene.churn(Alias.CHAMPION)
-    bad = replace(booster(good), calibration=calibration)
+    bad = recalibrate(churn_model(good), calibration)
     later_scene.challenge(bad, trained_until=good.trained_until)
     decision = later_scene.promote()
     assert isinstance(decision, Hold)
@@ -126,26 +160,27 @@ def test_bad_candidate_is_held_and_the_champion_stays(
 
 
 def test_candidate_that_has_seen_every_known_label_is_held(scene: Scene) -> None:
-    scene.challenge(booster(scene.churn()), trained_until=scene.until)
+    scene.challenge(churn_model(scene.churn()), trained_until=scene.until)
     decision = scene.promote()
     assert isinstance(decision, Hold)
     assert "nothing to judge on" in decision.reasons[0]
 
 
-def test_candidate_with_other_features_is_held(scene: Scene) -> None:
-    good = scene.churn()
-    other = FeatureSignature(booster(good).signature.names, "another digest")
-    scene.challenge(replace(booster(good), signature=other), trained_until=good.trained_until)
-    decision = scene.promote()
+@pytest.mark.parametrize("name", [ModelName.CHURN, ModelName.CHANNEL])
+def test_candidate_with_other_features_is_held(scene: Scene, name: ModelName) -> None:
+    good = scene.find(name)
+    other = sign_anew(good.model, "another digest")
+    scene.challenge(other, trained_until=good.trained_until, name=name)
+    decision = scene.promote(name)
     assert isinstance(decision, Hold)
     assert "feature definitions" in decision.reasons[0]
 
 
 def test_champion_with_other_features_need_not_be_beaten(scene: Scene) -> None:
     good = scene.churn()
-    old = replace(booster(good), signature=FeatureSignature(("gone",), "old"))
+    old = sign_anew(churn_model(good), "old")
     registered = scene.challenge(old, trained_until=good.trained_until)
-    scene.challenge(booster(good), trained_until=good.trained_until)
+    scene.challenge(churn_model(good), trained_until=good.trained_until)
     client = scene.tracking._client
     client.set_registered_model_alias(ModelName.CHURN, Alias.CHAMPION, registered.version)
     decision = scene.promote()
@@ -156,11 +191,11 @@ def test_champion_with_other_features_need_not_be_beaten(scene: Scene) -> None:
 def test_later_rows_judge_a_champion_of_earlier_months(scene: Scene) -> None:
     good = scene.churn()
     month = timedelta(days=30)
-    scene.challenge(booster(good), trained_until=good.trained_until - month)
+    scene.challenge(churn_model(good), trained_until=good.trained_until - month)
     decision = scene.promote()
     assert isinstance(decision, Promote)
     longer = decision.evidence.n_rows
-    scene.challenge(booster(good), trained_until=good.trained_until)
+    scene.challenge(churn_model(good), trained_until=good.trained_until)
     decision = scene.promote()
     assert isinstance(decision, Promote)
     assert decision.evidence.n_rows < longer
@@ -177,3 +212,46 @@ def test_too_little_data_to_judge_on_is_a_hold_with_the_reason(scene: Scene) -> 
     decision = replace(scene, tables={"customers": scene.tables["customers"]}).promote()
     assert isinstance(decision, Hold)
     assert "no customer has a history" in decision.reasons[0]
+
+
+def test_candidate_whose_leakage_check_failed_is_held(scene: Scene) -> None:
+    good = scene.churn()
+    scene.challenge(
+        churn_model(good), trained_until=good.trained_until, metrics={"leakage.found": 1.0}
+    )
+    decision = scene.promote()
+    assert isinstance(decision, Hold)
+    assert decision.reasons == ("its leakage check failed",)
+
+
+def test_candidate_that_was_too_good_at_training_is_held(scene: Scene) -> None:
+    good = scene.churn()
+    claimed = {"auc": 0.995, "auc_low": 0.99, "auc_high": 1.0}
+    scene.challenge(churn_model(good), trained_until=good.trained_until, metrics=claimed)
+    decision = scene.promote()
+    assert isinstance(decision, Hold)
+    assert len(decision.reasons) == 1
+    assert decision.reasons[0].startswith("its AUC was 0.995 [0.990, 1.000] at training")
+
+
+def test_gate_looks_at_slices_of_the_later_rows(scene: Scene) -> None:
+    decision = scene.promote()
+    assert isinstance(decision, Promote)
+    parts = (*decision.evidence.slices, *decision.evidence.too_small)
+    assert {part.dimension for part in parts} == {"tenure"}  # the shop has one language
+    assert sum(part.n_rows for part in parts) == decision.evidence.n_rows
+    assert decision.evidence.auc[""].value > 0.7
+
+
+def test_every_decision_joins_the_trail(scene: Scene) -> None:
+    audit = Audit("ann", datetime(2026, 8, 1, tzinfo=UTC), "monthly")
+    assert isinstance(scene.promote(audit=audit), Promote)
+    good = scene.churn(Alias.CHAMPION)
+    bad = recalibrate(churn_model(good), Calibration(slope=1.0, intercept=2.0))
+    scene.challenge(bad, trained_until=good.trained_until)
+    held = scene.promote()
+    assert isinstance(held, Hold)
+    assert scene.tracking.read_history(ModelName.CHURN) == (
+        Event(EventKind.PROMOTE, "1", None, ("monthly",), "ann", audit.at, scene.until),
+        Event(EventKind.HOLD, "2", "1", held.reasons, known_until=scene.until),
+    )

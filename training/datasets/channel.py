@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from features.engagement import ENGAGEMENT_FEATURES
@@ -22,12 +23,16 @@ from training.datasets.provenance import (
 )
 from training.datasets.split import ForwardSplit, split_forward, to_datetime
 from training.measures import Bools, Floats, Integers
-from training.registry.servable import CHANNELS, TRIGGERS
+from training.registry.servable import CHANNELS, OUTCOMES, TRIGGERS
 
 OUTCOME_DAYS = 7
-TARGETS = (Outcome.OPENED, Outcome.CLICKED, Outcome.CONVERTED, Outcome.UNSUBSCRIBED)
+TARGETS = OUTCOMES
 RANDOMISED_ARMS = (Arm.RANDOM, Arm.LEARNED)
+_REVENUE_DAYS = 90
 _LABEL_SPAN = timedelta(days=OUTCOME_DAYS)
+
+Names = npt.NDArray[np.object_]
+"""Texts, (n,); None where unknown."""
 
 
 @dataclass(frozen=True)
@@ -38,23 +43,33 @@ class ChannelDataset:
         X: Features of the customer when it was sent, (n, features); NaN is null.
         channel: Position in `CHANNELS`, (n,).
         trigger: Position in `TRIGGERS`, (n,).
+        segments: Segment of the customer, (n,); None where unknown.
+        languages: Language of the customer, (n,); None where unknown.
+        hour: Local hour in which it was sent, 0-23, (n,).
         targets: By outcome, whether a person brought it about within 7 days, (n,) each.
         value_cents: Of its conversion, (n,); NaN without one or where it is not known.
+        called: Whether the customer called support about the trigger within 7 days, (n,).
         customers: customer_id, (n,).
         moments: When it was sent, (n,).
         randomised: Whether chance decided about these messages. If not, somebody chose the
             customers of each channel, and rates are associations, not effects.
+        monthly_cents: Mean revenue of a customer in a month, at the end of the data.
         provenance: Where the rows come from.
     """
 
     X: Floats
     channel: Integers
     trigger: Integers
+    segments: Names
+    languages: Names
+    hour: Integers
     targets: Mapping[Outcome, Bools]
     value_cents: Floats
+    called: Bools
     customers: Customers
     moments: Moments
     randomised: bool
+    monthly_cents: float
     provenance: Provenance
 
     @property
@@ -69,8 +84,12 @@ class ChannelDataset:
             X=self.X[rows],
             channel=self.channel[rows],
             trigger=self.trigger[rows],
+            segments=self.segments[rows],
+            languages=self.languages[rows],
+            hour=self.hour[rows],
             targets={outcome: labels[rows] for outcome, labels in self.targets.items()},
             value_cents=self.value_cents[rows],
+            called=self.called[rows],
             customers=self.customers[rows],
             moments=self.moments[rows],
         )
@@ -101,15 +120,20 @@ def build_channel_dataset(
         X=build_matrix(tables, spine, features=ENGAGEMENT_FEATURES),
         channel=_find_positions(chosen["channel"], among=CHANNELS),
         trigger=_find_positions(chosen["trigger"], among=TRIGGERS),
+        segments=_look_up("segment", tables, ids=chosen["customer_id"]),
+        languages=_look_up("language", tables, ids=chosen["customer_id"]),
+        hour=_find_local_hours(tables, messages=chosen),
         targets={outcome: _had(outcome, made=made, messages=chosen) for outcome in TARGETS},
         value_cents=_find_values(made, messages=chosen),
+        called=_find_calls(tables, messages=chosen),
         customers=chosen["customer_id"].to_numpy(dtype=object),
         moments=to_moments(chosen["sent_at"]),
         randomised=not by_chance.empty,
+        monthly_cents=_find_monthly_revenue(tables, known_until=known_until),
         provenance=describe_source(
             tables,
             features=ENGAGEMENT_FEATURES,
-            also=("customers", "messages", "outcomes"),
+            also=("customers", "messages", "outcomes", "orders", "subscriptions", "tickets"),
             known_until=known_until,
         ),
     )
@@ -145,6 +169,9 @@ def _find_outcomes(tables: Tables, messages: pd.DataFrame) -> pd.DataFrame:
 
 
 def _had(outcome: Outcome, *, made: pd.DataFrame, messages: pd.DataFrame) -> Bools:
+    if outcome is Outcome.DELIVERED and not (made["outcome"] == outcome).any():
+        # Not every channel reports what arrived; then whatever did not bounce has.
+        return ~_had(Outcome.BOUNCED, made=made, messages=messages)
     had = made.loc[made["outcome"] == outcome, "message_id"]
     return messages["message_id"].isin(had).to_numpy(dtype=bool)
 
@@ -159,3 +186,52 @@ def _find_values(made: pd.DataFrame, *, messages: pd.DataFrame) -> Floats:
 def _find_positions(values: "pd.Series[str]", *, among: tuple[str, ...]) -> Integers:
     positions: Integers = pd.Index(list(among)).get_indexer(pd.Index(values)).astype(np.int64)
     return positions
+
+
+def _look_up(column: str, tables: Tables, *, ids: "pd.Series[str]") -> Names:
+    """A column of each customer's row; None where it or the customer is unknown."""
+    customers = tables.get("customers", empty_table("customers"))
+    found = customers.drop_duplicates("customer_id").set_index("customer_id")[column].reindex(ids)
+    names: Names = found.astype(object).where(found.notna(), None).to_numpy(dtype=object)
+    return names
+
+
+def _find_local_hours(tables: Tables, *, messages: pd.DataFrame) -> Integers:
+    """Local hour of each sending; UTC for customers whose zone is not known."""
+    zones = _look_up("timezone", tables, ids=messages["customer_id"])
+    hours: Integers = messages["sent_at"].dt.hour.to_numpy(dtype=np.int64, copy=True)
+    for zone in sorted({zone for zone in zones if zone is not None}):
+        rows = zones == zone
+        hours[rows] = messages.loc[rows, "sent_at"].dt.tz_convert(zone).dt.hour
+    return hours
+
+
+def _find_monthly_revenue(tables: Tables, *, known_until: datetime) -> float:
+    """Cents a month and customer: orders of the last 90 days, and running subscriptions."""
+    customers = tables.get("customers", empty_table("customers"))
+    n = int((customers["signed_up_at"] < known_until).sum())
+    if n == 0:
+        return 0.0
+    orders = tables.get("orders", empty_table("orders"))
+    age = known_until - orders["ordered_at"]
+    recent = orders[(age > timedelta(0)) & (age <= timedelta(days=_REVENUE_DAYS))]
+    subscriptions = tables.get("subscriptions", empty_table("subscriptions"))
+    known = subscriptions[subscriptions["valid_from"] < known_until].sort_values("valid_from")
+    latest = known.drop_duplicates("customer_id", keep="last")
+    recurring = latest.loc[latest["status"] == "active", "mrr_cents"].sum()
+    return float(recent["amount_cents"].sum() * 30 / _REVENUE_DAYS + recurring) / n
+
+
+def _find_calls(tables: Tables, *, messages: pd.DataFrame) -> Bools:
+    """Whether a ticket about the trigger was opened within 7 days of each message."""
+    tickets = tables.get("tickets", empty_table("tickets"))
+    about = tickets[tickets["topic"].isin(list(TRIGGERS))]
+    sent = messages[["message_id", "customer_id", "trigger", "sent_at"]]
+    joined = sent.merge(
+        about[["customer_id", "topic", "opened_at"]],
+        left_on=["customer_id", "trigger"],
+        right_on=["customer_id", "topic"],
+    )
+    waited = joined["opened_at"] - joined["sent_at"]
+    called = joined.loc[(waited >= timedelta(0)) & (waited < _LABEL_SPAN), "message_id"]
+    return messages["message_id"].isin(called).to_numpy(dtype=bool)

@@ -1,9 +1,11 @@
 """Rows for churn: every customer who may be lost, month by month, and who was."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Self
 
+import numpy as np
 import pandas as pd
 
 from features.churn import CHURN_FEATURES, churn_labels, eligible_customers
@@ -19,14 +21,29 @@ from training.datasets.provenance import (
     describe_source,
     to_moments,
 )
-from training.datasets.split import ForwardSplit, split_forward, to_datetime
+from training.datasets.split import ForwardSplit, is_known_by, split_forward, to_datetime
 from training.measures import Bools, Floats
 
 HORIZON_DAYS = 30
+LATER_HORIZONS_DAYS = (60, 90)
 _HISTORY_DAYS = 30
 _STEP_DAYS = 10
 _MOST_HORIZONS = 12
+_LATER_STEP_DAYS = 30
 _LOGS = ("activity", "orders", "subscriptions")
+
+
+@dataclass(frozen=True)
+class LaterLabels:
+    """Who was lost within a longer horizon, of the rows for which that can be known.
+
+    Attributes:
+        known: Rows with a label, (n,); a month apart, for neighbouring labels say nearly the same.
+        lost: Whether the customer was lost, (n,); False where it is not known.
+    """
+
+    known: Bools
+    lost: Bools
 
 
 @dataclass(frozen=True)
@@ -40,6 +57,7 @@ class ChurnDataset:
         moments: As of when, (n,).
         horizon_days: How far the labels look ahead.
         provenance: Where the rows come from.
+        later: Labels of longer horizons, by days; none unless they were asked for.
     """
 
     X: Floats
@@ -48,6 +66,7 @@ class ChurnDataset:
     moments: Moments
     horizon_days: int
     provenance: Provenance
+    later: Mapping[int, LaterLabels] = field(default_factory=dict)
 
     @property
     def label_span(self) -> timedelta:
@@ -62,7 +81,17 @@ class ChurnDataset:
             labels=self.labels[rows],
             customers=self.customers[rows],
             moments=self.moments[rows],
+            later={
+                days: LaterLabels(labels.known[rows], labels.lost[rows])
+                for days, labels in self.later.items()
+            },
         )
+
+    def at_horizon(self, days: int) -> Self:
+        """The rows whose label is known at a longer horizon, with that label."""
+        labels = self.later[days]
+        known = replace(self, labels=labels.lost, horizon_days=days, later={})
+        return known.take(labels.known)
 
 
 def build_churn_dataset(
@@ -79,6 +108,40 @@ def build_churn_dataset(
         horizon_days: How far the labels look ahead.
     """
     moments = plan_moments(tables, known_until=known_until, horizon_days=horizon_days)
+    return build_churn_rows(
+        tables, moments=moments, known_until=known_until, horizon_days=horizon_days
+    )
+
+
+def add_later_labels(
+    dataset: ChurnDataset, tables: Tables, *, known_until: datetime
+) -> ChurnDataset:
+    """The same rows with labels of 60 and 90 days, as far as they are known by then."""
+    spine = pd.DataFrame(
+        {
+            "customer_id": pd.Series(dataset.customers, dtype="str"),
+            "as_of": pd.DatetimeIndex(dataset.moments).tz_localize("UTC"),
+        }
+    )
+    later = {}
+    for days in LATER_HORIZONS_DAYS:
+        span = timedelta(days=days)
+        known = is_known_by(known_until, moments=dataset.moments, label_span=span)
+        if not known.any():
+            continue
+        newest = dataset.moments[known].max()
+        known &= (newest - dataset.moments) % np.timedelta64(_LATER_STEP_DAYS, "D") == 0
+        lost = np.zeros(len(known), dtype=np.bool_)
+        labels = churn_labels(tables, spine[known], horizon_days=days, known_until=known_until)
+        lost[known] = labels.to_numpy(dtype=np.bool_)
+        later[days] = LaterLabels(known, lost)
+    return replace(dataset, later=later)
+
+
+def build_churn_rows(
+    tables: Tables, *, moments: Sequence[datetime], known_until: datetime, horizon_days: int
+) -> ChurnDataset | NotEnoughData:
+    """Every eligible customer at each of the moments; see `build_churn_dataset`."""
     spines = [
         make_spine(eligible_customers(tables, as_of=moment), as_of=moment) for moment in moments
     ]

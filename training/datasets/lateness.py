@@ -5,6 +5,7 @@ by then. So a label is known at that moment and not before, whatever became of t
 that came in time are not counted earlier than others, and orders that never came are late.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Self
@@ -91,6 +92,20 @@ def build_lateness_dataset(
         return NotEnoughData(f"there are no {' and no '.join(missing)}")
     orders = known_before({"orders": tables["orders"]}, pd.Timestamp(known_until))["orders"]
     moments = plan_moments(orders, known_until=known_until)
+    return build_lateness_rows(
+        tables, moments=moments, known_until=known_until, late_from_days=late_from_days
+    )
+
+
+def build_lateness_rows(
+    tables: Tables,
+    *,
+    moments: Sequence[datetime],
+    known_until: datetime,
+    late_from_days: float = LATE_FROM_DAYS,
+) -> LatenessDataset | NotEnoughData:
+    """Every order on its way at each of the moments; see `build_lateness_dataset`."""
+    orders = known_before({"orders": tables["orders"]}, pd.Timestamp(known_until))["orders"]
     parts = [describe_transit(tables, as_of=moment).assign(moment=moment) for moment in moments]
     rows = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     if rows.empty:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.errors import ConfigurationError
-from training.evaluation.comparison import N_RESAMPLES, Estimate, draw_weights
+from training.evaluation.comparison import Estimate, draw_weights
 from training.evaluation.judged import HeldOut, Scored
 from training.measures import Floats
 
@@ -62,7 +62,7 @@ class Capacity:
 
     def __str__(self) -> str:
         """As it is parsed."""
-        return str(self.n_customers) if self.share is None else f"{self.share:.4g}"
+        return str(self.n_customers) if self.share is None else f"{100 * self.share:.6g}%"
 
     def of(self, sizes: Floats) -> Floats:
         """How many of lists of these sizes are called."""
@@ -116,7 +116,7 @@ def measure_capacity(
     outcome: str,
     capacity: Capacity,
     rng: np.random.Generator,
-    n_resamples: int = N_RESAMPLES,
+    n_resamples: int | None = None,
 ) -> CapacityReport:
     """Precision, recall and lift of the calls, with intervals by customer.
 
@@ -126,7 +126,7 @@ def measure_capacity(
         outcome: Which outcome.
         capacity: Calls per list.
         rng: Of the bootstrap.
-        n_resamples: Replicates.
+        n_resamples: Replicates; None: as many as the rows ask for.
     """
     lists = np.unique(held_out.moments, return_inverse=True)[1]
     ours, other = (

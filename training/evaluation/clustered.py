@@ -8,10 +8,10 @@ more this is what the bootstrap by customer gives; a test compares them.
 """
 
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import norm, rankdata
 
 from training.evaluation.comparison import Estimate
 from training.measures import Bools, Floats
@@ -56,7 +56,7 @@ class Units:
 
     def estimate(self, found: Influenced, *, level: float = LEVEL) -> Estimate:
         """The value with its interval at that level; the row's unit is what was drawn."""
-        half = float(norm.ppf(0.5 + level / 2.0)) * self.error(found)
+        half = NormalDist().inv_cdf(0.5 + level / 2.0) * self.error(found)
         return Estimate(found.value, found.value - half, found.value + half)
 
     def error(self, found: Influenced) -> float:
@@ -76,11 +76,19 @@ def auc_of(p: Floats, *, labels: Bools, rows: Bools) -> Influenced:
     """Area under the ROC curve over the rows of a mask, which must hold both classes."""
     within, positive = p[rows], labels[rows]
     n_pos, n_neg = int(positive.sum()), int((~positive).sum())
-    ranks = rankdata(within)
+    ranks = _rank(within)
     below = np.empty(len(within))
-    below[positive] = (ranks[positive] - rankdata(within[positive])) / n_neg
-    below[~positive] = 1.0 - (ranks[~positive] - rankdata(within[~positive])) / n_pos
+    below[positive] = (ranks[positive] - _rank(within[positive])) / n_neg
+    below[~positive] = 1.0 - (ranks[~positive] - _rank(within[~positive])) / n_pos
     value = float(below[positive].mean())
     influence = np.zeros(len(p))
     influence[rows] = (below - value) / np.where(positive, n_pos, n_neg)
     return Influenced(value, influence)
+
+
+def _rank(values: Floats) -> Floats:
+    """Ranks from 1 on; ties share the mean of theirs."""
+    _, position, n_tied = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(n_tied)
+    ranks: Floats = (last - (n_tied - 1) / 2.0)[position]
+    return ranks

@@ -23,6 +23,8 @@ from training.measures import (
 )
 
 N_RESAMPLES = 400
+FEWEST_RESAMPLES = 100
+_MOST_WEIGHTS = 20_000_000
 _TAILS = (2.5, 97.5)
 
 
@@ -106,7 +108,7 @@ class CalibrationCurve:
 
 
 def evaluate(
-    p: Floats, *, window: Window, rng: np.random.Generator, n_resamples: int = N_RESAMPLES
+    p: Floats, *, window: Window, rng: np.random.Generator, n_resamples: int | None = None
 ) -> Measures:
     """Every measure of probabilities p (n,) on the window."""
     return compare(p, other=p, window=window, rng=rng, n_resamples=n_resamples).ours
@@ -118,7 +120,7 @@ def compare(
     other: Floats,
     window: Window,
     rng: np.random.Generator,
-    n_resamples: int = N_RESAMPLES,
+    n_resamples: int | None = None,
 ) -> Comparison:
     """Every measure of p and of another model's probabilities, and the paired differences."""
     _check_probabilities(p, window=window)
@@ -143,7 +145,7 @@ def mean_difference(
     other: Floats,
     customers: npt.NDArray[np.object_],
     rng: np.random.Generator,
-    n_resamples: int = N_RESAMPLES,
+    n_resamples: int | None = None,
 ) -> Estimate:
     """Mean of losses minus the other model's on the same rows, drawn by customer."""
     differences = losses - other
@@ -154,14 +156,28 @@ def mean_difference(
 
 
 def draw_weights(
-    customers: npt.NDArray[np.object_], *, rng: np.random.Generator, n_resamples: int
+    customers: npt.NDArray[np.object_], *, rng: np.random.Generator, n_resamples: int | None = None
 ) -> Iterator[Floats]:
-    """How often each row counts in each replicate: as often as its customer was drawn."""
+    """How often each row counts in each replicate: as often as its customer was drawn.
+
+    There are `count_resamples` of them where no number is given.
+    """
     unique, position = np.unique(customers, return_inverse=True)
-    for _ in range(n_resamples):
+    for _ in range(n_resamples or count_resamples(len(customers))):
         drawn = rng.integers(len(unique), size=len(unique))
         counts = np.bincount(drawn, minlength=len(unique))
         yield counts[position].astype(np.float64)
+
+
+def count_resamples(n_rows: int) -> int:
+    """Replicates for so many rows: 400 up to 50,000, then fewer, at least 100.
+
+    An interval of many rows is narrow, and its ends need not be known as well.
+
+    >>> count_resamples(9_000), count_resamples(100_000), count_resamples(1_000_000)
+    (400, 200, 100)
+    """
+    return max(FEWEST_RESAMPLES, min(N_RESAMPLES, _MOST_WEIGHTS // max(n_rows, 1)))
 
 
 def calibration_curve(

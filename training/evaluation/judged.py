@@ -46,6 +46,11 @@ class Judged:
     calibration_error: float | None
     scores: Mapping[str, Scored] = field(default_factory=dict)
 
+    @property
+    def only_labels(self) -> Bools | None:
+        """What happened, (n,); None where the model does not foretell one event."""
+        return self.scores[ONLY_OUTCOME].labels if ONLY_OUTCOME in self.scores else None
+
 
 @dataclass(frozen=True)
 class HeldOut:

@@ -1,9 +1,9 @@
 """How a model does on parts of the customers, and how far that is from the whole.
 
 Three questions are asked of a slice: does the model order its customers as well (AUC), does it
-foretell as many events as there are (calibration in the large: mean probability minus rate), and how
-much does it know (log loss, which also depends on how much there is to know). Each comes with its
-gap to the whole, paired. With many slices some gap is large by chance: `stands_out` asks for an
+foretell as many events as there are (calibration in the large: mean probability minus rate), and
+how much does it know (log loss, which also depends on how much there is to know). Each comes with
+its gap to the whole, paired. With many slices some gap is large by chance: `stands_out` asks for an
 interval that excludes zero after Bonferroni's correction for all slices.
 """
 

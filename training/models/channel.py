@@ -1,6 +1,8 @@
 """The recipe of the channel model."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+
+import numpy as np
 
 from features.engagement import ENGAGEMENT_FEATURES
 from features.tables import Tables
@@ -15,15 +17,23 @@ from training.channel import (
 )
 from training.datasets.channel import OUTCOME_DAYS, build_channel_dataset
 from training.datasets.provenance import NotEnoughData, Provenance, sign
+from training.datasets.shuffled import shuffle_outcomes
+from training.datasets.slices import slice_rows
 from training.datasets.split import is_from, is_known_by, to_datetime
-from training.evaluation import Judged
+from training.evaluation import HeldOut, Judged
+from training.evaluation.leakage import LeakageCheck, ShuffledRows, check_leakage
 from training.gate import GateWindow
 from training.models.recipe import LaterRows, Recipe, require, too_early
 from training.models.records import describe_training, describe_trees, flatten_comparison
 from training.registry.entries import ModelName
 from training.registry.servable import ChannelModel, Servable
 from training.registry.tracking import TrainingRecord
-from training.reports.plots import draw_calibration, draw_importance, draw_precision_recall
+from training.reports.plots import (
+    draw_calibration,
+    draw_importance,
+    draw_lift,
+    draw_precision_recall,
+)
 
 NOT_RANDOMISED = (
     "no message of the log was decided by chance: rates per channel are associations, not effects"
@@ -53,6 +63,7 @@ def record(trained: TrainedChannel, *, provenance: Provenance, seed: int) -> Tra
             by_model = {"model": fit.p_test, BASELINE: fit.p_baseline}
             plots[f"{outcome}_calibration"] = draw_calibration(by_model, labels=labels)
             plots[f"{outcome}_precision_recall"] = draw_precision_recall(by_model, labels=labels)
+            plots[f"{outcome}_lift"] = draw_lift(by_model, labels=labels)
         plots[f"{outcome}_importance"] = draw_importance(
             fit.fitted.importance, names=fit.fitted.model.signature.names
         )
@@ -61,6 +72,9 @@ def record(trained: TrainedChannel, *, provenance: Provenance, seed: int) -> Tra
         metrics[f"{prefix}.n_test"] = score.n_messages
         metrics[f"{prefix}.log_loss"] = score.log_loss
         metrics[f"{prefix}.log_loss_baseline"] = score.log_loss_baseline
+        metrics[f"{prefix}.calibration_error"] = score.calibration_error
+        metrics[f"{prefix}.surplus"] = score.surplus
+    metrics |= _describe_stakes(trained.model)
     return TrainingRecord(
         name=ModelName.CHANNEL,
         model=trained.model,
@@ -81,7 +95,23 @@ def record(trained: TrainedChannel, *, provenance: Provenance, seed: int) -> Tra
         metrics=metrics,
         plots=plots,
         notes={} if trained.test.randomised else {"warning": NOT_RANDOMISED},
+        held_out=HeldOut(
+            customers=trained.test.customers,
+            moments=trained.test.moments,
+            ours=judge_channel(trained.model, trained.test),
+            baseline=judge_rates(trained.rates, trained.test),
+        ),
     )
+
+
+def _describe_stakes(model: ChannelModel) -> dict[str, float]:
+    """What a message is worth by channel and trigger, as far as it was learned."""
+    return {
+        "monthly_cents": model.monthly_cents,
+        **{f"acted_per_open.{channel}": found for channel, found in model.acted_per_open.items()},
+        **{f"prevented.{trigger}": found.value for trigger, found in model.prevented.items()},
+        **{f"prevented_error.{t}": found.error for t, found in model.prevented.items()},
+    }
 
 
 def find_later_rows(
@@ -102,6 +132,7 @@ def find_later_rows(
         baseline=judge_rates(count_rates(earlier), later),
         baseline_name=BASELINE,
         faults=() if dataset.randomised else (NOT_RANDOMISED,),
+        slices=slice_rows(tables, customers=later.customers, moments=later.moments),
     )
 
     def judge(model: Servable) -> Judged:
@@ -110,4 +141,21 @@ def find_later_rows(
     return LaterRows(window, judge)
 
 
-CHANNEL = Recipe(ModelName.CHANNEL, learn, find_later_rows, sign(ENGAGEMENT_FEATURES))
+def find_leak(
+    tables: Tables, /, *, known_until: datetime, seed: int
+) -> LeakageCheck | NotEnoughData:
+    """See `FindLeak`; of the outcome that says most, after outcomes went to other messages."""
+    if "messages" not in tables or "outcomes" not in tables:
+        return NotEnoughData("no messages and outcomes to look for leaks in")
+    messages = tables["messages"]
+    mature = messages[messages["sent_at"] + timedelta(days=OUTCOME_DAYS) <= known_until]
+    shuffled = shuffle_outcomes(tables, messages=mature, rng=np.random.default_rng(seed))
+    rows = build_channel_dataset(shuffled, known_until=known_until)
+    if isinstance(rows, NotEnoughData):
+        return rows
+    labels = max(rows.targets.values(), key=lambda had: min(had.sum(), (~had).sum()))
+    found = ShuffledRows(rows.X, labels, rows.customers, rows.provenance.signature)
+    return check_leakage(found, seed=seed)
+
+
+CHANNEL = Recipe(ModelName.CHANNEL, learn, find_later_rows, sign(ENGAGEMENT_FEATURES), find_leak)

@@ -1,13 +1,20 @@
 """The recipe of the model of late deliveries."""
 
 from datetime import datetime, timedelta
+from typing import Final
+
+import numpy as np
+import pandas as pd
 
 from features.tables import Tables
-from training.datasets.lateness import build_lateness_dataset
-from training.datasets.provenance import NotEnoughData, Provenance
+from training.datasets.lateness import build_lateness_dataset, build_lateness_rows
+from training.datasets.provenance import Customers, NotEnoughData, Provenance
+from training.datasets.shuffled import shuffle_deliveries
+from training.datasets.slices import slice_rows
 from training.datasets.split import is_from, is_known_by, to_datetime
 from training.datasets.transit import sign_lateness
-from training.evaluation import Judged
+from training.evaluation import HeldOut, Judged, judge
+from training.evaluation.leakage import LeakageCheck, ShuffledRows, check_leakage
 from training.gate import GateWindow
 from training.lateness import (
     BASELINE,
@@ -29,6 +36,9 @@ from training.registry.entries import ModelName
 from training.registry.servable import BoosterModel, Servable
 from training.registry.tracking import TrainingRecord
 
+_LEAK_DAYS: Final = 40
+"""The check for leaks looks back so far: by then nearly every promise is over."""
+
 
 def learn(tables: Tables, /, *, known_until: datetime, seed: int) -> TrainingRecord | NotEnoughData:
     """See `Learn`."""
@@ -38,11 +48,14 @@ def learn(tables: Tables, /, *, known_until: datetime, seed: int) -> TrainingRec
     trained = train_lateness(dataset, seed=seed)
     if isinstance(trained, NotEnoughData):
         return trained
-    return record(trained, provenance=dataset.provenance, seed=seed)
+    customers = _find_customers(tables, orders=trained.test.orders)
+    return record(trained, provenance=dataset.provenance, customers=customers, seed=seed)
 
 
-def record(trained: TrainedLateness, *, provenance: Provenance, seed: int) -> TrainingRecord:
-    """What is logged about a model of late deliveries."""
+def record(
+    trained: TrainedLateness, *, provenance: Provenance, customers: Customers, seed: int
+) -> TrainingRecord:
+    """What is logged about a model of late deliveries; customers (n,) are those of the test."""
     labels = trained.test.labels
     by_model = {"model": trained.p_test, BASELINE: trained.p_baseline}
     return TrainingRecord(
@@ -61,6 +74,14 @@ def record(trained: TrainedLateness, *, provenance: Provenance, seed: int) -> Tr
             **flatten_comparison(trained.over_rule, prefix="over_rule."),
         },
         plots=draw_trees(trained.fitted, by_model, labels=labels),
+        held_out=HeldOut(
+            customers=customers,
+            moments=trained.test.moments,
+            ours=judge(trained.p_test, labels=labels),
+            baseline=judge(trained.p_baseline, labels=labels),
+            units=trained.test.orders,
+            is_list=True,
+        ),
     )
 
 
@@ -77,17 +98,39 @@ def find_later_rows(
     if not (len(later.labels) and len(earlier.labels)):
         return too_early(seen_until, known_until=known_until)
     baseline = fit_one_number(earlier, name=BASELINE)
+    customers = _find_customers(tables, orders=later.orders)
     window = GateWindow(
         starts_at=to_datetime(later.moments.min()),
         customers=later.orders,
         baseline=judge_promise(baseline, later),
         baseline_name=BASELINE,
+        slices=slice_rows(tables, customers=customers, moments=later.moments),
     )
 
-    def judge(model: Servable) -> Judged:
+    def judge_model(model: Servable) -> Judged:
         return judge_lateness(require(model, BoosterModel), later)
 
-    return LaterRows(window, judge)
+    return LaterRows(window, judge_model)
 
 
-LATENESS = Recipe(ModelName.LATENESS, learn, find_later_rows, sign_lateness())
+def find_leak(
+    tables: Tables, /, *, known_until: datetime, seed: int
+) -> LeakageCheck | NotEnoughData:
+    """See `FindLeak`; of the orders on their way 40 days ago."""
+    moment = known_until - timedelta(days=_LEAK_DAYS)
+    shuffled = shuffle_deliveries(tables, as_of=moment, rng=np.random.default_rng(seed))
+    rows = build_lateness_rows(shuffled, moments=[moment], known_until=known_until)
+    if isinstance(rows, NotEnoughData):
+        return rows
+    found = ShuffledRows(rows.X, rows.labels, rows.orders, rows.provenance.signature)
+    return check_leakage(found, seed=seed)
+
+
+def _find_customers(tables: Tables, *, orders: Customers) -> Customers:
+    """customer_id of each order, (n,)."""
+    bought = tables["orders"].drop_duplicates("order_id").set_index("order_id")["customer_id"]
+    customers: Customers = bought.reindex(pd.Index(orders)).to_numpy(dtype=object)
+    return customers
+
+
+LATENESS = Recipe(ModelName.LATENESS, learn, find_later_rows, sign_lateness(), find_leak)

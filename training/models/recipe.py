@@ -9,6 +9,7 @@ from features.errors import BadInputError
 from features.tables import Tables
 from training.datasets.provenance import NotEnoughData
 from training.evaluation import Judged
+from training.evaluation.leakage import LeakageCheck
 from training.gate import GateWindow
 from training.registry.entries import ModelName
 from training.registry.servable import FeatureSignature, Servable
@@ -48,6 +49,16 @@ class FindLaterRows(Protocol):
         ...
 
 
+class FindLeak(Protocol):
+    """Looks whether features or labels know the future; see `training.datasets.shuffled`."""
+
+    def __call__(
+        self, tables: Tables, /, *, known_until: datetime, seed: int
+    ) -> LeakageCheck | NotEnoughData:
+        """What is still foretold after the future was shuffled."""
+        ...
+
+
 @dataclass(frozen=True)
 class Recipe:
     """One model from tables to the gate.
@@ -57,12 +68,14 @@ class Recipe:
         learn: How it is made.
         find_later_rows: How it is judged again.
         signature: Features that the running code gives it; None where it reads none.
+        find_leak: How it is looked at for leaks; None where there is no such check.
     """
 
     name: ModelName
     learn: Learn
     find_later_rows: FindLaterRows
     signature: FeatureSignature | None
+    find_leak: FindLeak | None = None
 
 
 def too_early(seen_until: datetime, *, known_until: datetime) -> NotEnoughData:

@@ -10,7 +10,12 @@ from training.datasets.provenance import Provenance
 from training.datasets.split import ForwardSplit
 from training.evaluation import Comparison, Estimate, lift_at
 from training.measures import Bools, Floats
-from training.reports.plots import draw_calibration, draw_importance, draw_precision_recall
+from training.reports.plots import (
+    draw_calibration,
+    draw_importance,
+    draw_lift,
+    draw_precision_recall,
+)
 
 _LIFT_SHARE = 0.1
 
@@ -54,9 +59,15 @@ def describe_training(
     }
 
 
-def describe_trees(fitted: FittedBooster) -> Mapping[str, float]:
-    """How the trees of a booster were grown."""
-    return {"n_trees": fitted.n_trees, **asdict(fitted.settings)}
+def describe_trees(fitted: FittedBooster) -> Mapping[str, str | int | float]:
+    """How the trees of a booster were grown, and what they look at most."""
+    most = int(fitted.importance.argmax())
+    return {
+        "n_trees": fitted.n_trees,
+        **asdict(fitted.settings),
+        "most_gain_feature": fitted.model.signature.names[most],
+        "largest_gain_share": float(fitted.importance[most]),
+    }
 
 
 def draw_trees(
@@ -66,5 +77,6 @@ def draw_trees(
     return {
         "calibration": draw_calibration(by_model, labels=labels),
         "precision_recall": draw_precision_recall(by_model, labels=labels),
+        "lift": draw_lift(by_model, labels=labels),
         "importance": draw_importance(fitted.importance, names=fitted.model.signature.names),
     }

@@ -123,8 +123,7 @@ def profile_columns(
 ) -> tuple[ColumnProfile, ...]:
     """The profile of every column of a matrix (n, columns) whose rows belong to blocks (n,)."""
     return tuple(
-        ColumnProfile.of(name, X[:, position], blocks=blocks)
-        for position, name in enumerate(names)
+        ColumnProfile.of(name, X[:, position], blocks=blocks) for position, name in enumerate(names)
     )
 
 

@@ -1,6 +1,6 @@
 """Blocks of time: two weeks each, so that each holds every weekday as often as the others."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
@@ -14,7 +14,7 @@ BLOCK = timedelta(days=BLOCK_DAYS)
 
 def find_blocks(moments: Moments, *, until: datetime) -> Integers:
     """Block of each moment (n,) at or before `until`; 0 is the last, the others lie before it."""
-    ages = np.datetime64(until.replace(tzinfo=None), "us") - moments
+    ages = to_utc64(until) - moments
     blocks: Integers = (ages // np.timedelta64(BLOCK)).astype(np.int64)
     return blocks
 
@@ -30,7 +30,13 @@ def stretch(known_until: datetime, *, now: datetime) -> float:
     >>> stretch(trained, now=trained), stretch(trained, now=trained + timedelta(days=56))
     (1.0, 4.0)
     """
-    usual = N_REFERENCE_BLOCKS * BLOCK / 2  # from the middle of the last block to that of the others
+    usual = (
+        N_REFERENCE_BLOCKS * BLOCK / 2
+    )  # from the middle of the last block to that of the others
     further = max(timedelta(0), now - known_until)
     return float(((usual + further) / usual) ** 2)
 
+
+def to_utc64(moment: datetime) -> np.datetime64:
+    """The moment in UTC microseconds without a zone."""
+    return np.datetime64(moment.astimezone(UTC).replace(tzinfo=None), "us")

@@ -14,6 +14,7 @@ class ModelName(StrEnum):
     CHANNEL = "opportune-channel"
     SEND_TIME = "opportune-send-time"
     LATENESS = "opportune-lateness"
+    UPLIFT = "opportune-uplift"
 
 
 class Alias(StrEnum):
@@ -21,6 +22,7 @@ class Alias(StrEnum):
 
     CHAMPION = "champion"  # is served
     CHALLENGER = "challenger"  # trained last, waits for the gate
+    PREVIOUS = "previous"  # was champion before; a rollback brings it back
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 The folder has the flavours `opportune` (our JSON, the only one that Opportune itself reads),
 `python_function` (the same JSON through `training.registry.loader`, so that
-`mlflow.pyfunc.load_model` gives calibrated predictions) and, for a single booster, `lightgbm` (the
-raw booster as text, for LightGBM's own tools).
+`mlflow.pyfunc.load_model` gives calibrated predictions) and, for a single booster and the 30-day
+one of churn, `lightgbm` (the raw booster as text, for LightGBM's own tools).
 """
 
 import platform
@@ -15,10 +15,13 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, Schema, TensorSpec
 
 from training.registry.servable import (
+    MAIN_HORIZON_DAYS,
     N_WEEK_HOURS,
     BoosterModel,
+    ChurnModel,
     SendTimeModel,
     Servable,
+    UpliftModel,
     save_servable,
 )
 
@@ -38,8 +41,9 @@ def write_model_folder(model: Servable, folder: Path, *, run_id: str) -> None:
         data=SERVABLE_FILE,
         python_version=platform.python_version(),
     )
-    if isinstance(model, BoosterModel):
-        (folder / _BOOSTER_FILE).write_text(model.text, encoding="utf-8")
+    booster = model.boosters[MAIN_HORIZON_DAYS] if isinstance(model, ChurnModel) else model
+    if isinstance(booster, BoosterModel):
+        (folder / _BOOSTER_FILE).write_text(booster.text, encoding="utf-8")
         description.add_flavor(
             "lightgbm",
             lgb_version=lightgbm.__version__,
@@ -58,7 +62,30 @@ def describe_signature(model: Servable) -> ModelSignature:
     features: list[ColSpec | TensorSpec] = [ColSpec("double", n) for n in model.signature.names]
     if isinstance(model, BoosterModel):
         return ModelSignature(Schema(features), Schema([ColSpec("double", "p")]))
+    if isinstance(model, ChurnModel):
+        p = [f"p_{days}d" for days in model.horizons_days]
+        return ModelSignature(Schema(features), Schema([ColSpec("double", name) for name in p]))
+    if isinstance(model, UpliftModel):
+        told = [f"{what}_{name}" for name in model.treatments for what in ("uplift", "sd")]
+        return ModelSignature(
+            Schema([*features, ColSpec("string", "trigger")]),
+            Schema([ColSpec("double", name) for name in ("p_without", *told)]),
+        )
     return ModelSignature(
-        Schema([*features, ColSpec("string", "channel"), ColSpec("string", "trigger")]),
-        Schema([ColSpec("double", f"p_{outcome}") for outcome in model.boosters]),
+        Schema(
+            [
+                *features,
+                ColSpec("string", "channel"),
+                ColSpec("string", "trigger"),
+                ColSpec("string", "segment", required=False),
+                ColSpec("string", "language", required=False),
+                ColSpec("long", "hour", required=False),
+            ]
+        ),
+        Schema(
+            [
+                *(ColSpec("double", f"p_{outcome}") for outcome in model.outcomes),
+                ColSpec("string", "level"),
+            ]
+        ),
     )

@@ -26,15 +26,24 @@ from mlflow.entities import (
     Run,
     RunTag,
 )
+from mlflow.entities.model_registry import ModelVersion as Entry
+from mlflow.entities.model_registry import RegisteredModel
 from mlflow.exceptions import MlflowException
 
-from training.gate import Promote
+from features.errors import BadInputError
+from training.claims import RunFacts
+from training.evaluation import HeldOut
+from training.gate import Promote, RolledBack
+from training.registry.audit import MOST_CHARACTERS, Event
 from training.registry.entries import Alias, ModelName, ModelVersion, NoChampion, NoVersion
 from training.registry.folder import SERVABLE_FILE, write_model_folder
 from training.registry.servable import Servable, load_servable
 
 EXPERIMENT = "opportune"
 _TRAINED_UNTIL = "opportune.trained_until"
+_BEFORE = "opportune.before"
+_EVENT = "opportune.event."
+_MOST_AT_ONCE = 100  # what MLflow takes of parameters; of metrics it would take more
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,7 @@ class TrainingRecord:
         plots: Figures by file name without ending.
         notes: Tags of the run: what a reader must know, such as that no arm was randomised.
         documents: Texts that are kept with the run, by file name.
+        held_out: Its test rows and how the model did on them; None where it held none out.
     """
 
     name: ModelName
@@ -64,6 +74,7 @@ class TrainingRecord:
     plots: Mapping[str, Figure] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
     documents: Mapping[str, str] = field(default_factory=dict)
+    held_out: HeldOut | None = None
 
 
 class Tracking:
@@ -114,20 +125,16 @@ class Tracking:
         )
 
     def find(self, name: ModelName, *, alias: Alias) -> ModelVersion | NoVersion:
-        """The version under that alias. Only our JSON is read: nothing in it is executed."""
-        try:
-            aliases = self._client.get_registered_model(name.value).aliases
-        except MlflowException as fault:
-            if fault.error_code != "RESOURCE_DOES_NOT_EXIST":
-                raise
+        """The version under that alias. Only our JSON is read: nothing in it is executed.
+
+        Raises:
+            BadInputError: Its JSON is not there, or is not a model that can be served.
+        """
+        number = self.find_number(name, alias=alias)
+        if number is None:
             return NoVersion(name, alias)
-        if alias.value not in aliases:
-            return NoVersion(name, alias)
-        entry = self._client.get_model_version(name.value, str(aliases[alias.value]))
-        with TemporaryDirectory() as folder:
-            source = f"{entry.source}/{SERVABLE_FILE}"
-            local = download_artifacts(artifact_uri=source, dst_path=folder, tracking_uri=self.uri)
-            model = load_servable(Path(local))
+        entry = self._client.get_model_version(name.value, number)
+        model = self._read_model(entry)
         version = str(entry.version)
         return ModelVersion(
             name=name,
@@ -150,13 +157,97 @@ class Tracking:
         found = self.find(name, alias=Alias.CHAMPION)
         return NoChampion(name) if isinstance(found, NoVersion) else found.model
 
-    def set_champion(self, decision: Promote) -> None:
-        """Let the promoted version be served; it is no longer the challenger."""
+    def set_champion(self, decision: Promote, *, event: Event | None = None) -> None:
+        """Let the promoted version be served; it is no longer the challenger.
+
+        The champion before becomes `previous`, and the version remembers it.
+
+        Args:
+            decision: Of the gate.
+            event: For the trail; None leaves the trail as it is.
+        """
         name, version = decision.name.value, decision.version
+        aliases = self._find_aliases(decision.name)
+        before = aliases.get(Alias.CHAMPION)
+        if before is not None and before != version:
+            self._client.set_model_version_tag(name, version, _BEFORE, before)
+            self._client.set_registered_model_alias(name, Alias.PREVIOUS.value, before)
         self._client.set_registered_model_alias(name, Alias.CHAMPION.value, version)
-        challenger = self._client.get_registered_model(name).aliases.get(Alias.CHALLENGER.value)
-        if str(challenger) == version:
+        if aliases.get(Alias.CHALLENGER) == version:
             self._client.delete_registered_model_alias(name, Alias.CHALLENGER.value)
+        if event is not None:
+            self.log_event(decision.name, event)
+
+    def restore(self, rollback: RolledBack, *, event: Event) -> None:
+        """Let the champion before be served again; `previous` is then the one before that."""
+        name = rollback.name.value
+        entry = self._client.get_model_version(name, rollback.version)
+        self._client.set_registered_model_alias(name, Alias.CHAMPION.value, rollback.version)
+        if _BEFORE in entry.tags:
+            before = entry.tags[_BEFORE]
+            self._client.set_registered_model_alias(name, Alias.PREVIOUS.value, before)
+        else:
+            self._client.delete_registered_model_alias(name, Alias.PREVIOUS.value)
+        self.log_event(rollback.name, event)
+
+    def find_number(self, name: ModelName, *, alias: Alias) -> str | None:
+        """Number of the version under that alias, without reading the model; None without one."""
+        return self._find_aliases(name).get(alias)
+
+    def log_event(self, name: ModelName, event: Event) -> None:
+        """Add to the model's trail, and mark the version with what was decided last of it."""
+        number = len(self.read_history(name)) + 1
+        self._client.set_registered_model_tag(name.value, f"{_EVENT}{number:06d}", event.to_json())
+        marks = {
+            "opportune.gate": event.kind.value,
+            "opportune.gate_reasons": "; ".join(event.reasons)[:MOST_CHARACTERS],
+            "opportune.gate_as_of": event.known_until.isoformat() if event.known_until else "",
+            "opportune.gate_by": event.by or "",
+            "opportune.gate_at": event.at.isoformat() if event.at else "",
+        }
+        for key, value in marks.items():
+            self._client.set_model_version_tag(name.value, event.version, key, value)
+
+    def read_history(self, name: ModelName) -> tuple[Event, ...]:
+        """Every decision about the model's versions, oldest first."""
+        found = self._find_model(name)
+        tags = {} if found is None else found.tags
+        keys = sorted(key for key in tags if key.startswith(_EVENT))
+        return tuple(Event.from_json(tags[key]) for key in keys)
+
+    def read_run(self, version: ModelVersion) -> RunFacts:
+        """What was logged when the version was trained."""
+        data = self._client.get_run(version.run_id).data
+        return RunFacts(dict(data.metrics), dict(data.params), dict(data.tags))
+
+    def _read_model(self, entry: Entry) -> Servable:
+        """The model of a version; BadInputError where its JSON is not there or not a model."""
+        with TemporaryDirectory() as folder:
+            source = f"{entry.source}/{SERVABLE_FILE}"
+            try:
+                local = download_artifacts(
+                    artifact_uri=source, dst_path=folder, tracking_uri=self.uri
+                )
+            except MlflowException as fault:
+                raise BadInputError(
+                    f"version {entry.version} of {entry.name} has no {SERVABLE_FILE} that can be "
+                    f"fetched from {source}: {fault}"
+                ) from fault
+            return load_servable(Path(local))
+
+    def _find_model(self, name: ModelName) -> RegisteredModel | None:
+        try:
+            return self._client.get_registered_model(name.value)
+        except MlflowException as fault:
+            if fault.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return None
+
+    def _find_aliases(self, name: ModelName) -> Mapping[Alias, str]:
+        """Version numbers by our aliases."""
+        found = self._find_model(name)
+        aliases = {} if found is None else found.aliases
+        return {alias: str(aliases[alias.value]) for alias in Alias if alias.value in aliases}
 
     @contextmanager
     def _run(self, record: TrainingRecord) -> Iterator[Run]:
@@ -177,11 +268,16 @@ class Tracking:
             "trained_until": record.trained_until.isoformat(),
             **record.notes,
         }
+        metrics = [Metric(key, value, moment, 0) for key, value in record.metrics.items()]
+        params = [Param(key, str(value)) for key, value in record.params.items()]
+        for at in range(0, max(len(metrics), len(params)), _MOST_AT_ONCE):
+            self._client.log_batch(
+                run.info.run_id,
+                metrics=metrics[at : at + _MOST_AT_ONCE],
+                params=params[at : at + _MOST_AT_ONCE],
+            )
         self._client.log_batch(
-            run.info.run_id,
-            metrics=[Metric(key, value, moment, 0) for key, value in record.metrics.items()],
-            params=[Param(key, str(value)) for key, value in record.params.items()],
-            tags=[RunTag(key, value) for key, value in tags.items()],
+            run.info.run_id, tags=[RunTag(key, value) for key, value in tags.items()]
         )
         dataset = Dataset(
             name=record.name.value,

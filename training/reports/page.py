@@ -37,6 +37,32 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class StoredPicture:
+    """A plot that was drawn before, as PNG, and what it says.
+
+    Attributes:
+        png: The file.
+        caption: One sentence that says what is seen.
+    """
+
+    png: bytes = field(repr=False)
+    caption: str
+
+    @property
+    def data_uri(self) -> str:
+        """The plot as an image inside the page."""
+        return "data:image/png;base64," + base64.b64encode(self.png).decode("ascii")
+
+
+@dataclass(frozen=True)
+class Folded:
+    """A long text that opens when its title is clicked."""
+
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Grid:
     """A table of text.
 
@@ -71,14 +97,16 @@ class Section:
         grids: Tables.
         pictures: Plots.
         listing: Text kept as it is, e.g. a record; empty for none.
+        folded: Long texts at the end.
     """
 
     title: str
     paragraphs: Sequence[str] = ()
     points: Sequence[str] = ()
     grids: Sequence[Grid] = ()
-    pictures: Sequence[Picture] = ()
+    pictures: Sequence[Picture | StoredPicture] = ()
     listing: str = ""
+    folded: Sequence[Folded] = ()
 
 
 @dataclass(frozen=True)

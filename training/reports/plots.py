@@ -12,6 +12,8 @@ from training.registry.servable import N_WEEK_HOURS
 
 _SIZE = (6.0, 4.5)
 _GREY = "0.6"
+_INK = "#1c2430"
+_SMALLEST_SHARE = 0.01
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
@@ -40,6 +42,34 @@ def draw_precision_recall(p_by_model: Mapping[str, Floats], *, labels: Bools) ->
     axes.set(xlabel="share of positives found (recall)", ylabel="share of hits (precision)")
     axes.set_ylim(0, 1)
     axes.legend()
+    return figure
+
+
+def draw_lift(p_by_model: Mapping[str, Floats], *, labels: Bools) -> Figure:
+    """How many times more positives than by chance are found among the first rows taken."""
+    figure, axes = _start("Lift on later rows")
+    first = max(1, round(_SMALLEST_SHARE * len(labels)))
+    for name, p in p_by_model.items():
+        found = np.cumsum(labels[np.argsort(-p, kind="stable")])
+        n_taken = np.arange(1, len(p) + 1)
+        lift = found / n_taken / labels.mean()
+        axes.plot(100 * n_taken[first - 1 :] / len(p), lift[first - 1 :], label=name)
+    axes.axhline(1.0, color=_GREY, linestyle="--", label="chance")
+    axes.set(xlabel="percent of rows taken, the most likely first", ylabel="times chance")
+    axes.set_ylim(bottom=0)
+    axes.legend()
+    return figure
+
+
+def draw_use(shares_by_feature: Mapping[str, Sequence[float]]) -> Figure:
+    """How much a model leans on features: the mean over blocks of time, and their range."""
+    figure, axes = _start("What the model leans on, and how steadily", left_margin=0.36)
+    names = list(shares_by_feature)[::-1]
+    shares = [np.asarray(shares_by_feature[name]) * 100 for name in names]
+    means = np.array([one.mean() for one in shares])
+    spread = np.array([[one.mean() - one.min(), one.max() - one.mean()] for one in shares]).T
+    axes.barh(names, means, xerr=spread, color="#7fb3b3", ecolor=_INK, capsize=2)
+    axes.set(xlabel="percent of all contributions; lines: least and most in two weeks")
     return figure
 
 

@@ -106,9 +106,39 @@ def value_messages(
     )
 
 
+def find_uplift(realm: Realm, approach: Approach, *, now: int) -> Floats:
+    """P(the message prevents a call or brings an order that would not have come), (n,).
+
+    The effect of each message, were it alone, on what happens about its own case.
+    """
+    who = approach.customer
+    load = load_at(realm, who, approach.sent_at)
+    response = respond(approach, load=load, people=realm.people, scenario=realm.scenario)
+    moods = moods_ahead(
+        realm.life.mood[who],
+        customer=who,
+        steps=day_of(approach.sent_at) - realm.day,
+        temper=realm.people.temper,
+    )
+    p_arrive = reaches(realm, approach) * (1.0 - P_BOUNCE[approach.channel])
+    p_won = _p_won(realm, approach, response, now=now)
+    uplift: Floats = p_arrive * moods.sum(axis=1) * response.p_seen * p_won
+    return uplift
+
+
 def _gain(realm: Realm, approach: Approach, response: Response, *, now: int) -> Floats:
     """Cents gained when the message is seen by a customer who is still there, (n,)."""
     cases, worth = realm.cases, realm.worth
+    amount = cases.amount_cents[np.maximum(approach.case, 0)]
+    order = worth.margin_share * amount - worth.order_support[approach.customer]
+    stake = np.where(IS_SERVICE[approach.trigger], worth.support_call, order)
+    gain: Floats = stake * _p_won(realm, approach, response, now=now)
+    return gain
+
+
+def _p_won(realm: Realm, approach: Approach, response: Response, *, now: int) -> Floats:
+    """P(the message has its effect, when seen by a customer who is still there), (n,)."""
+    cases = realm.cases
     row = np.maximum(approach.case, 0)
     service = IS_SERVICE[approach.trigger]
     speed = SPEED[approach.channel]
@@ -125,9 +155,6 @@ def _gain(realm: Realm, approach: Approach, response: Response, *, now: int) -> 
         speed=speed,
     )
     p_needs_it = (1.0 - cases.p_event[row]) / undecided
-    order = worth.margin_share * cases.amount_cents[row] - worth.order_support[approach.customer]
-    gain = response.power * np.where(
-        service, worth.support_call * p_call, order * fade * p_needs_it
-    )
+    won = response.power * np.where(service, p_call, fade * p_needs_it)
     idle = (approach.case == NO_CASE) | cases.won[row] | (cases.happens_at[row] < now)
-    return np.where(idle, 0.0, gain)
+    return np.where(idle, 0.0, won)

@@ -135,7 +135,7 @@ def _draw_activity(history: History) -> None:
             "at": history.moment(),
             "kind": history.pick(kinds),
             "value": history.pick((None, value, 0.5)),
-            "item": history.pick(("tea", "salt", "soap", None)),
+            "item": history.pick(("tea", "salt", "soap", "exports", "pricing", None)),
         }
         history.add_event("activity", row, n=n)
     for n in range(history.number(0, 6)):
@@ -194,6 +194,7 @@ def _draw_tickets(history: History) -> None:
             "opened_at": at,
             "resolved_at": history.pick((None, history.after(at))),
             "escalated": history.chance(0.3),
+            "topic": history.pick((None, "billing", "delivery_delay")),
         }
         change: Row = {"resolved_at": history.after(at), "escalated": True}
         history.add_versions("tickets", row, change=change)

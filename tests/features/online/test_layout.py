@@ -101,7 +101,7 @@ def test_features_share_what_they_are_made_of() -> None:
     both = compile_layout((CHURN_FEATURES, ENGAGEMENT_FEATURES), histogram=None)
     alone = compile_layout((CHURN_FEATURES,), histogram=None)
     assert len(both.demands) < len(alone.demands) + len(ENGAGEMENT_FEATURES.plain)
-    assert sum(m.take is Take.SUM and m.value is None for m in both.tiles.days.sums) == 6
+    assert sum(m.take is Take.SUM and m.value is None for m in both.tiles.days.sums) == 9
 
 
 RECENT = (seen("cinema", 10 * DAY + 5), seen("cinema", 10 * DAY + 9), seen("play", 12 * DAY))

@@ -8,9 +8,11 @@ import pytest
 from sqlalchemy import event as sql_event
 
 from features.churn import CHURN_FEATURES
+from features.churn.risk import TierSource, default_rules
 from features.errors import BadInputError, ConflictError
 from features.tables import Tables
-from features.vocabulary import Channel, Outcome, Trigger
+from features.vocabulary import Channel, Outcome, Trigger, tier_of
+from serving.copy.settings import CopySettings
 from serving.decide import Engine
 from serving.online.desk import EventDesk
 from serving.online.live import read_live
@@ -19,7 +21,8 @@ from serving.online.records import Event, EventReceipt, EventReport, EventState
 from serving.online.served import unpack_numbers
 from serving.policy.cases import to_us
 from serving.records import Decision, DecisionRequest, OutcomeEvent, OutcomeState, Reason
-from serving.risk import explain_churn
+from serving.risk.answer import RiskDesk
+from serving.risk.records import ChurnQuestion
 from serving.snapshot.making import make_snapshot
 from serving.snapshot.state import Models, Snapshot
 from serving.store.store import Store
@@ -212,12 +215,43 @@ def test_churn_answer_is_as_of_now_where_there_is_a_state(
     with rebuilt.reading() as session:
         live = read_live(session.online, snapshot, ["new"], moments_us=[to_us(at + DAY)])
 
-    assert explain_churn(snapshot, "new").reason == "unknown_customer"
-    answer = explain_churn(snapshot, "new", live=live[0])
+    desk, question = RiskDesk(default_rules(), CopySettings()), ChurnQuestion(customer_id="new")
+    assert desk.explain(question, snapshot).reason == "unknown_customer"
+    answer = desk.explain(question, snapshot, live=live[0])
 
     assert answer.p_churn == live[0].p_churn
     assert answer.features_as_of == at + DAY
-    assert len(answer.reasons) == 5
+    assert answer.tier is not None
+
+
+def test_rescored_customers_have_the_tier_that_the_rules_name(
+    rebuilt: Store, snapshot: Snapshot, event: EventMaker
+) -> None:
+    """An old ticket raises the score by 1.3, and the tier with it where the score decides."""
+    at = snapshot.as_of + HOUR
+    by_score = default_rules().model_copy(update={"tier_from": TierSource.RISK_SCORE})
+    desk = EventDesk(rebuilt, takes_callers_time=True, rules=by_score)
+    ids = [f"c{n:03d}" for n in range(30)]
+    tickets = [
+        event(
+            "tickets",
+            ticket_id=f"t-{id_}",
+            customer_id=id_,
+            opened_at=at - 9 * DAY,
+            escalated=False,
+        )
+        for id_ in ids
+    ]
+    report = EventReport(events=tickets, known_at=at, find_triggers=False)
+
+    receipt = desk.take(report, snapshot, now=at)
+
+    assert [rescored.customer_id for rescored in receipt.churn] == ids
+    assert any(rescored.p_churn is not None for rescored in receipt.churn)
+    for rescored in receipt.churn:
+        if rescored.p_churn is not None:
+            assert rescored.risk_score == pytest.approx(min(1.0, 1.3 * rescored.p_churn))
+            assert rescored.tier == tier_of(rescored.risk_score or 0.0)
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2), (2, 0, 1)])

@@ -15,7 +15,7 @@ def test_tables_of_gives_back_what_facts_of_took(clean_tables: dict[str, pd.Data
     packed = unpack_facts(pack_facts(facts))
 
     assert packed == facts
-    assert len(facts) == 14 * 20
+    assert len(facts) == 15 * 20
     again = tables_of(packed, names=("vendors",))
     assert list(again) == list(CONTRACTS)
     assert again["vendors"].empty

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.policy.cases import from_us, to_us
-from serving.policy.hours import after_quiet_hours, hour_of_week, is_quiet, local_us, openness_at
+from serving.policy.hours import after_quiet_hours, hour_of_week, is_quiet, local_us
 from serving.policy.settings import QuietHours
 
 QUIET = QuietHours(from_hour=21, to_hour=9)
@@ -65,12 +65,3 @@ def test_is_quiet_also_takes_periods_within_a_day() -> None:
     midday = is_quiet(hours, QuietHours(from_hour=12, to_hour=14))
 
     assert np.flatnonzero(midday).tolist() == [12, 13]
-
-
-def test_openness_at_looks_up_the_local_hour() -> None:
-    relative = np.arange(168.0)[None, :]
-    monday_six = to_us(datetime(2026, 6, 8, 6, tzinfo=UTC))
-
-    found = openness_at(relative, at_us=np.array([[monday_six]]), timezones=("Asia/Almaty",))
-
-    assert found.tolist() == [[11.0]]

@@ -3,18 +3,17 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-import lightgbm
 import numpy as np
 import pytest
 
+from features.channel_priors import default_channel_priors
 from features.economics import default_economics
 from features.vocabulary import Channel, Outcome, Trigger
 from serving.policy.actions import propose_actions
 from serving.policy.cases import HOUR_US, Cases
 from serving.policy.settings import CHANNELS, PolicySettings
-from serving.policy.value import value_actions
+from serving.policy.value import value_actions, value_channels
 from training.registry.servable import (
-    BoosterModel,
     Calibration,
     ChannelModel,
     FeatureSignature,
@@ -25,23 +24,16 @@ P = {Outcome.OPENED: 0.4, Outcome.CONVERTED: 0.02, Outcome.UNSUBSCRIBED: 0.003}
 AMOUNT_CENTS = 5000.0
 
 
-def constant(outcome: Outcome, p: float) -> BoosterModel:
-    """A model that says the same of everybody."""
-    rng = np.random.default_rng(1)
-    data = lightgbm.Dataset(rng.normal(size=(50, 2)), rng.integers(0, 2, 50))
-    booster = lightgbm.train({"objective": "binary", "verbosity": -1}, data, num_boost_round=1)
-    signature = FeatureSignature(("channel", "trigger"), "x")
-    calibration = Calibration(0.0, float(np.log(p / (1 - p))))
-    return BoosterModel(outcome.value, "1", signature, booster.model_to_string(), calibration)
-
-
 @pytest.fixture(scope="module")
 def channel_model() -> ChannelModel:
-    return ChannelModel(
-        version="1",
-        signature=FeatureSignature((), "x"),
-        boosters={outcome: constant(outcome, p) for outcome, p in P.items()},
-        mean_value_cents={Trigger.ABANDONED_CART: AMOUNT_CENTS},
+    """A model that says the same of everybody, whatever the channel."""
+    model = ChannelModel.from_priors(default_channel_priors(), signature=FeatureSignature((), "x"))
+    outcomes = {**model.outcomes}
+    for outcome, p in P.items():
+        calibration = (Calibration(0.0, float(np.log(p / (1 - p)))),) * len(CHANNELS)
+        outcomes[outcome] = replace(outcomes[outcome], calibration=calibration)
+    return replace(
+        model, outcomes=outcomes, mean_value_cents={Trigger.ABANDONED_CART: AMOUNT_CENTS}
     )
 
 
@@ -107,3 +99,25 @@ def test_value_actions_counts_a_notice_on_two_channels_as_seen_on_either(
     assert terms.support_cents == pytest.approx((1 - 0.6 * 0.6) * calls)
     assert terms.outcome_cents == 0.0
     assert terms.send_cents == pytest.approx(4.02)
+
+
+def test_value_actions_counts_who_is_kept_and_who_is_annoyed(
+    one_case: Callable[..., Cases], settings: PolicySettings, channel_model: ChannelModel
+) -> None:
+    cases = one_case(Trigger.CHURN_RISK)
+    rule = settings.triggers[Trigger.CHURN_RISK]
+    acted = dict.fromkeys(Channel, 1.0) | {Channel.PUSH: 2.0, Channel.SMS: 9.0}
+    net = value_channels(
+        cases,
+        channel_model=replace(channel_model, monthly_cents=1000.0, acted_per_open=acted),
+        rule=rule,
+        learned=settings.learned,
+        economics=default_economics(),
+    )
+    customer = 1000.0 * 0.30 * 12
+    annoyed = P[Outcome.UNSUBSCRIBED] * settings.learned.lost_per_unsubscribe * customer
+    p_seen = {Channel.EMAIL: 0.4, Channel.PUSH: 0.8, Channel.SMS: 1.0}
+    for channel, seen in p_seen.items():
+        kept = seen * rule.kept_share * customer
+        cost = default_economics().send_cost_cents(channel)
+        assert net[0, CHANNELS.index(channel)] == pytest.approx(kept - cost - annoyed)

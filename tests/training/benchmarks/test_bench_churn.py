@@ -2,7 +2,7 @@ import pytest
 
 from features.errors import BadInputError
 from features.tables import Tables
-from training.benchmarks.complete_journey import bench_churn
+from training.benchmarks.models.complete_journey import bench_churn
 from training.benchmarks.rows import BenchRow
 from training.measures import MEASURES
 

@@ -163,3 +163,71 @@ def test_split_of_the_shop_leaves_a_week_between_its_parts(
     assert parts[0].max() + week <= parts[1].min()
     assert parts[1].max() + week <= parts[2].min()
     assert len(parts[0]) > len(parts[2]) > 0
+
+
+def test_without_reports_of_delivery_what_did_not_bounce_was_delivered() -> None:
+    sent = [{"id": f"m{i}", "on": "2026-03-01", "arm": "random"} for i in range(3)]
+    bounced = {"message_id": "m0", "outcome": "bounced", "at": "2026-03-01"}
+    assert build(make_tables(sent, [bounced])).targets[Outcome.DELIVERED].tolist() == [
+        False,
+        True,
+        True,
+    ]
+    reported = {"message_id": "m1", "outcome": "delivered", "at": "2026-03-01"}
+    found = build(make_tables(sent, [bounced, reported])).targets[Outcome.DELIVERED]
+    assert found.tolist() == [False, True, False]
+
+
+def test_rows_know_local_hour_and_group_of_the_customer() -> None:
+    tables = make_tables([{"id": "m1", "on": "2026-03-01 22:30", "arm": "random"}], [])
+    customers = tables["customers"].assign(timezone="Asia/Almaty", segment="student")
+    dataset = build(require_valid({**tables, "customers": customers}))
+    assert dataset.hour.tolist() == [3]
+    assert dataset.segments.tolist() == ["student"]
+    assert dataset.languages.tolist() == ["en"]
+    unknown = build(require_valid({**tables, "customers": customers.drop(columns="segment")}))
+    assert unknown.segments.tolist() == [None]
+
+
+@pytest.mark.parametrize(
+    ("ticket", "counts"),
+    [
+        ({"opened_at": "2026-03-03", "topic": "price_drop"}, True),
+        ({"opened_at": "2026-03-03", "topic": "billing"}, False),
+        ({"opened_at": "2026-02-27", "topic": "price_drop"}, False),
+        ({"opened_at": "2026-03-09", "topic": "price_drop"}, False),
+    ],
+    ids=["about it", "about something else", "before", "after 7 days"],
+)
+def test_calls_about_the_trigger_are_counted(ticket: dict[str, str], counts: bool) -> None:
+    tables = make_tables([{"id": "m1", "on": "2026-03-01", "arm": "random"}], [])
+    tickets = pd.DataFrame(
+        {
+            "ticket_id": ["t1"],
+            "customer_id": ["c1"],
+            "opened_at": pd.to_datetime([ticket["opened_at"]], utc=True),
+            "resolved_at": pd.to_datetime([None], utc=True),
+            "escalated": [False],
+            "topic": [ticket["topic"]],
+        }
+    )
+    dataset = build(require_valid({**tables, "tickets": tickets}))
+    assert dataset.called.tolist() == [counts]
+
+
+def test_monthly_revenue_is_of_orders_and_running_subscriptions() -> None:
+    tables = make_tables([{"id": "m1", "on": "2026-03-01", "arm": "random"}], [])
+    orders = pd.DataFrame(
+        {
+            "order_id": ["old", "new", "later"],
+            "customer_id": "c1",
+            "tracking_id": None,
+            "ordered_at": pd.to_datetime(["2025-12-01", "2026-03-01", "2026-03-25"], utc=True),
+            "promised_at": pd.to_datetime([None] * 3, utc=True),
+            "delivered_at": pd.to_datetime([None] * 3, utc=True),
+            "amount_cents": [9_000, 3_000, 6_000],
+        }
+    )
+    dataset = build(require_valid({**tables, "orders": orders}))
+    assert dataset.monthly_cents == pytest.approx(1_000.0)
+    assert build(tables).monthly_cents == 0.0

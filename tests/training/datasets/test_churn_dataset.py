@@ -5,11 +5,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.churn import CHURN_FEATURES
+from features.churn import CHURN_FEATURES, churn_labels
 from features.tables import Tables
-from training.datasets.churn import ChurnDataset, build_churn_dataset, plan_moments, split_churn
+from training.datasets.churn import (
+    ChurnDataset,
+    add_later_labels,
+    build_churn_dataset,
+    plan_moments,
+    split_churn,
+)
 from training.datasets.provenance import NotEnoughData
-from training.datasets.split import ForwardSplit
+from training.datasets.split import ForwardSplit, to_datetime
 
 
 @pytest.fixture(scope="module")
@@ -94,3 +100,44 @@ def test_nobody_lost_is_not_enough(dataset: ChurnDataset) -> None:
     verdict = split_churn(replace(dataset, labels=np.zeros_like(dataset.labels)))
     assert isinstance(verdict, NotEnoughData)
     assert "0 of" in verdict.reason
+
+
+@pytest.fixture(scope="module")
+def with_later(dataset: ChurnDataset, shop_tables: Tables, shop_end: datetime) -> ChurnDataset:
+    return add_later_labels(dataset, shop_tables, known_until=shop_end)
+
+
+def test_later_labels_are_those_that_can_be_known_a_month_apart(
+    with_later: ChurnDataset, shop_tables: Tables, shop_end: datetime
+) -> None:
+    assert list(with_later.later) == [60, 90]
+    for days in with_later.later:
+        rows = with_later.at_horizon(days)
+        moments = [to_datetime(moment) for moment in np.unique(rows.moments)]
+        ages = [(shop_end - moment).days for moment in moments]
+        assert ages == list(range(days, 181, 30))[::-1]
+        spine = pd.DataFrame(
+            {
+                "customer_id": pd.Series(rows.customers, dtype="str"),
+                "as_of": pd.DatetimeIndex(rows.moments).tz_localize("UTC"),
+            }
+        )
+        lost = churn_labels(shop_tables, spine, known_until=shop_end, horizon_days=days)
+        np.testing.assert_array_equal(rows.labels, lost)
+        assert rows.label_span == timedelta(days=days)
+        assert rows.later == {}
+
+
+def test_who_is_silent_for_longer_was_silent_before(with_later: ChurnDataset) -> None:
+    for days, labels in with_later.later.items():
+        assert not (labels.lost & ~labels.known).any()
+        assert not (labels.lost & ~with_later.labels).any()  # lost later is lost within 30 days
+        assert 0 < labels.lost.sum() < labels.known.sum(), days
+
+
+def test_taking_rows_takes_their_later_labels(with_later: ChurnDataset) -> None:
+    rows = np.random.default_rng(1).random(len(with_later.labels)) < 0.5
+    taken = with_later.take(rows)
+    for days, labels in with_later.later.items():
+        np.testing.assert_array_equal(taken.later[days].lost, labels.lost[rows])
+        assert len(taken.at_horizon(days).labels) == int((labels.known & rows).sum())

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import lightgbm
@@ -5,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from features.channel_priors import default_channel_priors
 from features.vocabulary import Outcome, Trigger
 from training.registry.loader import _load_pyfunc
 from training.registry.servable import (
@@ -31,12 +33,13 @@ def make_booster(names: tuple[str, ...]) -> BoosterModel:
 
 
 def test_channel_predictions_of_mixed_rows_are_those_of_each_row(tmp_path: Path) -> None:
-    model = ChannelModel(
-        version="3",
-        signature=FeatureSignature(("a",), "d"),
-        boosters={Outcome.OPENED: make_booster(("a", "channel", "trigger"))},
-        mean_value_cents={},
+    believed = ChannelModel.from_priors(
+        default_channel_priors(), signature=FeatureSignature(("a",), "d")
     )
+    opened = replace(
+        believed.outcomes[Outcome.OPENED], trees=make_booster(("a", "channel", "trigger"))
+    )
+    model = replace(believed, outcomes={**believed.outcomes, Outcome.OPENED: opened})
     save_servable(model, tmp_path / "servable.json")
     rng = np.random.default_rng(2)
     rows = pd.DataFrame(
@@ -50,14 +53,15 @@ def test_channel_predictions_of_mixed_rows_are_those_of_each_row(tmp_path: Path)
     found = _load_pyfunc(str(tmp_path / "servable.json")).predict(rows)
     assert isinstance(found, pd.DataFrame)
     for index, row in rows.iterrows():
-        expected = model.predict(
-            Outcome.OPENED,
+        sending = model.describe(
             np.array([[row["a"]]]),
             channel=np.array([CHANNELS.index(row["channel"])]),
             trigger=Trigger(row["trigger"]),
         )
+        expected = model.predict(Outcome.OPENED, sending)
         assert found.loc[index, "p_opened"] == pytest.approx(expected[0])
     assert found["p_opened"].nunique() > 2
+    assert set(found["level"]) == {"prior"}
 
 
 def test_send_time_predictions_are_relative_openness(tmp_path: Path) -> None:

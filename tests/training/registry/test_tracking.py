@@ -15,8 +15,9 @@ from matplotlib.figure import Figure
 from mlflow import MlflowClient
 from mlflow.models import Model
 
+from features.channel_priors import default_channel_priors
 from features.errors import BadInputError
-from features.vocabulary import Outcome, Trigger
+from features.vocabulary import Trigger
 from training.evaluation import Estimate
 from training.gate import Evidence, Promote
 from training.registry.entries import Alias, ModelName, NoChampion, NoVersion
@@ -25,6 +26,7 @@ from training.registry.servable import (
     Calibration,
     ChannelModel,
     FeatureSignature,
+    Measured,
     SendTimeModel,
     Servable,
 )
@@ -46,11 +48,21 @@ def make_booster(names: tuple[str, ...], *, seed: int = 1) -> BoosterModel:
 
 
 def make_channel_model() -> ChannelModel:
-    boosters = {
-        outcome: make_booster(("a", "b", "channel", "trigger"), seed=seed)
-        for seed, outcome in enumerate((Outcome.OPENED, Outcome.CONVERTED))
+    model = ChannelModel.from_priors(
+        default_channel_priors(), signature=FeatureSignature(("a", "b"), "d1")
+    )
+    outcomes = {
+        outcome: replace(
+            believed, trees=make_booster(("a", "b", "channel", "trigger"), seed=1 + seed)
+        )
+        for seed, (outcome, believed) in enumerate(model.outcomes.items())
     }
-    return ChannelModel("", FeatureSignature(("a", "b"), "d1"), boosters, {Trigger.PRICE_DROP: 9.5})
+    return replace(
+        model,
+        outcomes=outcomes,
+        mean_value_cents={Trigger.PRICE_DROP: 9.5},
+        prevented={Trigger.ORDER_SHIPPED: Measured(0.04, 0.02)},
+    )
 
 
 def make_record(name: ModelName = ModelName.CHURN, model: Servable | None = None) -> TrainingRecord:

@@ -15,7 +15,7 @@ from training.measures import Floats
 from training.monitoring.views.view import Asked, sample_customers
 from training.registry.servable import Servable
 
-_STEP = timedelta(days=5)  # not a week: every weekday gets its turn
+_STEP = timedelta(days=9)  # not a week: every weekday gets its turn
 
 
 def read_asked(
@@ -30,7 +30,7 @@ def read_asked(
 
 
 def _plan(tables: Tables, *, since: datetime, until: datetime) -> pd.DataFrame:
-    """Who could be lost, every five days back from `until` to `since`."""
+    """Who could be lost, every nine days back from `until` to `since`."""
     spines = [make_spine([], as_of=until)]
     for step in range(math.ceil((until - since) / _STEP)):
         moment = until - step * _STEP
@@ -44,4 +44,3 @@ def _score(model: Servable, X: Floats) -> Floats:
     if predict is None:
         raise BadInputError(f"expected a churn model in the registry, found {model!r}")
     return np.asarray(predict(X), dtype=np.float64)
-

@@ -27,9 +27,7 @@ def read_asked(
     parts = [describe_transit(tables, as_of=moment).assign(moment=moment) for moment in moments]
     rows = pd.concat(parts, ignore_index=True)
     if rows.empty:
-        return NotEnoughData(
-            f"no order was on its way from {since.date()} to {until.date()}"
-        )
+        return NotEnoughData(f"no order was on its way from {since.date()} to {until.date()}")
     X = rows[list(LATENESS_FEATURES)].to_numpy(np.float64)
     at = to_moments(rows["moment"].astype("datetime64[us, UTC]"))
     return Asked(LATENESS_FEATURES, X, at, {"late": require(model, BoosterModel).predict(X)})

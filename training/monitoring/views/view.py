@@ -1,16 +1,16 @@
 """What every view has in common: the rows that a model is asked about in a stretch of time."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, Self
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
 
 from features.tables import Tables
 from training.datasets.provenance import Moments, NotEnoughData
-from training.measures import Bools, Floats
+from training.measures import Floats
 from training.registry.servable import Servable
 
 MOST_CUSTOMERS = 2_000
@@ -31,15 +31,6 @@ class Asked:
     X: Floats
     moments: Moments
     scores: Mapping[str, Floats]
-
-    def take(self, rows: Bools) -> Self:
-        """The rows of that mask."""
-        return replace(
-            self,
-            X=self.X[rows],
-            moments=self.moments[rows],
-            scores={name: p[rows] for name, p in self.scores.items()},
-        )
 
 
 class ReadAsked(Protocol):

@@ -6,22 +6,67 @@ One file for each kind of model; `files` knows them all.
 """
 
 from training.registry.servable.booster import BoosterModel, Calibration
-from training.registry.servable.channel import ChannelModel
+from training.registry.servable.channel import (
+    OUTCOMES,
+    ChannelModel,
+    Measured,
+    OutcomeModel,
+    Sendings,
+    extend_signature,
+    to_matrix,
+)
+from training.registry.servable.churn import MAIN_HORIZON_DAYS, ChurnModel
 from training.registry.servable.files import Servable, load_servable, save_servable
-from training.registry.servable.send_time import N_WEEK_HOURS, SendTimeModel
+from training.registry.servable.hour_response import N_WEEK_HOURS, HourResponse
+from training.registry.servable.pooled import GroupEffects, Level, OwnHistory, PooledRates
+from training.registry.servable.reference import PopulationReference, make_reference
+from training.registry.servable.send_time import SendTimeModel, WeekPatterns, sign_presence
 from training.registry.servable.signature import CHANNELS, TRIGGERS, FeatureSignature, Floats
+from training.registry.servable.uplift import (
+    Effects,
+    Member,
+    NetValues,
+    Reach,
+    ReachEffect,
+    TreeEffect,
+    UpliftModel,
+)
 
 __all__ = [
     "CHANNELS",
+    "MAIN_HORIZON_DAYS",
     "N_WEEK_HOURS",
+    "OUTCOMES",
     "TRIGGERS",
     "BoosterModel",
     "Calibration",
     "ChannelModel",
+    "ChurnModel",
+    "Effects",
     "FeatureSignature",
     "Floats",
+    "GroupEffects",
+    "HourResponse",
+    "Level",
+    "Measured",
+    "Member",
+    "NetValues",
+    "OutcomeModel",
+    "OwnHistory",
+    "PooledRates",
+    "PopulationReference",
+    "Reach",
+    "ReachEffect",
     "SendTimeModel",
+    "Sendings",
     "Servable",
+    "TreeEffect",
+    "UpliftModel",
+    "WeekPatterns",
+    "extend_signature",
     "load_servable",
+    "make_reference",
     "save_servable",
+    "sign_presence",
+    "to_matrix",
 ]

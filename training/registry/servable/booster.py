@@ -58,6 +58,12 @@ class BoosterModel:
         raw = np.asarray(self._booster.predict(X, num_threads=1), dtype=np.float64)
         return self.calibration.apply(raw)
 
+    def margin(self, X: Floats) -> Floats:
+        """Raw log-odds of the trees alone, shape (n,), before any calibration."""
+        self._check(X)
+        raw = self._booster.predict(X, raw_score=True, num_threads=1)
+        return np.asarray(raw, dtype=np.float64)
+
     def contributions(self, X: Floats) -> Floats:
         """What each feature adds to the raw logit, shape (n, features); the base is left out.
 

@@ -7,14 +7,18 @@ from pathlib import Path
 from features.errors import BadInputError
 from training.registry.servable.booster import BoosterModel
 from training.registry.servable.channel import ChannelModel
+from training.registry.servable.churn import ChurnModel
 from training.registry.servable.send_time import SendTimeModel
+from training.registry.servable.uplift import UpliftModel
 
-Servable = BoosterModel | ChannelModel | SendTimeModel
+Servable = BoosterModel | ChannelModel | ChurnModel | SendTimeModel | UpliftModel
 
-_KINDS: Mapping[str, type[BoosterModel] | type[ChannelModel] | type[SendTimeModel]] = {
+_KINDS: Mapping[str, type[Servable]] = {
     "booster": BoosterModel,
     "channel": ChannelModel,
+    "churn": ChurnModel,
     "send_time": SendTimeModel,
+    "uplift": UpliftModel,
 }
 
 

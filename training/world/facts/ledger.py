@@ -27,14 +27,8 @@ STATUSES = ("active", "canceled")
 TOPICS = (*places.TICKET_TOPICS, *TRIGGERS)
 """Topics of tickets; a call about a trigger's problem has the trigger's name."""
 
-CHANNEL_SETS = tuple(
-    ",".join(c for at, c in enumerate(CHANNELS) if code >> at & 1) or None
-    for code in range(2 ** len(CHANNELS))
-)
-"""Channels that were allowed, by the bits of their positions; null for none."""
-
 _REGION_NAMES = tuple(region.name for region in places.REGIONS)
-_CODEBOOKS: Mapping[tuple[str, str], tuple[str | None, ...]] = MappingProxyType(
+_CODEBOOKS: Mapping[tuple[str, str], tuple[str, ...]] = MappingProxyType(
     {
         ("activity", "kind"): places.ACTIVITY_KINDS,
         ("activity", "item"): (*places.ITEMS, *places.FEATURES),
@@ -52,7 +46,6 @@ _CODEBOOKS: Mapping[tuple[str, str], tuple[str | None, ...]] = MappingProxyType(
         ("decisions", "trigger"): TRIGGERS,
         ("decisions", "channel"): CHANNELS,
         ("decisions", "arm"): ARMS,
-        ("decisions", "allowed"): CHANNEL_SETS,
         ("outcomes", "outcome"): OUTCOMES,
         ("inbound", "source"): places.INBOUND_SOURCES,
         ("inbound", "branch"): _REGION_NAMES,

@@ -4,6 +4,8 @@ Whoever turns dissatisfied shows it: some at once in a ticket that stays open fo
 later payments, disputes, more tickets, lower answers to surveys, and fewer visits (`visits`).
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from features.vocabulary import Trigger
@@ -30,14 +32,31 @@ GENERIC_TICKET = 63  # source of tickets that are no call about a trigger
 
 _CARD_NOTICE_DAYS = 30
 _CARD_LIFE_DAYS = 36 * 30
-_P_TICKET = (0.0035, 0.018)  # a day: content, dissatisfied
-_P_LATE_DISSATISFIED = 0.40
-_P_DISPUTED = (0.006, 0.06)
-_P_SURVEYED = 0.006  # a day, answered
-_NPS = ((8.4, 1.5), (4.6, 2.2))
-_P_SHOWS_TICKET = 0.35
+P_TICKET = (0.0035, 0.018)  # a day: content, dissatisfied
+P_LATE_DISSATISFIED = 0.40
+P_DISPUTED = (0.006, 0.06)
+P_SURVEYED = 0.006  # a day, answered
+NPS = ((8.4, 1.5), (4.6, 2.2))
+P_SHOWS_TICKET = 0.35
+DUE_DAYS = 14
+PAID_DAYS = (0.5, 12.0)
+LATE_DAYS = (14.5, 25.0)
+"""Days from the invoice to its payment: the least, and the span of the even spread above it."""
 _RISK_REOPENS_DAYS = 40  # cases older than `cases` keeps are opened again
 _LIMITS = np.array(PLAN_LIMITS)
+
+
+@dataclass(frozen=True)
+class TicketCourse:
+    """How long tickets stay open, evenly spread, and the share that is escalated (the longest)."""
+
+    least_days: float
+    span_days: float
+    p_escalated: float
+
+
+USUAL_TICKET = TicketCourse(0.3, 4.0, 0.1)
+WORSE_TICKET = TicketCourse(10.0, 20.0, 0.6)
 
 
 def change_moods(realm: Realm, day: int) -> None:
@@ -58,7 +77,7 @@ def change_moods(realm: Realm, day: int) -> None:
     since = day - life.turned_on
     lasts = (life.mood == DISSATISFIED) & (since > 0) & (since % _RISK_REOPENS_DAYS == 0)
     _open_risk(realm, np.flatnonzero(lasts), at[lasts])
-    shows = turned & (luck[2] < _P_SHOWS_TICKET)
+    shows = turned & (luck[2] < P_SHOWS_TICKET)
     _open_tickets(realm, np.flatnonzero(shows), at[shows], luck[3, shows], worse=True)
 
 
@@ -117,19 +136,21 @@ def bill(realm: Realm, day: int) -> None:
     billed = np.flatnonzero(life.present & (people.account.invoice_day == moment.day))
     draws = realm.luck.of_day(day, subject="bills").random((3, people.n))[:, billed]
     unhappy = life.mood[billed] == DISSATISFIED
-    p_late = np.where(unhappy, _P_LATE_DISSATISFIED, people.temper.p_late[billed])
+    p_late = np.where(unhappy, P_LATE_DISSATISFIED, people.temper.p_late[billed])
     late = draws[0] < p_late
     issued = np.full(len(billed), day_start(day) + 7 * HOUR)
-    days = np.where(late, 14.5 + 25.0 * draws[1], 0.5 + 12.0 * draws[1])
+    days = np.where(
+        late, LATE_DAYS[0] + LATE_DAYS[1] * draws[1], PAID_DAYS[0] + PAID_DAYS[1] * draws[1]
+    )
     realm.facts.add(
         "invoices",
         invoice_id=fact_keys(0, customer=billed, at=issued),
         customer_id=billed,
         issued_at=issued,
-        due_at=issued + 14 * DAY,
+        due_at=issued + DUE_DAYS * DAY,
         paid_at=after(issued, hours=24.0 * days),
         amount_cents=np.array(PLAN_MRR_CENTS)[life.plan[billed]],
-        disputed=draws[2] < np.where(unhappy, _P_DISPUTED[1], _P_DISPUTED[0]),
+        disputed=draws[2] < np.where(unhappy, P_DISPUTED[1], P_DISPUTED[0]),
     )
 
 
@@ -141,11 +162,11 @@ def ask_and_complain(realm: Realm, day: int) -> None:
     at = day_start(day) + (6 + 15 * luck[0] * 0.999).astype(np.int64) * HOUR
     at += (luck[1] * 3_600).astype(np.int64) * SECOND
     unhappy = life.mood == DISSATISFIED
-    answers = np.flatnonzero(life.present & (luck[2] < _P_SURVEYED))
-    mean, sd = np.array(_NPS)[unhappy[answers].astype(np.int64)].T
+    answers = np.flatnonzero(life.present & (luck[2] < P_SURVEYED))
+    mean, sd = np.array(NPS)[unhappy[answers].astype(np.int64)].T
     nps = np.clip(np.round(mean + sd * noise[answers]), 0, 10).astype(np.int64)
     realm.facts.add("surveys", customer_id=answers, at=at[answers], nps=nps)
-    p_ticket = np.where(unhappy, _P_TICKET[1], _P_TICKET[0])
+    p_ticket = np.where(unhappy, P_TICKET[1], P_TICKET[0])
     complains = np.flatnonzero(life.present & (luck[3] < p_ticket))
     _open_tickets(realm, complains, at[complains], luck[4, complains], worse=False)
 
@@ -205,8 +226,9 @@ def _replan(realm: Realm, who: Ints, at: Micros) -> None:
 
 def _open_tickets(realm: Realm, who: Ints, at: Micros, luck: Floats, *, worse: bool) -> None:
     """Tickets about anything; worse ones stay open for weeks and are escalated more often."""
-    days = 10.0 + 20.0 * luck if worse else 0.3 + 4.0 * luck
-    escalated: Flags = luck > (0.4 if worse else 0.9)
+    course = WORSE_TICKET if worse else USUAL_TICKET
+    days = course.least_days + course.span_days * luck
+    escalated: Flags = luck > 1.0 - course.p_escalated
     realm.facts.add(
         "tickets",
         ticket_id=fact_keys(GENERIC_TICKET, customer=who, at=at),

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
 from features.vocabulary import Trigger
 from training.world.clock import DAY, NEVER, Flags, Floats, Ints, Micros, after, day_of, day_start
@@ -93,6 +94,7 @@ class Realm:
         day: The last day that has been lived, -1 before the first.
         changes_at: Moment of the scenario's change of tastes, NEVER without one.
         views: Looks at items of the last weeks, oldest day first.
+        moods: Everybody's mood at the first moment of every day, for the truth alone.
     """
 
     scenario: Scenario
@@ -105,6 +107,7 @@ class Realm:
     life: Life
     changes_at: int
     views: list[Views] = field(default_factory=list)
+    moods: list[npt.NDArray[np.int8]] = field(default_factory=list)
     day: int = -1
 
     def record(self, kind: str, customer: Ints, at: Micros, **columns: Ints | Floats) -> None:

@@ -27,12 +27,16 @@ from training.world.life.rates import p_call
 from training.world.life.realm import Realm
 from training.world.people.moods import DISSATISFIED
 from training.world.people.places import CITIES, FEATURES, N_ITEMS, PLAN_LIMITS, REGIONS, ZONES
+from training.world.people.population import Population
 
 N_DRAWS: Final = 9
 LIMIT_SHARE: Final = 0.8
 
-_DECLINE_DAYS = 12.0
-_LEAST_SHARE = 0.15
+DECLINE_DAYS: Final = 12.0
+LEAST_SHARE: Final = 0.15
+MOST_P_VISIT: Final = 0.95
+SESSION_MINUTES: Final = 9.0
+SESSION_SPREAD: Final = 1.4
 _P_LOGIN = 0.6
 _P_ELSEWHERE = 0.006
 _P_FEATURE = 0.5
@@ -63,9 +67,9 @@ def come(realm: Realm, day: int) -> Visits:
     """Who comes on that day, and when."""
     people, life = realm.people, realm.life
     draws = realm.luck.of_day(day, subject="visits").random((3 + N_DRAWS, people.n))
-    open_hours = _hours_of_day(realm, day)
+    open_hours = hours_of_day(people, day)
     usual = people.rhythm.visits_per_day * 7.0 * open_hours.sum(axis=1)
-    p_visit = np.minimum(usual * eagerness(realm, day), 0.95)
+    p_visit = np.minimum(usual * eagerness(realm, day), MOST_P_VISIT)
     who = np.flatnonzero((draws[0] < p_visit) & life.present)
     until_hour = np.cumsum(open_hours[who], axis=1)
     hour = (draws[1, who, None] * until_hour[:, -1:] > until_hour[:, :-1]).sum(axis=1)
@@ -76,8 +80,18 @@ def come(realm: Realm, day: int) -> Visits:
 def eagerness(realm: Realm, day: int) -> Floats:
     """Share of their usual visits that customers make: all while content, fewer and fewer else."""
     since = day - realm.life.turned_on
-    declined = np.maximum(np.exp(-since / _DECLINE_DAYS), _LEAST_SHARE)
-    return np.where(realm.life.mood == DISSATISFIED, declined, 1.0)
+    return np.where(realm.life.mood == DISSATISFIED, decline(since), 1.0)
+
+
+def decline(since_days: Ints) -> Floats:
+    """Share of their usual visits that customers make so many days after turning dissatisfied."""
+    declined: Floats = np.maximum(np.exp(-since_days / DECLINE_DAYS), LEAST_SHARE)
+    return declined
+
+
+def keenness(eager: Floats) -> Floats:
+    """How long sessions are, as a share of the usual, of customers who are so eager to come."""
+    return 0.5 + 0.5 * eager
 
 
 def sign_in(realm: Realm, visits: Visits) -> None:
@@ -108,8 +122,8 @@ def use(realm: Realm, visits: Visits) -> None:
     """Sessions, features, steps of onboarding, and units of the plan used up."""
     who, at, life = visits.customer, visits.at, realm.life
     length, feature, which, units = visits.luck[5:9]
-    keenness = 0.5 + 0.5 * eagerness(realm, visits.day)[who]
-    minutes = np.round(9.0 * np.exp(1.4 * (length - 0.5)) * keenness, 1)
+    keen = keenness(eagerness(realm, visits.day)[who])
+    minutes = np.round(SESSION_MINUTES * np.exp(SESSION_SPREAD * (length - 0.5)) * keen, 1)
     realm.record("session", who, at + 20 * SECOND, value=minutes)
     uses = feature < _P_FEATURE
     picked = N_ITEMS + (which[uses] ** 1.5 * len(FEATURES)).astype(np.int64)
@@ -138,12 +152,12 @@ def fall_silent(realm: Realm, day: int) -> None:
     )
 
 
-def _hours_of_day(realm: Realm, day: int) -> Floats:
+def hours_of_day(people: Population, day: int) -> Floats:
     """Weight of each UTC hour of the day, (n, 24), from the customers' weeks in local time."""
     n_zones = len(ZONES)
     hours = np.tile(day_start(day) + np.arange(24) * HOUR, n_zones)
     local = hour_of_week(hours, zone=np.repeat(np.arange(n_zones), 24), zones=ZONES)
-    week, zone = realm.people.rhythm.week, realm.people.identity.zone
+    week, zone = people.rhythm.week, people.identity.zone
     weights = np.take_along_axis(week, local.reshape(n_zones, 24)[zone], axis=1)
     return weights.astype(np.float64)
 

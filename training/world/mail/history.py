@@ -13,6 +13,10 @@ probability .85 and then picks each of these evenly:
 The propensity is the probability of that channel, hour and style, given the arm and the case. No
 message comes within 20 hours of the customer's last one or as a third in seven days: an hour that
 would is not moved, the message is left out.
+
+`decisions` holds every occasion, those on which nothing was sent included, with the probability of
+each channel. Whoever asks what a message brings needs them: `messages` does not
+tell whom chance left alone.
 """
 
 from dataclasses import dataclass, fields
@@ -72,6 +76,20 @@ class _Occasion:
 
 
 @dataclass(frozen=True)
+class _Ways:
+    """What one could do on each occasion, n rows: open channels, and hours from `first` on."""
+
+    channels: Flags
+    slots: Flags
+    first: Micros
+
+    @property
+    def soon(self) -> Flags:
+        """The hours of the next day, (n, 24)."""
+        return self.slots[:, :_N_SLOTS]
+
+
+@dataclass(frozen=True)
 class _Choice:
     """What is sent, n rows; `occasion` is the row of the occasion it answers."""
 
@@ -96,6 +114,7 @@ class HistoryPolicy:
         self._realm = realm
         self._ends_at = ends_at
         self._n_sent = 0
+        self._n_left = 0
         self._last_sent = np.full((realm.people.n, 2), -NEVER)
         luck = realm.luck.uniform(realm.luck.keys(np.arange(realm.people.n)), purpose="history arm")
         bounds = np.cumsum(list(ARM_SHARES.values()))[:-1]
@@ -104,14 +123,21 @@ class HistoryPolicy:
     def decide(self, now: int) -> Mail:
         """Decide about what became true in the last six hours; the messages, noted in the facts."""
         occasion = self._find_occasions(now)
-        choice = self._choose(occasion, now)
-        last = self._last_sent[choice.customer]
-        fits = np.abs(choice.sent_at - last[:, 0]) >= _LEAST_GAP
-        fits &= choice.sent_at - last[:, 1] >= 7 * DAY
-        choice = choice.rows(fits & (choice.sent_at < self._ends_at))
+        ways = self._find_ways(occasion, now)
+        choice = self._choose(occasion, ways)
+        choice = choice.rows(self._fits(choice.customer, choice.sent_at))
+        ids = [f"h{number:08d}" for number in range(self._n_sent, self._n_sent + len(choice.arm))]
+        self._log(occasion, ways, choice, ids=ids, now=now)
         self._last_sent[choice.customer, 1] = self._last_sent[choice.customer, 0]
         self._last_sent[choice.customer, 0] = choice.sent_at
-        return self._write(choice)
+        return self._write(choice, ids)
+
+    def _fits(self, customer: Ints, sent_at: Micros) -> Flags:
+        """Whether messages at these moments come late enough after the customer's last ones."""
+        last = self._last_sent[customer]
+        fits: Flags = np.abs(sent_at - last[:, 0]) >= _LEAST_GAP
+        fits &= sent_at - last[:, 1] >= 7 * DAY
+        return fits & (sent_at < self._ends_at)
 
     def _find_occasions(self, now: int) -> _Occasion:
         cases = self._realm.cases
@@ -156,18 +182,24 @@ class HistoryPolicy:
         drawn = realm.luck.uniform(keys, purpose="at risk") < _P_AT_RISK
         return np.flatnonzero(drawn & away & realm.life.present)
 
-    def _choose(self, occasion: _Occasion, now: int) -> _Choice:
+    def _find_ways(self, occasion: _Occasion, now: int) -> _Ways:
+        who = occasion.customer
+        consent = self._realm.people.identity.consent[who] == 1
+        first = np.full(len(who), now - now % HOUR + HOUR)
+        return _Ways(
+            channels=consent & (self._realm.life.unsubscribed_at[who] > now),
+            slots=self._allowed_slots(occasion, first),
+            first=first,
+        )
+
+    def _choose(self, occasion: _Occasion, ways: _Ways) -> _Choice:
         luck, keys = self._realm.luck, occasion.keys
         who, trigger = occasion.customer, occasion.trigger
-        consent = self._realm.people.identity.consent[who] == 1
-        channels = consent & (self._realm.life.unsubscribed_at[who] > now)
-        first = np.full(len(who), now - now % HOUR + HOUR)
-        slots = self._allowed_slots(occasion, first)
-        soon = slots[:, :_N_SLOTS]
+        channels, soon = ways.channels, ways.soon
         n_ways = channels.sum(axis=1) * soon.sum(axis=1) * len(STYLES)
         rank = np.where(channels, RULE_RANK[trigger], len(CHANNELS))
         by_rule = np.where(rank.min(axis=1) < len(CHANNELS), rank.argmin(axis=1), -1)
-        waited = slots & (np.arange(2 * _N_SLOTS) + 1 >= RULE_HOURS[trigger, None])
+        waited = ways.slots & (np.arange(2 * _N_SLOTS) + 1 >= RULE_HOURS[trigger, None])
         by_chance = occasion.arm == _RANDOM
         channel = np.where(by_chance, self._pick(channels, keys, "channel"), by_rule)
         slot = np.where(by_chance, self._pick(soon, keys, "slot"), waited.argmax(axis=1))
@@ -180,10 +212,43 @@ class HistoryPolicy:
             arm=occasion.arm,
             channel=channel,
             style=np.where(by_chance, style, 0),
-            sent_at=first + slot * HOUR,
+            sent_at=ways.first + slot * HOUR,
             propensity=np.where(by_chance, P_SEND / np.maximum(n_ways, 1), 1.0),
+            occasion=np.arange(len(who)),
         )
         return choice.rows(sends & (n_ways > 0) & (channel >= 0) & (occasion.arm != _HOLDOUT))
+
+    def _log(
+        self, occasion: _Occasion, ways: _Ways, choice: _Choice, *, ids: list[str], now: int
+    ) -> None:
+        """Note every decision, those not to write included, with what chance could have done.
+
+        An hour that comes too soon after another message counts as no message.
+        """
+        n = len(occasion.customer)
+        channel, names = np.full(n, -1), [f"q{self._n_left + at:08d}" for at in range(n)]
+        self._n_left += n
+        for at, name in zip(choice.occasion.tolist(), ids, strict=True):
+            names[at] = name
+        channel[choice.occasion] = choice.channel
+        moments = ways.first[:, None] + np.arange(_N_SLOTS) * HOUR
+        who = np.repeat(occasion.customer, _N_SLOTS)
+        in_time = ways.soon & self._fits(who, moments.ravel()).reshape(moments.shape)
+        p_send = P_SEND * in_time.sum(axis=1) / np.maximum(ways.soon.sum(axis=1), 1)
+        each = p_send / np.maximum(ways.channels.sum(axis=1), 1)
+        by_chance = (occasion.arm == _RANDOM)[:, None]
+        taken = channel[:, None] == np.arange(len(CHANNELS))
+        p = np.where(by_chance, ways.channels * each[:, None], taken)
+        self._realm.facts.add(
+            "decisions",
+            decision_id=self._realm.facts.number_decisions(names),
+            customer_id=occasion.customer,
+            trigger=occasion.trigger,
+            decided_at=np.full(n, now),
+            arm=occasion.arm,
+            channel=channel,
+            **{f"p_{name}": p[:, at] for at, name in enumerate(CHANNELS)},
+        )
 
     def _allowed_slots(self, occasion: _Occasion, first: Micros) -> Flags:
         """Which of the 48 hours from `first` on a message may be sent in, (n, 48)."""
@@ -203,7 +268,7 @@ class HistoryPolicy:
         column = (np.cumsum(allowed, axis=1) > nth[:, None]).argmax(axis=1)
         return np.where(counts > 0, column, -1)
 
-    def _write(self, choice: _Choice) -> Mail:
+    def _write(self, choice: _Choice, decision_ids: list[str]) -> Mail:
         n = len(choice.customer)
         numbers = range(self._n_sent, self._n_sent + n)
         self._n_sent += n
@@ -222,7 +287,7 @@ class HistoryPolicy:
         costs = np.array([default_economics().send_cost_cents(c) for c in CHANNELS])
         imprint = Imprint(
             message_ids=[f"m{number:08d}" for number in numbers],
-            decision_ids=[f"h{number:08d}" for number in numbers],
+            decision_ids=decision_ids,
             variants=variants,
             case_keys=pd.Series([None] * n, dtype="str"),
             arm=choice.arm,

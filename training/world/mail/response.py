@@ -15,6 +15,7 @@ from hashlib import blake2b
 from types import MappingProxyType
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from features.vocabulary import Channel, Trigger
@@ -235,6 +236,19 @@ def _openness(approach: Approach, people: Population) -> Floats:
     near = sum(week[approach.customer, (hour + step) % 168] for step in (-1, 0, 1))
     relative = np.minimum(near * (168.0 / 3.0), _MAX_OPENNESS)
     openness: Floats = 1.0 + _GAIN[approach.channel] * (relative - 1.0)
+    return openness
+
+
+def openness_by_hour(people: Population, *, channel: int) -> Floats:
+    """How open each hour of everybody's own week is to a message on that channel, (n, 168)."""
+    return week_openness(people.rhythm.week, channel=channel)
+
+
+def week_openness(week: Floats | npt.NDArray[np.float32], *, channel: int) -> Floats:
+    """How open each hour of customers' own weeks is to a message on that channel, (n, 168)."""
+    near = sum((np.roll(week, step, axis=1) for step in (-1, 0, 1)), np.zeros_like(week))
+    relative = np.minimum(near * (168.0 / 3.0), _MAX_OPENNESS)
+    openness: Floats = 1.0 + _GAIN[channel] * (relative - 1.0)
     return openness
 
 

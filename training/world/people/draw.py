@@ -5,6 +5,8 @@ segment, language and habits that the tables show, plus a smaller part of each c
 engine can learn much of it, never all.
 """
 
+from typing import Final
+
 import numpy as np
 
 from training.world.clock import Floats, Ints, Micros, day_start
@@ -30,6 +32,19 @@ from training.world.people.population import (
 )
 
 _JOIN_LATER_DAYS = 60
+
+# What customers are like: means, by segment where they differ, and spreads (sd of the logarithm).
+VISITS_PER_DAY = np.array([0.34, 0.26, 0.30, 0.38, 0.18])
+VISITS_SD: Final = 0.5
+UNHAPPY = np.array([1.3, 0.8, 1.1, 0.7, 0.9])
+UNHAPPY_SD: Final = 0.6
+P_TURN: Final = 0.0032
+P_LEAVE: Final = 0.0003
+P_LOSE: Final = 0.026
+P_RECOVER: Final = 0.024
+MOOD_SD: Final = 0.3
+P_LATE: Final = 0.06
+LATE_SD: Final = 0.8
 
 
 def draw_population(luck: Luck, *, n: int, history_days: int) -> Population:
@@ -72,7 +87,13 @@ def _draw_language(rng: np.random.Generator, region: Ints) -> Ints:
     return np.minimum(language, len(LANGUAGES) - 1)
 
 
-def _archetypes() -> Floats:
+def rhythm_weights(segment: Ints) -> Floats:
+    """Dirichlet weights with which customers of these segments mix the archetypes, (n, 8)."""
+    weights: Floats = 0.7 * _SEGMENT_RHYTHM[segment]
+    return weights
+
+
+def archetypes() -> Floats:
     """Eight weeks of hours, (8, 168): morning to night, on workdays, then at weekends."""
     hours = np.arange(24)
     bumps = []
@@ -102,10 +123,10 @@ _SEGMENT_RHYTHM = np.array(
 
 
 def _draw_rhythm(rng: np.random.Generator, segment: Ints) -> Rhythm:
-    shares = rng.standard_gamma(0.7 * _SEGMENT_RHYTHM[segment]) + 1e-6
+    shares = rng.standard_gamma(rhythm_weights(segment)) + 1e-6
     shares /= shares.sum(axis=1, keepdims=True)
-    week = (shares @ _archetypes()).astype(np.float32)
-    visits = np.array([0.34, 0.26, 0.30, 0.38, 0.18])[segment] * _spread(rng, len(segment), 0.5)
+    week = (shares @ archetypes()).astype(np.float32)
+    visits = VISITS_PER_DAY[segment] * _spread(rng, len(segment), VISITS_SD)
     return Rhythm(week, np.clip(visits, 0.02, 0.85))
 
 
@@ -146,17 +167,17 @@ def _draw_taste(rng: np.random.Generator, segment: Ints, language: Ints) -> Tast
 def _draw_temper(rng: np.random.Generator, segment: Ints) -> Temper:
     n = len(segment)
     touchy = np.array([0.6, 0.9, 1.3, 2.2, 0.8])[segment] * _spread(rng, n, 0.3)
-    unhappy = np.array([1.3, 0.8, 1.1, 0.7, 0.9])[segment] * _spread(rng, n, 0.6)
+    unhappy = UNHAPPY[segment] * _spread(rng, n, UNHAPPY_SD)
     return Temper(
         saturation=np.clip(0.12 * touchy, 0.02, 0.6),
         recovery_hours=np.clip(96.0 * _spread(rng, n, 0.3), 36.0, 240.0),
         p_unsubscribe=0.0050 * touchy,
         p_irritate=0.0011 * touchy,
-        p_turn=np.clip(0.0032 * unhappy, 0.0004, 0.03),
-        p_leave=np.full(n, 0.0003),
-        p_lose=np.clip(0.026 * _spread(rng, n, 0.3), 0.008, 0.08),
-        p_recover=np.clip(0.024 * _spread(rng, n, 0.3), 0.006, 0.08),
-        p_late=np.clip(0.06 * _spread(rng, n, 0.8), 0.0, 0.6),
+        p_turn=np.clip(P_TURN * unhappy, 0.0004, 0.03),
+        p_leave=np.full(n, P_LEAVE),
+        p_lose=np.clip(P_LOSE * _spread(rng, n, MOOD_SD), 0.008, 0.08),
+        p_recover=np.clip(P_RECOVER * _spread(rng, n, MOOD_SD), 0.006, 0.08),
+        p_late=np.clip(P_LATE * _spread(rng, n, LATE_SD), 0.0, 0.6),
         calls=np.array([0.7, 1.1, 0.9, 1.2, 1.3])[segment] * _spread(rng, n, 0.25),
     )
 

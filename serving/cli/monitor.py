@@ -1,0 +1,158 @@
+"""Commands after promotion: monitor, retrain."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from serving.cli.data import AsOfOption, DataOption, read_as_of
+from serving.cli.models import SeedOption, Trainable
+from serving.cli.output import Json, JsonOption, progress, say, show, show_json, show_table
+from serving.faults import EXIT_REFUSED
+from serving.home import claim_home
+from serving.settings import read_settings
+from training.monitoring.monitor import ModelHealth, monitor_models
+from training.monitoring.status import Check, Finding, Status
+from training.registry.audit import Audit
+from training.registry.entries import ModelName, NoVersion
+from training.registry.tracking import Tracking
+from training.retrain import Retrained, hold_lock, retrain_models
+
+_LOG = "retrain.jsonl"
+_N_SHOWN = 5
+
+
+def monitor(
+    data: DataOption, as_of: AsOfOption = None, seed: SeedOption = 0, as_json: JsonOption = False
+) -> None:
+    """How the served models do: drift, matured labels, delays, missing data. 1 on an alarm."""
+    tables, moment = read_as_of(data, as_of)
+    settings = read_settings()
+    claim_home(settings.home, tables)
+    tracking = Tracking.in_folder(settings.registry)
+    with progress("looking at every champion"):
+        found = monitor_models(tables, as_of=moment, tracking=tracking, seed=seed)
+    if as_json:
+        show_json(
+            {
+                "as_of": moment.isoformat(),
+                "models": {name.value: _describe(health) for name, health in found.items()},
+            }
+        )
+    else:
+        show_health(found)
+    healths = [health for health in found.values() if isinstance(health, ModelHealth)]
+    if not healths:
+        say("no model has been promoted: there is nothing to watch")
+    if any(health.status is Status.ALARM for health in healths):
+        raise typer.Exit(EXIT_REFUSED)
+
+
+def retrain(
+    data: DataOption,
+    what: Annotated[Trainable, typer.Argument(help="Which model.")] = Trainable.ALL,
+    as_of: AsOfOption = None,
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Once a month: train every model that is due, and let the gate decide. Fit for cron."""
+    tables, moment = read_as_of(data, as_of)
+    settings = read_settings()
+    claim_home(settings.home, tables)
+    done: dict[str, Json] = {}
+    with hold_lock(settings.registry):
+        tracking = Tracking.in_folder(settings.registry)
+        for retrained in retrain_models(
+            tables,
+            known_until=moment,
+            tracking=tracking,
+            seed=seed,
+            audit=Audit("opportune retrain", datetime.now(UTC)),
+            names=what.names(),
+        ):
+            done[retrained.name.value] = _describe_retrained(retrained)
+            _log(retrained, settings.home / _LOG, as_of=moment)
+            if not as_json:
+                version = f" version {retrained.version}" if retrained.version else ""
+                show(f"{retrained.name}{version}: {retrained.done}; {retrained.reason}")
+    if as_json:
+        show_json({"as_of": moment.isoformat(), "models": done})
+
+
+def show_health(found: Mapping[ModelName, ModelHealth | NoVersion]) -> None:
+    """Every check of every champion, in words."""
+    for name, health in found.items():
+        if isinstance(health, NoVersion):
+            show(f"{name}: nothing is served")
+            continue
+        show(f"{name} version {health.version}: {health.status}")
+        for check in health.checks:
+            show(f"  {check.status:<8}{check.name}: {check.meaning}")
+            if check.findings and check.status in {Status.WATCH, Status.ALARM}:
+                _show_findings(check)
+
+
+def _show_findings(check: Check) -> None:
+    rows = [
+        (f"    {one.status}", f"{one.value:.3f}", f"{one.watch_from:.3f}", one.words)
+        for one in check.findings[:_N_SHOWN]
+    ]
+    show_table(("", "value", "limit", ""), rows)
+    if len(check.findings) > _N_SHOWN:
+        show(f"    and {len(check.findings) - _N_SHOWN} more")
+
+
+def _describe(health: ModelHealth | NoVersion) -> Json:
+    if isinstance(health, NoVersion):
+        return None
+    return {
+        "version": health.version,
+        "status": health.status.value,
+        "trained_on": health.trained_on.isoformat() if health.trained_on else None,
+        "checks": {check.name: _describe_check(check) for check in health.checks},
+    }
+
+
+def _describe_check(check: Check) -> Json:
+    return {
+        "status": check.status.value,
+        "meaning": check.meaning,
+        "measure": check.measure,
+        "looked_at": check.n_looked_at,
+        "findings": [_describe_finding(finding) for finding in check.findings],
+    }
+
+
+def _describe_finding(finding: Finding) -> Json:
+    return {
+        "subject": finding.subject,
+        "status": finding.status.value,
+        "value": finding.value,
+        "watch_from": finding.watch_from,
+        "alarm_from": finding.alarm_from,
+        "words": finding.words,
+    }
+
+
+def _describe_retrained(retrained: Retrained) -> dict[str, Json]:
+    return {
+        "done": retrained.done.value,
+        "version": retrained.version,
+        "promoted": retrained.is_promoted,
+        "reason": retrained.reason,
+    }
+
+
+def _log(retrained: Retrained, path: Path, *, as_of: datetime) -> None:
+    """One more line of the log: when, which model, what became of it."""
+    line = {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "as_of": as_of.isoformat(),
+        "model": retrained.name.value,
+        **_describe_retrained(retrained),
+    }
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line, ensure_ascii=False) + "\n")

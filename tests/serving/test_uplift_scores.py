@@ -1,0 +1,139 @@
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import lightgbm
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from features.engagement import ENGAGEMENT_FEATURES
+from features.engines.batches import InProcess
+from features.errors import BadInputError, NotReadyError
+from features.vocabulary import Channel, Trigger
+from serving.batch.uplift import UpliftScorer, make_uplift_scorer
+from training.datasets.provenance import sign
+from training.registry.folder import SERVABLE_FILE, describe_signature
+from training.registry.loader import _load_pyfunc
+from training.registry.servable import (
+    CHANNELS,
+    TRIGGERS,
+    BoosterModel,
+    FeatureSignature,
+    Member,
+    Reach,
+    ReachEffect,
+    UpliftModel,
+    load_servable,
+    save_servable,
+)
+from training.registry.tracking import Tracking
+
+SIGNATURE = sign(ENGAGEMENT_FEATURES)
+
+
+def booster(name: str, extra: tuple[str, ...]) -> BoosterModel:
+    """P rises with the first feature."""
+    names = (*SIGNATURE.names, *extra)
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(600, len(names)))
+    params = {"num_leaves": 3, "objective": "binary", "verbosity": -1, "num_threads": 1}
+    fitted = lightgbm.train(params, lightgbm.Dataset(X, X[:, 0] > 0), num_boost_round=10)
+    signature = FeatureSignature(names, SIGNATURE.digest)
+    return BoosterModel(name, "", signature, fitted.model_to_string())
+
+
+def make_model(share: float) -> UpliftModel:
+    """SMS moves twice as much as e-mail and costs more; the other channels harm."""
+    by_treatment = (0.5, 1.0, -1.0, -1.0, -1.0)
+    members = tuple(
+        Member((1.0,), (ReachEffect((share + step,) * len(TRIGGERS), by_treatment),))
+        for step in (0.0, 0.01, -0.01)
+    )
+    return UpliftModel(
+        version="1",
+        signature=SIGNATURE,
+        groups=tuple(TRIGGERS),
+        treatments=tuple(CHANNELS),
+        members=members,
+        reaches={
+            Trigger.PRICE_DROP.value: Reach(booster("booked", ("channel", "trigger")), (1.0,) * 5)
+        },
+        without=booster("good outcome", ("trigger",)),
+        value_cents=(1000.0,) * len(TRIGGERS),
+        cost_cents=(0.1, 4.0, 0.02, 0.0, 3.0),
+    )
+
+
+def customers() -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    X = np.zeros((4, len(SIGNATURE.names)))
+    X[:, 0] = (-2.0, -0.5, 0.5, 2.0)
+    return X
+
+
+def score(model: UpliftModel) -> pd.DataFrame:
+    columns = {name: customers()[:, at] for at, name in enumerate(SIGNATURE.names)}
+    as_of = pa.array([datetime(2026, 6, 1, tzinfo=UTC)] * 4, pa.timestamp("us", "UTC"))
+    table = pa.table({"customer_id": [f"c{row}" for row in range(4)], "as_of": as_of, **columns})
+    scorer = UpliftScorer(json.dumps(model.to_json()), Trigger.PRICE_DROP)
+    scored = pa.Table.from_batches(scorer(iter(table.to_batches())), scorer.schema)
+    return scored.drop_columns(["as_of"]).to_pandas()
+
+
+def test_scores_name_the_channel_that_is_worth_most_after_its_cost() -> None:
+    scored = score(make_model(0.3))
+    assert scored["best_channel"].tolist() == ["sms"] * 4
+    assert scored["group"].tolist() == ["persuadable"] * 4
+    assert (scored["uplift_low"] < scored["uplift"]).all()
+    net = 1000 * scored["uplift"] - 4.0
+    np.testing.assert_allclose(scored["net_cents"], net)
+    np.testing.assert_allclose(scored["net_cents_sms"], net)
+
+
+def test_a_message_that_is_not_worth_its_cost_has_no_channel() -> None:
+    scored = score(make_model(0.0))
+    assert scored["best_channel"].isna().all()
+    assert set(scored["group"]) == {"sure_thing", "lost_cause"}  # intervals hold zero
+    # Who acts anyway follows the first feature.
+    assert scored["group"].tolist()[0] == "lost_cause"
+    assert scored["group"].tolist()[-1] == "sure_thing"
+
+
+def test_net_values_leave_out_channels_that_are_not_allowed() -> None:
+    model = make_model(0.3)
+    effects = model.effects(customers(), group=Trigger.PRICE_DROP)
+    allowed = np.ones((4, 5), dtype=bool)
+    allowed[:, CHANNELS.index(Channel.SMS)] = False
+    values = model.net_values(effects, group=Trigger.PRICE_DROP, allowed=allowed)
+    assert [CHANNELS[at] for at in values.best] == ["email"] * 4
+    assert np.isnan(values.cents[:, 1]).all()
+
+
+def test_the_model_comes_back_from_its_file_and_speaks_mlflow(tmp_path: Path) -> None:
+    model = make_model(0.3)
+    save_servable(model, tmp_path / SERVABLE_FILE)
+    read = load_servable(tmp_path / SERVABLE_FILE)
+    assert read == model
+    columns = describe_signature(model).outputs.input_names()
+    asked = pd.DataFrame(customers(), columns=list(SIGNATURE.names)).assign(trigger="price_drop")
+    told = _load_pyfunc(str(tmp_path / SERVABLE_FILE)).predict(asked)
+    assert isinstance(told, pd.DataFrame)
+    assert list(told.columns) == columns
+    effects = model.effects(customers(), group="price_drop")
+    np.testing.assert_allclose(told["uplift_sms"], effects.value[:, 1])
+
+
+def test_an_unknown_group_is_named() -> None:
+    with pytest.raises(BadInputError, match="'boredom'"):
+        make_model(0.3).effects(customers(), group="boredom")
+
+
+def test_without_a_champion_nothing_is_scored(tmp_path: Path) -> None:
+    with pytest.raises(NotReadyError, match="train uplift"):
+        make_uplift_scorer(
+            Tracking.in_folder(tmp_path),
+            tmp_path / "features.parquet",
+            mapper=InProcess(),
+            trigger=Trigger.PRICE_DROP,
+        )

@@ -1,0 +1,1 @@
+"""Benchmarks of models on public data and in the simulated world."""

@@ -1,0 +1,301 @@
+"""What a message changes: the effect of each treatment on each customer, with its uncertainty."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Self
+
+import lightgbm
+import numpy as np
+import numpy.typing as npt
+
+from features.errors import BadInputError
+from training.registry.servable.booster import BoosterModel
+from training.registry.servable.signature import FeatureSignature, Floats
+
+_Z = 1.959963984540054  # of a 95 % interval
+
+
+@dataclass(frozen=True)
+class TreeEffect:
+    """A weighted sum of regression trees over the features, the group, the treatment, the reach.
+
+    Attributes:
+        texts: LightGBM's model texts.
+        coefficients: Of each in the sum.
+    """
+
+    texts: tuple[str, ...] = field(repr=False)
+    coefficients: tuple[float, ...]
+
+    @cached_property
+    def _boosters(self) -> tuple[lightgbm.Booster, ...]:
+        return tuple(lightgbm.Booster(model_str=text) for text in self.texts)
+
+    def predict(self, matrix: Floats) -> Floats:
+        """Effects, (n,), of a matrix whose last columns are group, treatment and reach."""
+        effects = np.zeros(len(matrix))
+        for coefficient, booster in zip(self.coefficients, self._boosters, strict=True):
+            effects += coefficient * np.asarray(booster.predict(matrix, num_threads=1))
+        return effects
+
+    def to_json(self) -> dict[str, Any]:
+        """The part as JSON."""
+        return {"texts": list(self.texts), "coefficients": list(self.coefficients)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The part that `to_json` wrote."""
+        return cls(tuple(data["texts"]), tuple(data["coefficients"]))
+
+
+@dataclass(frozen=True)
+class ReachEffect:
+    """Effect = by_group x by_treatment x reach.
+
+    Attributes:
+        by_group: Of each group; one never seen has the mean.
+        by_treatment: Of each treatment.
+    """
+
+    by_group: tuple[float, ...]
+    by_treatment: tuple[float, ...]
+
+    def predict(self, matrix: Floats) -> Floats:
+        """Effects, (n,), of a matrix whose last columns are group, treatment and reach."""
+        group = matrix[:, -3].astype(np.int64)
+        known = group < len(self.by_group)
+        slopes = np.array(self.by_group)[np.where(known, group, 0)]
+        slopes = np.where(known, slopes, np.mean(self.by_group))
+        factors = np.array(self.by_treatment)[matrix[:, -2].astype(np.int64)]
+        effects: Floats = slopes * factors * matrix[:, -1]
+        return effects
+
+    def to_json(self) -> dict[str, Any]:
+        """The part as JSON."""
+        return {"by_group": list(self.by_group), "by_treatment": list(self.by_treatment)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The part that `to_json` wrote."""
+        return cls(tuple(data["by_group"]), tuple(data["by_treatment"]))
+
+
+EffectPart = TreeEffect | ReachEffect
+
+
+@dataclass(frozen=True)
+class Member:
+    """One fit of all learners: a weighted sum of their effects.
+
+    Attributes:
+        weights: Of each part, at least 0.
+        parts: One for each learner that has a weight.
+    """
+
+    weights: tuple[float, ...]
+    parts: tuple[EffectPart, ...]
+
+    def predict(self, matrix: Floats) -> Floats:
+        """Effects, (n,)."""
+        total = np.zeros(len(matrix))
+        for weight, part in zip(self.weights, self.parts, strict=True):
+            total += weight * part.predict(matrix)
+        return total
+
+    def to_json(self) -> dict[str, Any]:
+        """The member as JSON."""
+        return {"weights": list(self.weights), "parts": [part.to_json() for part in self.parts]}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The member that `to_json` wrote."""
+        parts = tuple(
+            TreeEffect.from_json(p) if "texts" in p else ReachEffect.from_json(p)
+            for p in data["parts"]
+        )
+        return cls(tuple(data["weights"]), parts)
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How much the treatments of a group are noticed.
+
+    Attributes:
+        booster: Chance of features, treatment and group.
+        scale: What that chance is multiplied with, by treatment: opens are reported more fully on
+            some channels than on others.
+    """
+
+    booster: BoosterModel
+    scale: tuple[float, ...]
+
+    def predict(self, X: Floats, *, at: int) -> Floats:
+        """Of each treatment, (n, treatments), on customers X (n, features) of the group there."""
+        group = np.full(len(X), float(at))
+        columns = [
+            scale * self.booster.predict(np.column_stack([X, np.full(len(X), float(k)), group]))
+            for k, scale in enumerate(self.scale)
+        ]
+        return np.column_stack(columns)
+
+
+@dataclass(frozen=True)
+class Effects:
+    """Effects and their 95 % intervals, (n, treatments) each.
+
+    Attributes:
+        value: Change of the chance of a good outcome, the mean of the members.
+        low: Lower end.
+        high: Upper end.
+        sd: Standard deviation over the members; NaN where there are too few.
+    """
+
+    value: Floats
+    low: Floats
+    high: Floats
+    sd: Floats
+
+
+@dataclass(frozen=True)
+class NetValues:
+    """What each treatment is worth, in cents net of its cost, and which one is best.
+
+    Attributes:
+        cents: Expected, (n, treatments); NaN where the treatment is not allowed.
+        low: Lower end of the 95 % interval.
+        best: Position of the best allowed treatment, (n,); -1 where none is worth its cost.
+    """
+
+    cents: Floats
+    low: Floats
+    best: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class UpliftModel:
+    """Who is moved by which treatment.
+
+    Attributes:
+        version: Version in the registry; empty before it is registered.
+        signature: The customer's features.
+        groups: Names of the groups (triggers) by position.
+        treatments: Names of the treatments (channels) by position.
+        members: Fits of the model to all rows and to bootstrap draws of customers, at least one:
+            their mean is the effect (Breiman 1996, bagging), their spread its uncertainty.
+        reaches: How much a treatment is noticed, by name of the group: P(booked or opened) of
+            features, treatment and group. Groups without one have 1.
+        without: P(good outcome without treatment) of features and group.
+        value_cents: What a good outcome is worth, by group.
+        cost_cents: What a treatment costs.
+    """
+
+    version: str
+    signature: FeatureSignature
+    groups: tuple[str, ...]
+    treatments: tuple[str, ...]
+    members: tuple[Member, ...] = field(repr=False)
+    reaches: Mapping[str, Reach]
+    without: BoosterModel
+    value_cents: tuple[float, ...]
+    cost_cents: tuple[float, ...]
+
+    def effects(self, X: Floats, *, group: str) -> Effects:
+        """Effect of every treatment on customers X (n, features), of one group."""
+        at = self._position(group)
+        n, k = len(X), len(self.treatments)
+        reach = self.find_reach(X, group=group)
+        matrix = self._pair(X, at=at, reach=reach)
+        told = np.stack([member.predict(matrix).reshape(k, n).T for member in self.members])
+        value = told.mean(axis=0)
+        sd = told.std(axis=0, ddof=1) if len(told) > 2 else np.full((n, k), np.nan)
+        return Effects(value, value - _Z * sd, value + _Z * sd, sd)
+
+    def find_reach(self, X: Floats, *, group: str) -> Floats:
+        """How much each treatment is noticed, (n, treatments)."""
+        at = self._position(group)
+        if group not in self.reaches:
+            return np.ones((len(X), len(self.treatments)))
+        return self.reaches[group].predict(X, at=at)
+
+    def p_without(self, X: Floats, *, group: str) -> Floats:
+        """P(good outcome without treatment), (n,)."""
+        at = np.full(len(X), float(self._position(group)))
+        return self.without.predict(np.column_stack([X, at]))
+
+    def net_values(
+        self, effects: Effects, *, group: str, allowed: npt.NDArray[np.bool_] | None = None
+    ) -> NetValues:
+        """What each treatment is worth to these customers.
+
+        Args:
+            effects: Of the customers.
+            group: Why they would be treated.
+            allowed: Which treatments are possible, (n, treatments); all where not given.
+        """
+        worth, costs = self.value_cents[self._position(group)], np.array(self.cost_cents)
+        cents, low = worth * effects.value - costs, worth * effects.low - costs
+        if allowed is not None:
+            cents, low = np.where(allowed, cents, np.nan), np.where(allowed, low, np.nan)
+        filled = np.where(np.isnan(cents), -np.inf, cents)
+        best = np.where(filled.max(axis=1) > 0, filled.argmax(axis=1), -1)
+        return NetValues(cents, low, best.astype(np.int64))
+
+    def to_json(self) -> dict[str, Any]:
+        """The whole model as JSON; groups share boosters, each of which is written once."""
+        boosters = list(dict.fromkeys(reach.booster for reach in self.reaches.values()))
+        return {
+            "kind": "uplift",
+            "version": self.version,
+            "features": list(self.signature.names),
+            "digest": self.signature.digest,
+            "groups": list(self.groups),
+            "treatments": list(self.treatments),
+            "members": [member.to_json() for member in self.members],
+            "boosters": [booster.to_json() for booster in boosters],
+            "reaches": {
+                group: {"booster": boosters.index(reach.booster), "scale": list(reach.scale)}
+                for group, reach in self.reaches.items()
+            },
+            "without": self.without.to_json(),
+            "value_cents": list(self.value_cents),
+            "cost_cents": list(self.cost_cents),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The model that `to_json` wrote."""
+        boosters = [BoosterModel.from_json(booster) for booster in data["boosters"]]
+        return cls(
+            version=data["version"],
+            signature=FeatureSignature(tuple(data["features"]), data["digest"]),
+            groups=tuple(data["groups"]),
+            treatments=tuple(data["treatments"]),
+            members=tuple(Member.from_json(member) for member in data["members"]),
+            reaches={
+                group: Reach(boosters[reach["booster"]], tuple(reach["scale"]))
+                for group, reach in data["reaches"].items()
+            },
+            without=BoosterModel.from_json(data["without"]),
+            value_cents=tuple(data["value_cents"]),
+            cost_cents=tuple(data["cost_cents"]),
+        )
+
+    def _position(self, group: str) -> int:
+        if group not in self.groups:
+            raise BadInputError(
+                f"the uplift model knows no {group!r}, but {', '.join(self.groups)}"
+            )
+        return self.groups.index(group)
+
+    def _pair(self, X: Floats, *, at: int, reach: Floats) -> Floats:
+        """Every customer with every treatment, treatment by treatment, (k x n, features + 3)."""
+        n, k = reach.shape
+        return np.column_stack(
+            [
+                np.tile(X, (k, 1)),
+                np.full(n * k, float(at)),
+                np.repeat(np.arange(k, dtype=np.float64), n),
+                reach.T.ravel(),
+            ]
+        )

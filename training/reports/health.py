@@ -1,0 +1,35 @@
+"""How a served model does today, for people."""
+
+from training.monitoring.monitor import ModelHealth
+from training.monitoring.status import Check, Status
+from training.reports.page import Grid
+
+_WORDS = {
+    Status.OK: "Nothing worries",
+    Status.WATCH: "Something is worth watching",
+    Status.ALARM: "Something must be done",
+    Status.UNKNOWN: "Nothing can be said yet",
+}
+
+
+def tell_health(health: ModelHealth) -> str:
+    """The state of a model in a sentence or two."""
+    worrying = [check for check in health.checks if check.status in {Status.WATCH, Status.ALARM}]
+    named = "; ".join(f"{check.name} ({check.status}): {check.meaning}" for check in worrying)
+    return f"Today: {_WORDS[health.status].lower()}. {named}".strip()
+
+
+def health_grid(health: ModelHealth) -> Grid:
+    """Every check with its leading finding."""
+    rows = [(check.name, str(check.status), describe_check(check)) for check in health.checks]
+    return Grid(("today", "status", "what was seen"), rows, "Since it was made")
+
+
+def describe_check(check: Check, *, n_most: int = 5) -> str:
+    """What a check saw, the worst first, or why it could not look."""
+    if not check.findings:
+        return check.meaning
+    seen = "; ".join(one.words for one in check.findings[:n_most])
+    more = len(check.findings) - n_most
+    others = f"; and {more} more" if more > 0 else ""
+    return f"{seen}{others} ({check.n_looked_at} looked at)"
