@@ -10,7 +10,7 @@ from datetime import datetime
 
 import numpy as np
 
-from training.boosting import FittedBooster, LabelledRows, fit_booster
+from training.boosting import BoosterSettings, FittedBooster, LabelledRows, fit_booster
 from training.calibration import fit_platt
 from training.datasets.churn import ChurnDataset, split_churn
 from training.datasets.provenance import NotEnoughData
@@ -23,6 +23,7 @@ from training.registry.servable import (
     ChurnModel,
     make_reference,
 )
+from training.search import SearchBudget, SearchResult, SearchRows, search_settings
 
 RECENCIES = ("days_since_last_activity", "days_since_last_order")
 BASELINE = "recency only"
@@ -91,15 +92,25 @@ class TrainedChurn(Horizon):
         return max(horizon.split.test_from for horizon in (self, *self.later.values()))
 
 
-def train_churn(dataset: ChurnDataset, *, seed: int) -> TrainedChurn | NotEnoughData:
+def train_churn(
+    dataset: ChurnDataset, *, seed: int, settings: BoosterSettings | None = None
+) -> TrainedChurn | NotEnoughData:
     """Fit on the earlier months, calibrate on later ones, judge on the latest; each horizon so.
 
     Longer horizons need a longer history: their labels, too, are kept apart between the parts.
+
+    Args:
+        dataset: Rows.
+        seed: Of everything random.
+        settings: How trees are grown; None: as `fit_booster` chooses.
     """
-    main = _train_horizon(dataset, seed=seed)
+    main = _train_horizon(dataset, seed=seed, settings=settings)
     if isinstance(main, NotEnoughData):
         return main
-    tried = {days: _train_horizon(dataset.at_horizon(days), seed=seed) for days in dataset.later}
+    tried = {
+        days: _train_horizon(dataset.at_horizon(days), seed=seed, settings=settings)
+        for days in dataset.later
+    }
     later = {days: result for days, result in tried.items() if isinstance(result, Horizon)}
     boosters = {days: horizon.fitted.model for days, horizon in later.items()}
     return TrainedChurn(
@@ -115,7 +126,21 @@ def train_churn(dataset: ChurnDataset, *, seed: int) -> TrainedChurn | NotEnough
     )
 
 
-def _train_horizon(dataset: ChurnDataset, *, seed: int) -> Horizon | NotEnoughData:
+def search_churn(
+    dataset: ChurnDataset, *, budget: SearchBudget, seed: int
+) -> SearchResult | NotEnoughData:
+    """Look for better settings on the rows of 30 days that the test part does not have."""
+    split = split_churn(dataset)
+    if isinstance(split, NotEnoughData):
+        return split
+    known = dataset.take(split.train | split.calibration)
+    rows = SearchRows(known.X, known.labels, known.customers, known.moments, known.label_span)
+    return search_settings(rows, signature=dataset.provenance.signature, budget=budget, seed=seed)
+
+
+def _train_horizon(
+    dataset: ChurnDataset, *, seed: int, settings: BoosterSettings | None
+) -> Horizon | NotEnoughData:
     split = split_churn(dataset)
     if isinstance(split, NotEnoughData):
         return split
@@ -127,6 +152,7 @@ def _train_horizon(dataset: ChurnDataset, *, seed: int) -> Horizon | NotEnoughDa
         train=LabelledRows(train.X, train.labels),
         calibration=LabelledRows(calibration.X, calibration.labels),
         seed=seed,
+        settings=settings,
     )
     baseline = fit_recency(dataset.take(split.train | split.calibration))
     p_test, p_baseline = fitted.model.predict(test.X), baseline.predict(test)

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from matplotlib.figure import Figure
 
+from features.errors import ConfigurationError
 from features.tables import Tables
 from training.datasets.provenance import NotEnoughData
 from training.document import document
@@ -15,6 +16,7 @@ from training.examine import examine
 from training.models.table import RECIPES
 from training.registry.entries import ModelName, ModelVersion
 from training.registry.tracking import Tracking
+from training.search import SearchBudget
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ def train_model(
     seed: int,
     capacity: Capacity = DEFAULT,
     tags: Mapping[str, str] = MappingProxyType({}),
+    budget: SearchBudget | None = None,
 ) -> TrainedModel | NotEnoughData:
     """Train one model, look at it from every side, log it and register it as challenger.
 
@@ -66,9 +69,19 @@ def train_model(
         seed: Of everything random.
         capacity: Customers of a list that a team can call.
         tags: Of the run, beside its notes.
+        budget: Of a search for better settings; None for no search.
+
+    Raises:
+        ConfigurationError: A search was asked for a model that has none, or Optuna is missing.
     """
     recipe = RECIPES[name]
-    record = recipe.learn(tables, known_until=known_until, seed=seed)
+    if budget is None:
+        record = recipe.learn(tables, known_until=known_until, seed=seed)
+    elif recipe.learn_with_search is None:
+        can = ", ".join(other for other in RECIPES if RECIPES[other].learn_with_search)
+        raise ConfigurationError(f"{name} has no search for settings; expected one of {can}")
+    else:
+        record = recipe.learn_with_search(tables, known_until=known_until, seed=seed, budget=budget)
     if isinstance(record, NotEnoughData):
         return record
     find_leak = recipe.find_leak

@@ -21,10 +21,11 @@ from serving.benchmarks.endpoint import bench_endpoint
 from serving.benchmarks.events import bench_events
 from serving.benchmarks.online_store import bench_online_store
 from serving.benchmarks.spark import bench_spark
+from serving.benchmarks.world_channel import bench_world_channel
 from serving.cli.models import SeedOption
 from serving.cli.output import Json, JsonOption, progress, say, show_json, show_table
 from training.benchmarks.features.bench import FeaturePlan, bench_features
-from training.benchmarks.models.bench import ModelsPlan, bench_models
+from training.benchmarks.models.bench import WORLDS, ModelsPlan, bench_models
 from training.benchmarks.models.complete_journey import bench_churn
 from training.benchmarks.olist import bench_lateness
 from training.benchmarks.rows import BenchRow
@@ -217,6 +218,7 @@ def _bench_models(asked: Asked) -> list[BenchRow]:
         seeds=range(asked.seed, asked.seed + asked.runs),
         only=asked.only,
         n_rows=asked.size,
+        worlds={**WORLDS, "world_channel": bench_world_channel},
     )
     return bench_models(plan, tell=say)
 

@@ -22,6 +22,7 @@ from training.promote import roll_back
 from training.registry.audit import Audit
 from training.registry.entries import ModelName
 from training.registry.tracking import Tracking
+from training.search import SearchBudget
 from training.train import TrainedModel, Trainings, train_model
 
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Of everything random.")]
@@ -31,6 +32,12 @@ CapacityOption = Annotated[
         "--capacity",
         envvar="OPPORTUNE_CAPACITY",
         help="How many of a list a team can call: 50 customers, or a share such as 10%.",
+    ),
+]
+SearchOption = Annotated[
+    int | None,
+    typer.Option(
+        "--search", min=1, help="Try so many settings of the trees, ten minutes at most (churn)."
     ),
 ]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why; kept in the model's trail.")]
@@ -66,6 +73,7 @@ def train(
     as_of: AsOfOption = None,
     seed: SeedOption = 0,
     capacity: CapacityOption = str(DEFAULT),
+    search: SearchOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Fit models, judge them on later days, log them to MLflow and register them."""
@@ -76,14 +84,21 @@ def train(
     for name in what.names():
         with progress(f"training {name}"):
             trained[name] = train_model(
-                name, tables, known_until=moment, tracking=tracking, seed=seed, capacity=calls
+                name,
+                tables,
+                known_until=moment,
+                tracking=tracking,
+                seed=seed,
+                capacity=calls,
+                budget=None if search is None else SearchBudget(search),
             )
     if as_json:
         show_json({name.value: _describe_training(found) for name, found in trained.items()})
     else:
         show_trainings(trained)
         say(f"look at the runs with: mlflow ui --backend-store-uri {tracking.uri}")
-        say(f"next: opportune promote {what} --data {data}")
+        if not all(isinstance(found, NotEnoughData) for found in trained.values()):
+            say(f"next: opportune promote {what} --data {data}")
     if all(isinstance(found, NotEnoughData) for found in trained.values()):
         raise typer.Exit(EXIT_REFUSED)
 

@@ -4,12 +4,15 @@ from datetime import datetime
 
 import pytest
 
+from features.errors import ConfigurationError
 from features.tables import Tables
 from training.datasets.provenance import NotEnoughData
 from training.models.send_time import HOURS_ARE_DRAWN, OPENS_ARE_OBSERVED
 from training.registry.entries import Alias, ModelName
 from training.registry.tracking import Tracking
+from training.search import SearchBudget
 from training.train import TrainedModel, Trainings, train_all, train_model
+from training.world.simulated import SimulatedWorld
 
 
 def test_training_leaves_every_model_as_challenger(
@@ -82,3 +85,62 @@ def test_training_on_customers_alone_says_what_is_missing(
     assert "nobody was active" in reasons[ModelName.SEND_TIME]
     assert "no orders" in reasons[ModelName.LATENESS]
     assert "no decisions" in reasons[ModelName.UPLIFT]
+
+
+def test_training_with_a_search_logs_it_and_whether_it_was_worth_it(
+    make_tracking: Callable[[], Tracking],
+) -> None:
+    world = SimulatedWorld(seed=1, n_customers=600, days=330)
+    tracking = make_tracking()
+
+    trained = train_model(
+        ModelName.CHURN,
+        world.tables(world.start),
+        known_until=world.start,
+        tracking=tracking,
+        seed=1,
+        budget=SearchBudget(2),
+    )
+
+    assert isinstance(trained, TrainedModel)
+    params = tracking.read_run(trained.version).params
+    assert params["search_trials"] == "2"
+    is_taken = params["search_taken"] == "true"
+    assert is_taken == (float(params["search_gain_high"]) < 0)
+    assert ("is taken" if is_taken else "not taken") in trained.notes["search"]
+
+
+def test_a_search_on_too_short_a_history_trains_as_usual_and_says_so(
+    make_tracking: Callable[[], Tracking],
+    shop_summary: Trainings,
+    shop_tables: Tables,
+    shop_end: datetime,
+) -> None:
+    trained = train_model(
+        ModelName.CHURN,
+        shop_tables,
+        known_until=shop_end,
+        tracking=make_tracking(),
+        seed=1,
+        budget=SearchBudget(2),
+    )
+
+    usual = shop_summary[ModelName.CHURN]
+    assert isinstance(trained, TrainedModel)
+    assert isinstance(usual, TrainedModel)
+    assert trained.metrics == usual.metrics
+    assert "were not searched for" in trained.notes["search"]
+
+
+def test_a_search_for_a_model_that_has_none_is_refused(
+    make_tracking: Callable[[], Tracking], shop_tables: Tables, shop_end: datetime
+) -> None:
+    with pytest.raises(ConfigurationError, match="send-time has no search for settings"):
+        train_model(
+            ModelName.SEND_TIME,
+            shop_tables,
+            known_until=shop_end,
+            tracking=make_tracking(),
+            seed=1,
+            budget=SearchBudget(2),
+        )

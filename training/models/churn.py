@@ -1,5 +1,6 @@
 """The recipe of the churn model."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -13,6 +14,7 @@ from training.churn import (
     fit_recency,
     judge_churn,
     judge_recency,
+    search_churn,
     train_churn,
 )
 from training.datasets.churn import (
@@ -41,6 +43,7 @@ from training.registry.entries import ModelName
 from training.registry.servable import ChurnModel, Servable
 from training.registry.tracking import TrainingRecord
 from training.risk import judge_rules
+from training.search import SearchBudget, SearchResult
 
 
 def learn(tables: Tables, /, *, known_until: datetime, seed: int) -> TrainingRecord | NotEnoughData:
@@ -53,6 +56,41 @@ def learn(tables: Tables, /, *, known_until: datetime, seed: int) -> TrainingRec
     if isinstance(trained, NotEnoughData):
         return trained
     return record(trained, provenance=dataset.provenance, seed=seed)
+
+
+def learn_with_search(
+    tables: Tables, /, *, known_until: datetime, seed: int, budget: SearchBudget
+) -> TrainingRecord | NotEnoughData:
+    """See `LearnWithSearch`; what it did not show on later rows is not taken."""
+    dataset = build_churn_dataset(tables, known_until=known_until)
+    if isinstance(dataset, NotEnoughData):
+        return dataset
+    found = search_churn(dataset, budget=budget, seed=seed)
+    settings = found.settings if isinstance(found, SearchResult) else None
+    dataset = add_later_labels(dataset, tables, known_until=known_until)
+    trained = train_churn(dataset, seed=seed, settings=settings)
+    if isinstance(trained, NotEnoughData):
+        return trained
+    written = record(trained, provenance=dataset.provenance, seed=seed)
+    return replace(
+        written,
+        params={
+            **written.params,
+            **(found.describe() if isinstance(found, SearchResult) else {}),
+        },
+        notes={**written.notes, "search": _describe_search(found)},
+    )
+
+
+def _describe_search(found: SearchResult | NotEnoughData) -> str:
+    if isinstance(found, NotEnoughData):
+        return f"settings were not searched for: {found.reason}"
+    gain, taken = found.gain, "taken" if found.is_better else "not taken"
+    return (
+        f"the best of {len(found.trials)} settings is {taken}: {gain.value:+.4f} nats beside the "
+        f"usual ones on {found.n_later:,} later rows, 95 % interval {gain.low:+.4f} to "
+        f"{gain.high:+.4f}"
+    )
 
 
 def record(trained: TrainedChurn, *, provenance: Provenance, seed: int) -> TrainingRecord:
@@ -158,4 +196,11 @@ def find_leak(
     return check_leakage(ShuffledRows(rows.X, rows.labels, rows.customers, signature), seed=seed)
 
 
-CHURN = Recipe(ModelName.CHURN, learn, find_later_rows, sign(CHURN_FEATURES), find_leak)
+CHURN = Recipe(
+    ModelName.CHURN,
+    learn,
+    find_later_rows,
+    sign(CHURN_FEATURES),
+    find_leak,
+    learn_with_search=learn_with_search,
+)

@@ -14,6 +14,7 @@ from training.gate import GateWindow
 from training.registry.entries import ModelName
 from training.registry.servable import FeatureSignature, Servable
 from training.registry.tracking import TrainingRecord
+from training.search import SearchBudget
 
 Judge = Callable[[Servable], Judged]
 """How a model did on rows that it has not seen."""
@@ -36,6 +37,16 @@ class Learn(Protocol):
         self, tables: Tables, /, *, known_until: datetime, seed: int
     ) -> TrainingRecord | NotEnoughData:
         """What is logged; nothing known at `known_until` or later is read."""
+        ...
+
+
+class LearnWithSearch(Protocol):
+    """As `Learn`, with settings that were searched for; see `training.search`."""
+
+    def __call__(
+        self, tables: Tables, /, *, known_until: datetime, seed: int, budget: SearchBudget
+    ) -> TrainingRecord | NotEnoughData:
+        """What is logged, the search among it."""
         ...
 
 
@@ -69,6 +80,7 @@ class Recipe:
         find_later_rows: How it is judged again.
         signature: Features that the running code gives it; None where it reads none.
         find_leak: How it is looked at for leaks; None where there is no such check.
+        learn_with_search: How it is made with a search; None where there is none.
     """
 
     name: ModelName
@@ -76,6 +88,7 @@ class Recipe:
     find_later_rows: FindLaterRows
     signature: FeatureSignature | None
     find_leak: FindLeak | None = None
+    learn_with_search: LearnWithSearch | None = None
 
 
 def too_early(seen_until: datetime, *, known_until: datetime) -> NotEnoughData:

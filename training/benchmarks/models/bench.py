@@ -77,15 +77,17 @@ class ModelsPlan:
         seeds: Figures are medians over them.
         only: Names of sets and worlds; empty means all.
         n_rows: Rows of the matrix for training speed; None leaves that out.
+        worlds: What is measured in simulated worlds.
     """
 
     data: Path
     seeds: Sequence[int]
     only: Sequence[str] = ()
     n_rows: int | None = None
+    worlds: Mapping[str, BenchWorld] = WORLDS
 
     def __post_init__(self) -> None:
-        known = (*PUBLIC_SETS, *WORLDS)
+        known = (*PUBLIC_SETS, *self.worlds)
         unknown = [name for name in self.only if name not in known]
         if unknown:
             raise BadInputError(
@@ -109,7 +111,7 @@ def bench_models(plan: ModelsPlan, *, tell: Callable[[str], None]) -> list[Bench
             continue
         tell(f"measuring {name}")
         rows += public.bench(plan.data, seeds=plan.seeds)
-    for name, bench in WORLDS.items():
+    for name, bench in plan.worlds.items():
         if not plan.only or name in plan.only:
             tell(f"measuring {name}")
             rows += bench(seeds=plan.seeds)
