@@ -1,7 +1,7 @@
 """All benchmarks of models, one after the other: public data first, then the simulated world."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
@@ -84,7 +84,7 @@ class ModelsPlan:
     seeds: Sequence[int]
     only: Sequence[str] = ()
     n_rows: int | None = None
-    worlds: Mapping[str, BenchWorld] = WORLDS
+    worlds: Mapping[str, BenchWorld] = field(default_factory=lambda: WORLDS)
 
     def __post_init__(self) -> None:
         known = (*PUBLIC_SETS, *self.worlds)
