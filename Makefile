@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+JOBS ?= 2 # tests at once; each takes about 2 GiB
 STAMP := $(VENV)/.opportune-setup
 
 # Neither BentoML nor MLflow phones home from anything that is started here.
@@ -32,7 +33,7 @@ check: setup ## Format, lint, types, architecture, tests, notebooks, docs
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(JOBS) --dist loadfile
 
 format: setup ## Format the code and mend what ruff can mend
 	$(BIN)/ruff format .

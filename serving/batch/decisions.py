@@ -33,7 +33,7 @@ from serving.records import Decision, DecisionRequest
 from serving.snapshot.state import Models, Snapshot
 from serving.store.memory import Memory, MemoryStore
 from serving.store.protocol import DecisionSession
-from serving.store.store import Store
+from serving.store.store import DecisionRows, Store, write_rows
 from training.bandit.state import BanditState
 from training.registry.servable import ChannelModel, ChurnModel, SendTimeModel
 
@@ -51,9 +51,11 @@ DECISIONS = pa.schema(
         ("send", pa.bool_()),
         ("send_at", pa.timestamp("us", "UTC")),
         ("propensity", pa.float64()),
+        ("rows", pa.string()),
     ]
 )
-"""A file of decisions: what one filters by in columns, record and request as JSON."""
+"""A file of decisions: what one filters by in columns; record, request and the store's own rows of
+them (without the record) as JSON."""
 
 CASES = pa.schema(
     [
@@ -187,17 +189,13 @@ def book_decisions(decisions: Path, store: Store) -> "Counter[str]":
         ConflictError: A key was used for a different request.
     """
     reasons: Counter[str] = Counter()
-    for rows in read_batches(decisions, columns=("reason", "record", "request"), n_rows=_LOT):
-        reasons.update(rows["reason"].to_pylist())
-        requests = _read_requests(rows)
+    for part in read_batches(decisions, columns=("reason", "record", "rows"), n_rows=_LOT):
+        reasons.update(part["reason"].to_pylist())
+        # Nothing is parsed as a record again: whoever decided has written the rows already.
+        texts = zip(part["rows"].to_pylist(), part["record"].to_pylist(), strict=True)
+        booked = [_read_rows(rows, record=record) for rows, record in texts]
         with store.transaction() as session:
-            known = session.find_by_keys(requests)
-            fresh = [
-                n for n, request in enumerate(requests) if request.idempotency_key not in known
-            ]
-            texts = rows["record"].take(pa.array(fresh, pa.int64())).to_pylist()
-            records = [Decision.model_validate_json(text) for text in texts]
-            session.add_decisions(records, [requests[n] for n in fresh])
+            session.book(booked)
     return reasons
 
 
@@ -216,8 +214,20 @@ def to_table(decisions: Sequence[Decision], requests: Sequence[DecisionRequest])
         "send": [d.send for d in decisions],
         "send_at": [d.send_at for d in decisions],
         "propensity": [d.propensity for d in decisions],
+        "rows": [_write_rows(d, r) for d, r in zip(decisions, requests, strict=True)],
     }
     return pa.table(columns, schema=DECISIONS)
+
+
+def _write_rows(record: Decision, request: DecisionRequest) -> str:
+    rows = write_rows(record, request)
+    decision = {name: value for name, value in rows.decision.items() if name != "record"}
+    return json.dumps({"decision": decision, "messages": rows.messages}, ensure_ascii=False)
+
+
+def _read_rows(text: str, *, record: str) -> DecisionRows:
+    rows = json.loads(text)
+    return DecisionRows({**rows["decision"], "record": record}, rows["messages"])
 
 
 def _recall(session: DecisionSession, requests: Sequence[DecisionRequest]) -> Mapping[str, str]:
@@ -243,10 +253,6 @@ def _write_earlier(request: DecisionRequest, known: Mapping[str, Decision]) -> s
 
 def _read_requests(rows: pa.Table | pa.RecordBatch) -> list[DecisionRequest]:
     return [DecisionRequest.model_validate_json(text) for text in rows["request"].to_pylist()]
-
-
-def _read_records(texts: pa.Array | pa.ChunkedArray) -> list[Decision]:
-    return [Decision.model_validate_json(text) for text in texts.to_pylist()]
 
 
 def _in_lots(items: Iterable[_T]) -> Iterator[list[_T]]:

@@ -1,7 +1,7 @@
 """Decisions, messages and outcomes, kept so that nothing is lost and nothing counts twice."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -71,14 +71,21 @@ class StoreSession:
             ConflictError: A key was used for a different request.
         """
         digests = {r.idempotency_key: digest_of(r) for r in requests if r.idempotency_key}
-        found: dict[str, Decision] = {}
+        return {
+            key: Decision.model_validate_json(record)
+            for key, record in self._find_texts(digests).items()
+        }
+
+    def _find_texts(self, digests: Mapping[str, str]) -> dict[str, str]:
+        """Records under these keys as they were written, by key; the digests must be theirs."""
+        found: dict[str, str] = {}
         for keys in in_lots(list(digests)):
             for key, digest, record in self._connection.execute(RECORDS_BY_KEY, {"keys": keys}):
                 if digest != digests[key]:
                     raise ConflictError(
                         f"idempotency_key {key!r} was used for a different request before"
                     )
-                found[key] = Decision.model_validate_json(record)
+                found[key] = record
         return found
 
     def find_contacts(self, customer_ids: Sequence[str], *, since_us: int) -> list[StoredContact]:
@@ -112,18 +119,29 @@ class StoreSession:
         self, records: Sequence[Decision], requests: Sequence[DecisionRequest]
     ) -> None:
         """Keep new records and their messages."""
-        if not records:
-            return
-        self._connection.execute(
-            insert(decisions),
-            [
-                _decision_row(record, request)
-                for record, request in zip(records, requests, strict=True)
-            ],
+        self._add_rows(
+            [write_rows(record, request) for record, request in zip(records, requests, strict=True)]
         )
-        rows = [row for record in records for row in _message_rows(record)]
-        if rows:
-            self._connection.execute(insert(messages), rows)
+
+    def book(self, rows: Sequence["DecisionRows"]) -> int:
+        """Keep decisions that were made elsewhere, but those whose key is there; how many are new.
+
+        Raises:
+            ConflictError: A key was used for a different request.
+        """
+        keyed = [row for row in rows if row.key is not None]
+        known = self._find_texts({str(row.key): row.request_digest for row in keyed})
+        fresh = [row for row in rows if row.key not in known]
+        self._add_rows(fresh)
+        return len(fresh)
+
+    def _add_rows(self, rows: Sequence["DecisionRows"]) -> None:
+        if not rows:
+            return
+        self._connection.execute(insert(decisions), [row.decision for row in rows])
+        sent = [message for row in rows for message in row.messages]
+        if sent:
+            self._connection.execute(insert(messages), sent)
 
     def add_outcomes(self, events: Sequence[OutcomeEvent]) -> list[OutcomeState]:
         """Book outcomes; posting one twice changes nothing. States in the order of the events."""
@@ -228,6 +246,35 @@ def digest_of(request: DecisionRequest) -> str:
     """
     body = request.model_dump_json(include={"customer_id", "trigger"})
     return hashlib.blake2b(body.encode(), digest_size=12).hexdigest()
+
+
+@dataclass(frozen=True)
+class DecisionRows:
+    """A decision as the tables of the store have it; plain values that JSON can carry.
+
+    Attributes:
+        decision: Row of `decisions`.
+        messages: Rows of `messages`.
+    """
+
+    decision: dict[str, object]
+    messages: list[dict[str, object]]
+
+    @property
+    def key(self) -> str | None:
+        """Its idempotency key."""
+        key = self.decision["idempotency_key"]
+        return None if key is None else str(key)
+
+    @property
+    def request_digest(self) -> str:
+        """Of the request under that key."""
+        return str(self.decision["request_digest"])
+
+
+def write_rows(record: Decision, request: DecisionRequest) -> DecisionRows:
+    """A decision and its messages as rows."""
+    return DecisionRows(_decision_row(record, request), _message_rows(record))
 
 
 def _decision_row(record: Decision, request: DecisionRequest) -> dict[str, object]:
