@@ -147,7 +147,10 @@ def _measure_later(trained: TrainedChurn) -> dict[str, float]:
 
 def _describe_missing(trained: TrainedChurn) -> dict[str, str]:
     """Why a longer horizon has no model."""
-    return {f"no_horizon_{days}": why.reason for days, why in trained.too_short.items()}
+    return {
+        f"no_horizon_{days}": f"no model of {days} days yet: {why.reason}"
+        for days, why in trained.too_short.items()
+    }
 
 
 def find_later_rows(
