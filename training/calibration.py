@@ -1,6 +1,7 @@
 """From what a model says to how often it happens."""
 
 import numpy as np
+from scipy.special import expit
 
 from training.measures import Bools, Floats
 from training.registry.servable import Calibration
@@ -20,18 +21,33 @@ def fit_platt(p_raw: Floats, *, labels: Bools) -> Calibration:
     """
     clipped = np.clip(p_raw, 1e-9, 1 - 1e-9)
     Z = np.column_stack([np.log(clipped / (1 - clipped)), np.ones(len(p_raw))])
-    prior_mean, prior_precision = np.array([1.0, 0.0]), np.array([_SLOPE_SD, _INTERCEPT_SD]) ** -2
-    theta = prior_mean.copy()
+    sd = np.array([_SLOPE_SD, _INTERCEPT_SD])
+    theta = find_mode(Z, labels=labels, mean=np.array([1.0, 0.0]), sd=sd)
+    return Calibration(slope=float(theta[0]), intercept=float(theta[1]))
+
+
+def find_mode(Z: Floats, *, labels: Bools, mean: Floats, sd: Floats) -> Floats:
+    """Most probable weights (p,) of a logistic regression on Z (n, p) under normal priors.
+
+    Newton's method on the log posterior, which is concave.
+
+    Args:
+        Z: Regressors.
+        labels: What happened, (n,).
+        mean: Of the priors, (p,).
+        sd: Of the priors, (p,).
+    """
+    theta, precision = mean.copy(), sd**-2.0
     for _ in range(_MAX_STEPS):
-        p = 1.0 / (1.0 + np.exp(-np.clip(Z @ theta, -500, 500)))
-        gradient = Z.T @ (labels - p) - prior_precision * (theta - prior_mean)
-        curvature = (Z * (p * (1 - p))[:, None]).T @ Z + np.diag(prior_precision)
+        p = expit(Z @ theta)
+        gradient = Z.T @ (labels - p) - precision * (theta - mean)
+        curvature = (Z * (p * (1 - p))[:, None]).T @ Z + np.diag(precision)
         step = np.linalg.solve(curvature, gradient)
         # Far from the optimum a full Newton step may overshoot; a logit moves by 2 at most.
-        theta = theta + step * min(1.0, 2.0 / max(float(np.abs(Z @ step).max()), 1e-12))
+        theta = theta + step * min(1.0, 2.0 / max(float(np.abs(Z @ step).max(initial=0)), 1e-12))
         if np.abs(step).max() < 1e-9:
             break
-    return Calibration(slope=float(theta[0]), intercept=float(theta[1]))
+    return theta
 
 
 def fit_constant(labels: Bools) -> Calibration:

@@ -26,7 +26,7 @@ from training.evaluation import (
     HeldOut,
     Window,
     compare,
-    draw_weights,
+    estimate,
     judge,
 )
 from training.evaluation.capacity import DEFAULT, Capacity, CapacityReport, measure_capacity
@@ -36,7 +36,6 @@ from training.registry.entries import ModelVersion
 from training.registry.servable import ChurnModel
 
 _N_RESAMPLES = 400
-_TAILS = (2.5, 97.5)
 
 
 class Verdict(StrEnum):
@@ -223,12 +222,8 @@ def _find_wanted(
     if not fired.any():
         return None
     lost, foretold = window.labels[fired].astype(np.float64), p_churn[fired]
-    draws = draw_weights(window.customers[fired], rng=rng, n_resamples=_N_RESAMPLES)
-    weights = (np.ones(len(lost)), *draws)
-    return _estimate(np.array([(w * lost).sum() / (w * foretold).sum() for w in weights]))
 
+    def wanted(weights: Floats) -> float:
+        return float((weights * lost).sum() / (weights * foretold).sum())
 
-def _estimate(values: Floats) -> Estimate:
-    """The first value, and the percentiles of the others."""
-    low, high = np.percentile(values[1:], _TAILS)
-    return Estimate(float(values[0]), float(low), float(high))
+    return estimate(wanted, customers=window.customers[fired], rng=rng, n_resamples=_N_RESAMPLES)

@@ -12,6 +12,7 @@ from the channel model, with the settings that ship.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -32,7 +33,7 @@ from training.benchmarks.rows import BenchRow
 from training.channel import count_rates, fit_channel
 from training.datasets.channel import ChannelDataset, build_channel_dataset
 from training.datasets.provenance import NotEnoughData, build_matrix
-from training.evaluation import draw_weights
+from training.evaluation import estimate
 from training.registry.servable import ChannelModel
 from training.world.simulated import SimulatedWorld
 
@@ -42,7 +43,6 @@ RULES, RAW, RAW_RULES = "rules", "raw open rate by channel", "raw open rate of t
 N_CUSTOMERS, DAYS = 10_000, 180
 _HELD_OUT: Final = 0.2
 _N_RESAMPLES: Final = 400
-_TAILS: Final = (2.5, 97.5)
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,12 @@ def bench_world_channel(
     middle = sorted(found, key=lambda chosen: chosen.share_of_value(OURS))[len(found) // 2]
     rows = []
     for metric, measure in _MEASURES.items():
-        low, high = _bootstrap(middle, measure, rng=np.random.default_rng(0))
+        interval = estimate(
+            partial(measure, middle, OURS),
+            customers=middle.customers,
+            rng=np.random.default_rng(0),
+            n_resamples=_N_RESAMPLES,
+        )
         for name in (OURS, RULES, RAW, RAW_RULES, EVEN, FULL):
             shares = [measure(chosen, name, None) for chosen in found]
             is_ours = name == OURS
@@ -95,8 +100,8 @@ def bench_world_channel(
                     case=CASE,
                     metric=metric if is_ours else f"{metric}, {name}",
                     ours=float(np.median(shares)),
-                    low=low if is_ours else None,
-                    high=high if is_ours else None,
+                    low=interval.low if is_ours else None,
+                    high=interval.high if is_ours else None,
                     reference=1.0,
                     reference_name="best choice by what stays the same",
                     unit="share of the best choice",
@@ -231,15 +236,6 @@ def _open_rates(tables: Tables, *, arm: Arm) -> Floats:
 def _repeat(rates: Floats, occasions: Occasions) -> Floats:
     repeated: Floats = np.tile(rates, (len(occasions.reasons), 1))
     return repeated
-
-
-def _bootstrap(
-    chosen: ChosenChannels, measure: _Measure, *, rng: np.random.Generator
-) -> tuple[float, float]:
-    """95 % interval of ours, customers drawn."""
-    draws = draw_weights(chosen.customers, rng=rng, n_resamples=_N_RESAMPLES)
-    low, high = np.percentile([measure(chosen, OURS, weights) for weights in draws], _TAILS)
-    return float(low), float(high)
 
 
 _MEASURES: Final[Mapping[str, _Measure]] = {

@@ -8,12 +8,12 @@ from typing import Final
 
 import numpy as np
 
+from training.calibration import find_mode
 from training.measures import Bools, Floats, Integers
 from training.registry.servable import CHANNELS, Calibration
 
 _COMMON_SD: Final = (0.5, 5.0)
 _CHANNEL_SD: Final = (0.15, 0.2)
-_N_STEPS: Final = 50
 
 
 def fit_by_channel(z: Floats, *, labels: Bools, channel: Integers) -> tuple[Calibration, ...]:
@@ -27,16 +27,7 @@ def fit_by_channel(z: Floats, *, labels: Bools, channel: Integers) -> tuple[Cali
     mean = np.zeros(Z.shape[1])
     mean[0] = 1.0
     sd = np.repeat([*_COMMON_SD, *_CHANNEL_SD], [1, 1, n_channels, n_channels])
-    theta = mean.copy()
-    for _ in range(_N_STEPS):
-        p = 1.0 / (1.0 + np.exp(-np.clip(Z @ theta, -500.0, 500.0)))
-        gradient = Z.T @ (labels - p) - (theta - mean) / sd**2
-        curvature = (Z * (p * (1.0 - p))[:, None]).T @ Z + np.diag(sd**-2.0)
-        step = np.linalg.solve(curvature, gradient)
-        # Far from the optimum a full Newton step may overshoot; a logit moves by 2 at most.
-        theta = theta + step * min(1.0, 2.0 / max(float(np.abs(Z @ step).max(initial=0)), 1e-12))
-        if np.abs(step).max() < 1e-9:
-            break
+    theta = find_mode(Z, labels=labels, mean=mean, sd=sd)
     slopes = theta[0] + theta[2 : 2 + n_channels]
     intercepts = theta[1] + theta[2 + n_channels :]
     return tuple(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from scipy.special import expit
 
 from training.measures import Bools, Floats, Integers
 from training.registry.servable import CHANNELS
@@ -73,7 +74,7 @@ def _fit_circle(
     circle = np.zeros(N_HOURS)
     curvature = precision
     for _ in range(_N_STEPS):
-        p = 1.0 / (1.0 + np.exp(-np.clip(z + circle[hour], -30.0, 30.0)))
+        p = expit(z + circle[hour])
         gradient = np.bincount(hour, labels - p, minlength=N_HOURS) - precision @ circle
         curvature = precision + np.diag(np.bincount(hour, p * (1.0 - p), minlength=N_HOURS))
         step = np.linalg.solve(curvature, gradient)

@@ -3,6 +3,7 @@
 from typing import Final
 
 import numpy as np
+from scipy.special import expit
 
 from training.datasets.channel import ChannelDataset
 from training.measures import Bools, Floats, log_losses
@@ -16,7 +17,7 @@ def describe_typical(rates: PooledRates, dataset: ChannelDataset) -> Floats:
     """P(opened) by segment (the last row: unknown) and channel, over the triggers of the log."""
     shares = np.bincount(dataset.trigger, minlength=len(TRIGGERS)) / len(dataset.trigger)
     z = rates.base[:, None, :] + rates.segments.effect[None, :, :]
-    typical: Floats = np.tensordot(shares, 1.0 / (1.0 + np.exp(-z)), axes=1)
+    typical: Floats = np.tensordot(shares, expit(z), axes=1)
     return typical
 
 
@@ -40,6 +41,6 @@ def fit_strength(
     for strength in _STRENGTHS:
         own = OwnHistory(names, strength, typical)
         added, _ = own.expect(counts, channel=sendings.channel, segment=sendings.segment)
-        p = 1.0 / (1.0 + np.exp(-(z + added)))
+        p = expit(z + added)
         losses.append(float(log_losses(p, labels=labels).mean()))
     return OwnHistory(names, _STRENGTHS[int(np.argmin(losses))], typical)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit
 
 from features.channel_priors import ChannelPriors
 from features.vocabulary import Outcome
@@ -228,7 +229,7 @@ def _find_parts(
     """Most probable parts under these spreads, and their covariance there (Laplace)."""
     covariance = np.diag(1.0 / precision)
     for _ in range(_N_STEPS):
-        p = 1.0 / (1.0 + np.exp(-np.clip(X @ parts + offset, -30.0, 30.0)))
+        p = expit(X @ parts + offset)
         gradient = X.T @ (n_with - n * p) - precision * parts
         curvature = (X * (n * p * (1.0 - p))[:, None]).T @ X + np.diag(precision)
         covariance = np.asarray(np.linalg.inv(curvature), dtype=np.float64)

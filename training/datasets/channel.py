@@ -19,9 +19,14 @@ from training.datasets.provenance import (
     Provenance,
     build_matrix,
     describe_source,
+    find_positions,
     to_moments,
 )
-from training.datasets.split import ForwardSplit, split_forward, to_datetime
+from training.datasets.split import (
+    ForwardSplit,
+    split_last_fifths,
+    to_datetime,
+)
 from training.measures import Bools, Floats, Integers
 from training.registry.servable import CHANNELS, OUTCOMES, TRIGGERS
 
@@ -118,8 +123,8 @@ def build_channel_dataset(
     spine = chosen[["customer_id"]].assign(as_of=chosen["sent_at"])
     return ChannelDataset(
         X=build_matrix(tables, spine, features=ENGAGEMENT_FEATURES),
-        channel=_find_positions(chosen["channel"], among=CHANNELS),
-        trigger=_find_positions(chosen["trigger"], among=TRIGGERS),
+        channel=find_positions(chosen["channel"], among=CHANNELS),
+        trigger=find_positions(chosen["trigger"], among=TRIGGERS),
         segments=_look_up("segment", tables, ids=chosen["customer_id"]),
         languages=_look_up("language", tables, ids=chosen["customer_id"]),
         hour=_find_local_hours(tables, messages=chosen),
@@ -140,17 +145,10 @@ def build_channel_dataset(
 
 
 def split_channel(dataset: ChannelDataset) -> ForwardSplit | NotEnoughData:
-    """The last fifth of the time tests and the fifth before calibrates."""
-    first, last = to_datetime(dataset.moments.min()), to_datetime(dataset.moments.max())
-    fifth = (last - first) / 5
-    test_from = last - fifth
-    split = split_forward(
-        dataset.moments,
-        calibration_from=test_from - _LABEL_SPAN - fifth,
-        test_from=test_from,
-        label_span=_LABEL_SPAN,
-    )
+    """See `split_last_fifths`; NotEnoughData where a part would be empty."""
+    split = split_last_fifths(dataset.moments, label_span=_LABEL_SPAN)
     if not (split.train.any() and split.calibration.any()):
+        first, last = to_datetime(dataset.moments.min()), to_datetime(dataset.moments.max())
         return NotEnoughData(
             f"messages from {first.date()} to {last.date()} are too few days to learn from, to "
             f"calibrate and to test with {OUTCOME_DAYS} days between"
@@ -181,11 +179,6 @@ def _find_values(made: pd.DataFrame, *, messages: pd.DataFrame) -> Floats:
     converted = made.loc[made["outcome"] == Outcome.CONVERTED].dropna(subset=["value_cents"])
     value_of = converted.groupby("message_id")["value_cents"].sum().astype("float64")
     return np.asarray(value_of.reindex(messages["message_id"]), dtype=np.float64)
-
-
-def _find_positions(values: "pd.Series[str]", *, among: tuple[str, ...]) -> Integers:
-    positions: Integers = pd.Index(list(among)).get_indexer(pd.Index(values)).astype(np.int64)
-    return positions
 
 
 def _look_up(column: str, tables: Tables, *, ids: "pd.Series[str]") -> Names:

@@ -14,7 +14,7 @@ from features.declarations import FeatureSet
 from features.frames import take_matrix
 from features.point_in_time import build_features
 from features.tables import Tables, known_before
-from training.measures import Floats
+from training.measures import Floats, Integers
 from training.registry.servable import FeatureSignature
 
 Customers = npt.NDArray[np.object_]
@@ -88,6 +88,12 @@ def build_matrix(tables: Tables, spine: pd.DataFrame, *, features: FeatureSet) -
     """Features of the spine's rows as a matrix (n, features); NaN is null."""
     frame = build_features(tables, spine, features=features)
     return take_matrix(frame, features=features)
+
+
+def find_positions(values: "pd.Series[str]", *, among: tuple[str, ...]) -> Integers:
+    """Position of each value in a closed set, (n,); -1 where it is not in it."""
+    positions: Integers = pd.Index(list(among)).get_indexer(pd.Index(values)).astype(np.int64)
+    return positions
 
 
 def to_moments(moments: "pd.Series[pd.Timestamp]") -> Moments:

@@ -44,6 +44,19 @@ def split_forward(
     )
 
 
+def split_last_fifths(moments: Moments, *, label_span: timedelta) -> ForwardSplit:
+    """The last fifth of the time tests and the fifth before calibrates."""
+    first, last = to_datetime(moments.min()), to_datetime(moments.max())
+    fifth = (last - first) / 5
+    test_from = last - fifth
+    return split_forward(
+        moments,
+        calibration_from=test_from - label_span - fifth,
+        test_from=test_from,
+        label_span=label_span,
+    )
+
+
 def is_known_by(moment: datetime, *, moments: Moments, label_span: timedelta) -> Bools:
     """Which rows have a label that looks no further than `moment`."""
     known: Bools = moments + np.timedelta64(label_span) <= _to_utc64(moment)

@@ -22,9 +22,13 @@ from training.datasets.provenance import (
     Provenance,
     build_matrix,
     describe_source,
+    find_positions,
     to_moments,
 )
-from training.datasets.split import ForwardSplit, split_forward, to_datetime
+from training.datasets.split import (
+    ForwardSplit,
+    split_last_fifths,
+)
 from training.measures import Bools, Floats, Integers
 from training.registry.servable import CHANNELS, TRIGGERS
 from training.uplift.trial import NONE, Trial
@@ -102,8 +106,8 @@ def build_uplift_dataset(tables: Tables, *, known_until: datetime) -> UpliftData
     n, k = rows.eligible.shape
     trial = Trial(
         X=build_matrix(tables, spine, features=ENGAGEMENT_FEATURES),
-        group=_find_positions(rows.frame["trigger"], among=TRIGGERS),
-        treatment=_find_positions(rows.frame["channel"], among=CHANNELS),
+        group=find_positions(rows.frame["trigger"], among=TRIGGERS),
+        treatment=find_positions(rows.frame["channel"], among=CHANNELS),
         p_taken=rows.p_taken,
         eligible=rows.eligible,
         outcome=outcome,
@@ -127,16 +131,8 @@ def build_uplift_dataset(tables: Tables, *, known_until: datetime) -> UpliftData
 
 
 def split_uplift(dataset: UpliftDataset) -> ForwardSplit | NotEnoughData:
-    """The last fifth of the time tests and the fifth before calibrates."""
-    first, last = to_datetime(dataset.moments.min()), to_datetime(dataset.moments.max())
-    fifth = (last - first) / 5
-    test_from = last - fifth
-    split = split_forward(
-        dataset.moments,
-        calibration_from=test_from - _SPAN - fifth,
-        test_from=test_from,
-        label_span=_SPAN,
-    )
+    """See `split_last_fifths`; NotEnoughData where a part lacks one kind of decision."""
+    split = split_last_fifths(dataset.moments, label_span=_SPAN)
     for name, rows in {"train": split.train, "calibration": split.calibration}.items():
         n_treated, n_without = dataset.trial.take(rows).count_both()
         if min(n_treated, n_without) < 1:
@@ -165,7 +161,7 @@ def _pick_random(log: pd.DataFrame) -> _Rows | None:
     """
     p = log[_P_COLUMNS].fillna(0.0).to_numpy(dtype=np.float64)
     p_none = 1.0 - p.sum(axis=1)
-    at = _find_positions(log["channel"], among=CHANNELS)
+    at = find_positions(log["channel"], among=CHANNELS)
     took = np.where(at == NONE, p_none, p[np.arange(len(p)), np.maximum(at, 0)])
     in_arms = log["arm"].isin(list(RANDOMISED_ARMS)).to_numpy(dtype=bool)
     is_open = (p_none > _SURE) & (p_none < 1.0 - _SURE) & (took > _SURE)
@@ -178,7 +174,7 @@ def _pick_random(log: pd.DataFrame) -> _Rows | None:
 def _take_all(log: pd.DataFrame, *, tables: Tables) -> _Rows:
     """Every decision with the shares of its trigger in place of probabilities: not a trial."""
     consented = _find_consent(tables, log)
-    at = _find_positions(log["channel"], among=CHANNELS)
+    at = find_positions(log["channel"], among=CHANNELS)
     taken = log["channel"].fillna("")
     share = taken.groupby([log["trigger"], taken]).transform("size") / log.groupby("trigger")[
         "trigger"
@@ -264,9 +260,3 @@ def _find_made(tables: Tables, rows: pd.DataFrame, *, outcomes: tuple[Outcome, .
     in_time = joined.loc[joined["at"] < joined["sent_at"] + _SPAN, "decision_id"]
     found: Bools = rows["decision_id"].isin(in_time).to_numpy(dtype=bool)
     return found
-
-
-def _find_positions(values: "pd.Series[str]", *, among: tuple[str, ...]) -> Integers:
-    """Positions in a closed set; -1 (`NONE`) for null."""
-    positions: Integers = pd.Index(list(among)).get_indexer(pd.Index(values)).astype(np.int64)
-    return positions

@@ -19,18 +19,19 @@ from training.measures import (
     Bools,
     Floats,
     Integers,
+    Measure,
     assign_bins,
 )
 
 N_RESAMPLES = 400
 FEWEST_RESAMPLES = 100
 _MOST_WEIGHTS = 20_000_000
-_TAILS = (2.5, 97.5)
+TAILS_95 = (2.5, 97.5)
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value and its 95 % bootstrap interval (percentiles)."""
+    """A value and its bootstrap interval (percentiles), 95 % where nothing else is said."""
 
     value: float
     low: float
@@ -149,10 +150,33 @@ def mean_difference(
 ) -> Estimate:
     """Mean of losses minus the other model's on the same rows, drawn by customer."""
     differences = losses - other
+
+    def mean(weights: Floats) -> float:
+        return float((weights * differences).sum() / weights.sum())
+
+    return estimate(mean, customers=customers, rng=rng, n_resamples=n_resamples)
+
+
+def estimate(
+    measure: Measure,
+    *,
+    customers: npt.NDArray[np.object_],
+    rng: np.random.Generator,
+    n_resamples: int | None = None,
+    tails: tuple[float, float] = TAILS_95,
+) -> Estimate:
+    """A measure of all rows, and its interval over draws of customers.
+
+    Args:
+        measure: Of the rows' weights; a replicate for which it is NaN is left out.
+        customers: Whose row it is, (n,).
+        rng: Of the bootstrap.
+        n_resamples: Replicates; None: as many as the rows ask for.
+        tails: Percentiles of the interval's ends.
+    """
     draws = draw_weights(customers, rng=rng, n_resamples=n_resamples)
-    means = np.array([(weights * differences).sum() / weights.sum() for weights in draws])
-    low, high = np.percentile(means, _TAILS)
-    return Estimate(float(differences.mean()), float(low), float(high))
+    low, high = np.nanpercentile([measure(weights) for weights in draws], tails)
+    return Estimate(measure(np.ones(len(customers))), float(low), float(high))
 
 
 def draw_weights(
@@ -214,7 +238,7 @@ def _summarise(values: Floats) -> Measures:
     if np.isnan(values).all(axis=0).any():
         raise BadInputError("no bootstrap replicate holds both classes: too few customers")
     # A replicate that lost every positive has no AUC; it says nothing and is left out.
-    low, high = np.nanpercentile(values[1:], _TAILS, axis=0)
+    low, high = np.nanpercentile(values[1:], TAILS_95, axis=0)
     estimates = (
         Estimate(float(value), float(a), float(b))
         for value, a, b in zip(values[0], low, high, strict=True)

@@ -7,9 +7,9 @@ outcomes, and every model would look too gloomy or too bright.
 import numpy as np
 
 from training.datasets.provenance import Customers
-from training.evaluation import Estimate, Judged, Scored, draw_weights, mean_difference
+from training.evaluation import Estimate, Judged, Scored, estimate, mean_difference
 from training.gate import GateBounds
-from training.measures import make_calibration_error
+from training.measures import Floats, make_calibration_error
 from training.monitoring.status import Finding, Status, grade
 
 N_RESAMPLES = 400
@@ -99,10 +99,11 @@ def find_defeat(
 def _estimate_ratio(scored: Scored, *, customers: Customers, rng: np.random.Generator) -> Estimate:
     """Observed over foretold, with its 99 % interval."""
     labels = scored.labels.astype(np.float64)
-    draws = draw_weights(customers, rng=rng, n_resamples=N_RESAMPLES)
-    ratios = [float((w * labels).sum() / max((w * scored.p).sum(), 1e-9)) for w in draws]
-    low, high = np.percentile(ratios, _TAILS)
-    return Estimate(float(labels.sum() / scored.p.sum()), float(low), float(high))
+
+    def ratio(weights: Floats) -> float:
+        return float((weights * labels).sum() / (weights * scored.p).sum())
+
+    return estimate(ratio, customers=customers, rng=rng, n_resamples=N_RESAMPLES, tails=_TAILS)
 
 
 def _name(outcome: str) -> str:

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from training.registry.audit import Event
 from training.registry.history import LoggedVersion
-from training.reports.figures import find_measured, write_interval, write_number
+from training.reports.figures import find_measured, write_interval
 from training.reports.page import Grid
-from training.reports.slices import SliceFigures
+from training.reports.slices import SLICE_COLUMNS, SliceFigures
 
 _N_SLICES = 10
 
@@ -14,17 +14,8 @@ _N_SLICES = 10
 def slices_grid(slices: Sequence[SliceFigures]) -> Grid:
     """The slices with the largest gaps, from the logged metrics."""
     shown = sorted(slices, key=lambda one: -abs(one.auc_gap or 0.0))[:_N_SLICES]
-    rows = [
-        (
-            one.name,
-            write_number(one.n_rows),
-            write_number(one.auc),
-            write_number(one.auc_gap, signed=True),
-            write_number(one.calibration, signed=True),
-        )
-        for one in shown
-    ]
-    header = ("customers", "rows", "AUC", "less the whole", "foretold less observed")
+    rows = [one.cells for one in shown]
+    header = ("customers", *SLICE_COLUMNS)
     left_out = (
         f"; {len(slices) - len(shown)} smaller gaps are in the card"
         if len(slices) > len(shown)

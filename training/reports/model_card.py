@@ -8,9 +8,9 @@ from datetime import datetime
 
 from training.monitoring.profile import Profile
 from training.registry.tracking import TrainingRecord
-from training.reports.figures import find_measured, tell_people, write_number
+from training.reports.figures import find_measured, tell_people
 from training.reports.purposes import Purpose, purpose_of
-from training.reports.slices import find_slices
+from training.reports.slices import SLICE_COLUMNS, find_slices
 
 CARD_FILE = "card.md"
 EVALUATION_FILE = "evaluation.json"
@@ -124,18 +124,7 @@ def _describe_slices(metrics: Mapping[str, float]) -> list[str]:
     slices = find_slices(metrics)
     if not slices:
         return ["No slice of the customers was large enough to be judged."]
-    rows = [
-        (
-            one.name,
-            write_number(one.n_rows),
-            write_number(one.auc),
-            write_number(one.auc_gap, signed=True),
-            write_number(one.calibration, signed=True),
-        )
-        for one in slices
-    ]
-    header = ("slice", "rows", "AUC", "less the whole", "foretold less observed")
-    return [_table(header, rows)]
+    return [_table(("slice", *SLICE_COLUMNS), [one.cells for one in slices])]
 
 
 def _part(title: str, points: Iterable[str]) -> list[str]:

@@ -3,6 +3,12 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
+
+from training.reports.figures import write_number
+
+SLICE_COLUMNS: Final = ("rows", "AUC", "less the whole", "foretold less observed")
+"""What `SliceFigures.cells` say after the name."""
 
 _NAME = re.compile(
     r"^(?:(?P<outcome>[\w-]+)\.)?slice\.(?P<dimension>[^.]+)\.(?P<value>.+)\."
@@ -37,6 +43,17 @@ class SliceFigures:
         """In words."""
         part = f"{self.dimension} {self.value}"
         return f"{self.outcome}, {part}" if self.outcome else part
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The name and `SLICE_COLUMNS` as text."""
+        return (
+            self.name,
+            write_number(self.n_rows),
+            write_number(self.auc),
+            write_number(self.auc_gap, signed=True),
+            write_number(self.calibration, signed=True),
+        )
 
 
 def find_slices(metrics: Mapping[str, float]) -> tuple[SliceFigures, ...]:

@@ -8,7 +8,10 @@ import pandas as pd
 
 from features.tables import Tables, empty_table, known_before
 from features.vocabulary import Arm, Outcome
-from training.datasets.provenance import Customers
+from training.datasets.provenance import (
+    Customers,
+    find_positions,
+)
 from training.measures import Bools, Floats, Integers
 from training.registry.servable import CHANNELS, TRIGGERS
 
@@ -87,8 +90,8 @@ def read_sent(
     return SentMessages(
         row=pd.Index(customers).get_indexer(pd.Index(messages["customer_id"])).astype(np.int64),
         week_hour=find_week_hours(messages),
-        channel=_positions(messages["channel"], among=CHANNELS),
-        trigger=_positions(messages["trigger"], among=TRIGGERS),
+        channel=find_positions(messages["channel"], among=CHANNELS),
+        trigger=find_positions(messages["trigger"], among=TRIGGERS),
         by_chance=(messages["arm"] == Arm.RANDOM).to_numpy(dtype=bool),
         read_after_hours=_find_reading(messages, known.get("outcomes", empty_table("outcomes"))),
     )
@@ -110,8 +113,3 @@ def _find_reading(messages: pd.DataFrame, outcomes: pd.DataFrame) -> Floats:
     hours = waited.dt.total_seconds().to_numpy(dtype=np.float64) / 3600.0
     within = (hours >= 0.0) & (hours < READ_DAYS * 24.0)
     return np.where(within, hours, np.nan)
-
-
-def _positions(values: "pd.Series[str]", *, among: tuple[str, ...]) -> Integers:
-    positions: Integers = pd.Index(list(among)).get_indexer(pd.Index(values)).astype(np.int64)
-    return positions

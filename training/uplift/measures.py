@@ -22,13 +22,13 @@ import numpy.typing as npt
 
 from features.errors import BadInputError
 from training.datasets.provenance import Customers
-from training.evaluation import Estimate, draw_weights
+from training.evaluation import Estimate
+from training.evaluation import estimate as bootstrap
 from training.measures import Bools, Floats, Measure
 
 Positions = npt.NDArray[np.intp]
 
 N_RESAMPLES = 400
-_TAILS = (2.5, 97.5)
 
 
 class Strategy(StrEnum):
@@ -160,11 +160,7 @@ def estimate(
     def value(weights: Floats) -> float:
         return measure(weights) - (against(weights) if against else 0.0)
 
-    draws = [
-        value(weights) for weights in draw_weights(arms.customers, rng=rng, n_resamples=n_resamples)
-    ]
-    low, high = np.nanpercentile(draws, _TAILS)
-    return Estimate(value(np.ones(len(score))), float(low), float(high))
+    return bootstrap(value, customers=arms.customers, rng=rng, n_resamples=n_resamples)
 
 
 def true_qini(score: Floats, effects: Floats) -> float:

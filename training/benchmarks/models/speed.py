@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import lightgbm
 import numpy as np
+from scipy.special import expit
 
 from training.benchmarks.models.judging import Reference, make_figure
 from training.benchmarks.rows import BenchRow
@@ -78,7 +79,7 @@ def draw_rows(n_rows: int, *, seed: int) -> Rows:
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((n_rows, N_FEATURES))
     effect = X[:, :_N_SIGNALS] @ np.array([0.8, -0.5, 0.3, 0.2]) + 0.4 * X[:, 0] * X[:, 1]
-    labels = rng.random(n_rows) < 1.0 / (1.0 + np.exp(-(_BASE_LOGIT + effect)))
+    labels = rng.random(n_rows) < expit(_BASE_LOGIT + effect)
     X[rng.random(n_rows) < 0.05, 0] = np.nan
     n_train = int(_TRAIN_SHARE * n_rows)
     names = tuple(f"column_{n}" for n in range(N_FEATURES))

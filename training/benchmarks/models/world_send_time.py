@@ -23,7 +23,7 @@ from features.vocabulary import Channel, Trigger
 from training.benchmarks.models.world_slots import AT_ONCE, BEST, BY_DAY, choose_slots
 from training.benchmarks.rows import BenchRow
 from training.datasets.provenance import NotEnoughData
-from training.evaluation import draw_weights
+from training.evaluation import Estimate, estimate
 from training.measures import Bools, Floats
 from training.registry.servable import N_WEEK_HOURS, SendTimeModel
 from training.send_time import TrainedSendTime, build_send_time_dataset, train_send_time
@@ -40,6 +40,7 @@ _VISITS = HourHistogram(
     description="Visits to the simulated shop: each has one session.",
 )
 N_CUSTOMERS, DAYS = 6_000, 180
+_N_RESAMPLES = 200
 _CHANNEL, _TRIGGER = Channel.EMAIL, Trigger.ABANDONED_CART
 
 
@@ -61,6 +62,15 @@ class ChosenHours:
         """Value of a choice over that of the best."""
         return _mean(self.by_choice[name], weights) / _mean(self.best, weights)
 
+    def estimate_share(self, name: str, *, rng: np.random.Generator) -> Estimate:
+        """`share_of_value` with its interval over customers."""
+        return estimate(
+            lambda weights: self.share_of_value(name, weights=weights),
+            customers=np.arange(len(self.best)).astype(object),
+            rng=rng,
+            n_resamples=_N_RESAMPLES,
+        )
+
     def share_of_gain(self, name: str, *, over: Floats, weights: Floats | None = None) -> float:
         """What a choice gains over values (n,), as a share of what the best gains."""
         base = _mean(over, weights)
@@ -74,7 +84,7 @@ def bench_world_send_time(*, seeds: Sequence[int]) -> list[BenchRow]:
     """
     shares: dict[str, list[float]] = {}
     cents: dict[str, list[float]] = {}
-    intervals: list[tuple[float, float, float]] = []
+    intervals: list[Estimate] = []
     for seed in seeds:
         world = SimulatedWorld(seed=seed, n_customers=N_CUSTOMERS, days=DAYS)
         tables = world.tables(world.start)
@@ -86,12 +96,11 @@ def bench_world_send_time(*, seeds: Sequence[int]) -> list[BenchRow]:
             shares.setdefault(name, []).append(share)
         for name, each in slots.items():
             cents.setdefault(name, []).append(each)
-        value = chosen.share_of_value(OURS)
-        intervals.append((value, *_bootstrap(chosen, rng=np.random.default_rng(seed))))
-    _, low, high = sorted(intervals)[len(intervals) // 2]
+        intervals.append(chosen.estimate_share(OURS, rng=np.random.default_rng(seed)))
+    middle = sorted(intervals, key=lambda found: found.value)[len(intervals) // 2]
     best = float(np.median(cents.pop(BEST)))
     rows = [_make_row(metric, found) for metric, found in shares.items()]
-    rows[0] = replace(rows[0], low=low, high=high)
+    rows[0] = replace(rows[0], low=middle.low, high=middle.high)
     return rows + [
         replace(
             _make_row(f"slots.cents_{name.replace(' ', '_')}", found), reference=best, unit="cents"
@@ -175,17 +184,6 @@ def _measure(chosen: ChosenHours) -> Mapping[str, float]:
         "gain_over_population_share_informed": chosen.share_of_gain(INFORMED, over=everybody),
         "gain_over_population_share_customer_only": chosen.share_of_gain(RAW, over=everybody),
     }
-
-
-def _bootstrap(chosen: ChosenHours, *, rng: np.random.Generator) -> tuple[float, float]:
-    """95 % interval of our share of the value, over customers."""
-    ids = np.arange(len(chosen.best)).astype(object)
-    drawn = [
-        chosen.share_of_value(OURS, weights=weights)
-        for weights in draw_weights(ids, rng=rng, n_resamples=200)
-    ]
-    low, high = np.percentile(drawn, (2.5, 97.5))
-    return float(low), float(high)
 
 
 def _mean(values: Floats, weights: Floats | None) -> float:

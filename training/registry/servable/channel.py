@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit
 
 from features.channel_priors import ChannelPriors
 from features.vocabulary import Channel, Outcome, Trigger
@@ -89,7 +90,7 @@ class OutcomeModel:
         """Probabilities, (n,), of pooled log-odds (n,) and what the trees see."""
         total = z if self.trees is None else z + self.trees.margin(matrix)
         slope, intercept = self._platt[:, channel]
-        p: Floats = 1.0 / (1.0 + np.exp(-(slope * total + intercept)))
+        p: Floats = expit(slope * total + intercept)
         return p
 
     def to_json(self) -> dict[str, Any]:

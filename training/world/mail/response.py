@@ -239,11 +239,6 @@ def _openness(approach: Approach, people: Population) -> Floats:
     return openness
 
 
-def openness_by_hour(people: Population, *, channel: int) -> Floats:
-    """How open each hour of everybody's own week is to a message on that channel, (n, 168)."""
-    return week_openness(people.rhythm.week, channel=channel)
-
-
 def week_openness(week: Floats | npt.NDArray[np.float32], *, channel: int) -> Floats:
     """How open each hour of customers' own weeks is to a message on that channel, (n, 168)."""
     near = sum((np.roll(week, step, axis=1) for step in (-1, 0, 1)), np.zeros_like(week))
