@@ -54,8 +54,10 @@ class Aggregate(StrEnum):
     COUNT = "count"
     SUM = "sum"
     MEAN = "mean"
+    MIN = "min"
     DISTINCT = "distinct"
     LAST = "last"
+    CODE = "code"  # of the last text, see `features.codes`
     HOLDS = "holds"
     DAYS_UNTIL = "days_until"
     DAYS_SINCE_LAST = "days_since_last"
@@ -80,13 +82,16 @@ class Aggregate(StrEnum):
 
 
 _OF_A_VALUE = frozenset(
-    {Aggregate.SUM, Aggregate.MEAN, Aggregate.DISTINCT, Aggregate.LAST, Aggregate.DAYS_UNTIL}
+    {
+        *(Aggregate.SUM, Aggregate.MEAN, Aggregate.MIN, Aggregate.DISTINCT),
+        *(Aggregate.LAST, Aggregate.CODE, Aggregate.DAYS_UNTIL),
+    }
 )
-_OF_THE_LATEST = frozenset({Aggregate.LAST, Aggregate.HOLDS, Aggregate.DAYS_UNTIL})
+_OF_THE_LATEST = frozenset({Aggregate.LAST, Aggregate.CODE, Aggregate.HOLDS, Aggregate.DAYS_UNTIL})
 _NUMBERS = frozenset({Kind.CENTS, Kind.COUNT, Kind.NUMBER, Kind.HOUR})
 _TIMES = frozenset({Kind.TIME, Kind.DATE})
 _TEXTS = frozenset({Kind.ID, Kind.TEXT})
-_READS = {Aggregate.DAYS_UNTIL: _TIMES, Aggregate.DISTINCT: _TEXTS}
+_READS = {Aggregate.DAYS_UNTIL: _TIMES, Aggregate.DISTINCT: _TEXTS, Aggregate.CODE: _TEXTS}
 """Kinds of column that an aggregate reads; numbers where nothing is said."""
 
 
@@ -352,4 +357,7 @@ def _find_value_faults(feature: Feature, *, kinds: Mapping[str, Kind]) -> list[s
     fitting = _READS.get(aggregate, _NUMBERS)
     if value == WEEK_HOUR or kinds.get(value) not in fitting:
         return [f"{aggregate} cannot read {feature.table}.{value}, which holds {kinds.get(value)}"]
+    contract = CONTRACTS[feature.table]
+    if aggregate is Aggregate.CODE and (not contract.key or contract.column(value).choices):
+        return [f"code reads open texts of a table with a key, not {feature.table}.{value}"]
     return []

@@ -23,7 +23,9 @@ _ABOUT: Mapping[str, str] = MappingProxyType(
         "messages": "What was sent, under which arm and with which probability.",
         "decisions": "Every decision whether to write, those not to write included: `channel` is "
         "null there. `p_<channel>` is the probability of that channel, over hours and wordings, "
-        "given the arm: 0 where it was not possible; the rest to 1 is that of no message.",
+        "given the arm: 0 where it was not possible; the rest to 1 is that of no message. "
+        "Decisions for several channels at once have no row (`opportune online decisions` writes "
+        "the table).",
         "outcomes": "What came of the messages; `machine` marks scanners and privacy proxies.",
         "inbound": "What people wrote to the company.",
         "vendors": "Who can be called to help, where and at what price.",

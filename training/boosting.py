@@ -242,14 +242,17 @@ def _to_dataset(
     params: Params,
     is_continued: bool,
 ) -> lightgbm.Dataset:
-    return lightgbm.Dataset(
+    # Threads of LightGBM do not know of `verbosity`, and warn of codes that are no closed set.
+    alone: Params = {"num_threads": 1} if groups else {}
+    dataset = lightgbm.Dataset(
         rows.X,
         label=rows.labels,
         feature_name=list(names),
         categorical_feature=list(groups),
-        params=params,
+        params=params | alone,
         free_raw_data=not is_continued,  # trees that continue others look at the rows again
     )
+    return dataset.construct() if groups else dataset
 
 
 def write_params(settings: BoosterSettings, *, seed: int, n_rows: int) -> Params:

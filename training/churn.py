@@ -10,6 +10,8 @@ from datetime import datetime
 
 import numpy as np
 
+from features.churn import CHURN_FEATURES
+from features.declarations import Aggregate
 from training.boosting import BoosterSettings, FittedBooster, LabelledRows, fit_booster
 from training.calibration import fit_platt
 from training.datasets.churn import ChurnDataset, split_churn
@@ -135,7 +137,13 @@ def search_churn(
         return split
     known = dataset.take(split.train | split.calibration)
     rows = SearchRows(known.X, known.labels, known.customers, known.moments, known.label_span)
-    return search_settings(rows, signature=dataset.provenance.signature, budget=budget, seed=seed)
+    return search_settings(
+        rows,
+        signature=dataset.provenance.signature,
+        budget=budget,
+        seed=seed,
+        groups=_find_groups(known),
+    )
 
 
 def _train_horizon(
@@ -149,6 +157,7 @@ def _train_horizon(
     fitted = fit_booster(
         "churn",
         signature=dataset.provenance.signature,
+        groups=_find_groups(train),
         train=LabelledRows(train.X, train.labels),
         calibration=LabelledRows(calibration.X, calibration.labels),
         seed=seed,
@@ -189,6 +198,13 @@ def judge_churn(model: ChurnModel, dataset: ChurnDataset) -> Judged:
 def judge_recency(baseline: RecencyModel, dataset: ChurnDataset) -> Judged:
     """Log loss of each row, and the calibration error over all."""
     return judge(baseline.predict(dataset), labels=dataset.labels)
+
+
+def _find_groups(dataset: ChurnDataset) -> list[int]:
+    """Columns of codes that tell rows apart; trees take them as categories."""
+    names = dataset.provenance.signature.names
+    columns = [names.index(f.name) for f in CHURN_FEATURES.plain if f.aggregate is Aggregate.CODE]
+    return [n for n in columns if len(np.unique(dataset.X[~np.isnan(dataset.X[:, n]), n])) > 1]
 
 
 def _find_recency(dataset: ChurnDataset) -> Floats:

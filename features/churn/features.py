@@ -3,7 +3,7 @@
 from typing import Final
 
 from features.declarations import FeatureSet
-from features.declared.account import INVOICES, SUBSCRIPTION, TENURE
+from features.declared.account import INVOICES, SEGMENT, SUBSCRIPTION, TENURE
 from features.declared.activity import ACTIVITY
 from features.declared.messages import CONTACT_90D, MESSAGES_AND_OPENS_30D
 from features.declared.orders import ORDERS
@@ -13,6 +13,7 @@ CHURN_FEATURES: Final = FeatureSet(
     "churn",
     (
         TENURE,
+        SEGMENT,
         *ACTIVITY,
         *ORDERS,
         *SUBSCRIPTION,

@@ -16,6 +16,16 @@ TENURE: Final = Feature(
     description="Time since signing up.",
 )
 
+SEGMENT: Final = Feature(
+    name="segment_code",
+    table="customers",
+    aggregate=Aggregate.CODE,
+    value="segment",
+    unit="code",
+    null_means="no segment known",
+    description="A number that stands for the segment (see above); models take it as a category.",
+)
+
 SUBSCRIPTION_ACTIVE: Final = Feature(
     name="subscription_active",
     table="subscriptions",

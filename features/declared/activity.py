@@ -15,6 +15,7 @@ from features.declarations import (
 
 _WINDOWS = (7, 30, 90)
 _WINDOWS_OF_LENGTH = (7, 14, 30)
+_WINDOWS_OF_SHORTEST = (14, 30)
 
 
 def _count(name: str, *kinds: str) -> Feature:
@@ -105,6 +106,17 @@ _SESSION_MINUTES = Feature(
     description="Mean length of a session (value of session).",
 )
 
+_SHORTEST_SESSION = Feature(
+    name="shortest_session_minutes",
+    table="activity",
+    aggregate=Aggregate.MIN,
+    value="value",
+    where=(one_of("kind", "session"),),
+    unit="minutes",
+    null_means="no session of known length",
+    description="Length of the shortest session (value of session).",
+)
+
 DAYS_SINCE_ACTIVITY: Final = _recency("days_since_last_activity")
 
 ACTIVITY_COUNTS: Final = over_windows(_ACTIVITY, days=_WINDOWS)
@@ -152,6 +164,7 @@ ACTIVITY: Final[tuple[Feature | Derived, ...]] = (
         null_means="no session of known length now or before",
         description="Mean length of a session, last 30 days over the 60 before.",
     ),
+    *over_windows(_SHORTEST_SESSION, days=_WINDOWS_OF_SHORTEST),
     Feature(
         name="last_session_minutes",
         table="activity",

@@ -62,11 +62,6 @@ def hash_text(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
-def hash_short(text: str) -> float:
-    """52 bits that stand for a text, as a number that a float holds exactly."""
-    return float(hash_text(text) >> 12)
-
-
 @cache
 def _other_columns(table: str) -> tuple[str, ...]:
     return tuple(c.name for c in CONTRACTS[table].columns if c.name != KNOWN_AT)

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from features.codes import hash_short
 from features.conditions import N_WEEK_HOURS, WEEK_HOUR, Condition, Is
 from features.contracts import CONTRACTS, KNOWN_AT, Kind, TableContract
-from features.online.facts import hash_short
 from features.online.lenses import Flags, Floats, Whole
 from features.online.measures import Where
 from features.online.row_plan import Encoding, Slot

@@ -25,7 +25,7 @@ from features.online.tile_plan import TilePlan, plan_tiles
 from features.online.tile_reader import TileReader
 from features.online.tile_writer import TileWriter
 
-_FORM: Final = 1
+_FORM: Final = 2
 """Raised when what is kept, or how it is written, comes to mean something else."""
 
 

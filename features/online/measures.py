@@ -25,6 +25,7 @@ class Take(StrEnum):
     PRESENT = "present"  # rows whose column is not null
     FIRST = "first"  # smallest time; null without rows
     LAST = "last"  # largest time; null without rows
+    LEAST = "least"  # smallest value of a column
     VALUE = "value"  # largest value of a column among the latest rows
     HOLDS = "holds"  # whether one of the latest rows fulfils a condition
     DISTINCT = "distinct"  # different values of a column
@@ -83,27 +84,26 @@ def demands_of(feature: Feature) -> tuple[Demand, ...]:
 
 
 def _measures_of(feature: Feature) -> Iterator[Measure]:
-    table, where, value = feature.table, feature.where, feature.value
-    total = Measure(table, Take.SUM, where, value, feature.in_millionths)
-    match feature.aggregate:
-        case Aggregate.COUNT:
-            yield Measure(table, Take.SUM, where)
-        case Aggregate.SUM | Aggregate.SLOPE:
-            yield total
-        case Aggregate.MEAN:
-            yield total
-            yield Measure(table, Take.PRESENT, where, value)
-        case Aggregate.DISTINCT:
-            yield Measure(table, Take.DISTINCT, where, value)
-        case Aggregate.DAYS_SINCE_LAST:
-            yield Measure(table, Take.LAST, where)
-        case Aggregate.DAYS_SINCE_FIRST:
-            yield Measure(table, Take.FIRST, where)
-        case Aggregate.MEAN_GAP_DAYS:
-            yield Measure(table, Take.SUM, where)
-            yield Measure(table, Take.FIRST, where)
-            yield Measure(table, Take.LAST, where)
-        case Aggregate.LAST | Aggregate.DAYS_UNTIL:
-            yield Measure(table, Take.VALUE, where, value)
-        case Aggregate.HOLDS:
-            yield Measure(table, Take.HOLDS, holds=where)
+    if feature.aggregate is Aggregate.HOLDS:
+        yield Measure(feature.table, Take.HOLDS, holds=feature.where)
+        return
+    for take in _TAKES[feature.aggregate]:
+        in_millionths = feature.in_millionths and take is Take.SUM
+        yield Measure(feature.table, take, feature.where, feature.value, in_millionths)
+
+
+_TAKES: Final = {
+    Aggregate.COUNT: (Take.SUM,),
+    Aggregate.SUM: (Take.SUM,),
+    Aggregate.SLOPE: (Take.SUM,),
+    Aggregate.MEAN: (Take.SUM, Take.PRESENT),
+    Aggregate.MIN: (Take.LEAST,),
+    Aggregate.DISTINCT: (Take.DISTINCT,),
+    Aggregate.LAST: (Take.VALUE,),
+    Aggregate.CODE: (Take.VALUE,),
+    Aggregate.DAYS_UNTIL: (Take.VALUE,),
+    Aggregate.DAYS_SINCE_LAST: (Take.LAST,),
+    Aggregate.DAYS_SINCE_FIRST: (Take.FIRST,),
+    Aggregate.MEAN_GAP_DAYS: (Take.SUM, Take.FIRST, Take.LAST),
+}
+"""What each aggregate is made of; HOLDS asks its conditions of the latest rows instead."""

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from features.codes import CODE_DIVISOR
 from features.declarations import Aggregate, Combination, Derived, Feature, FeatureSet
 from features.online.lenses import Floats
 from features.online.measures import Demand, demands_of
@@ -37,6 +38,7 @@ class NumberPlan:
         self._means = means
         self._n_means = _whole(needs[readable[n].name][1] for n in means)
         self._divisors = np.array([_divisor(f) for f in readable], dtype=np.float64)
+        self._codes = _pick(readable, Aggregate.CODE)
         self._millionths = _whole(n for n, f in enumerate(readable) if f.in_millionths)
         self._gaps = [
             (plain[f.name], needs[f.name])
@@ -75,6 +77,7 @@ class NumberPlan:
             numbers[self._means] /= np.where(counts > 0.0, counts, np.nan)
         numbers /= self._divisors
         numbers[self._millionths] /= 1e6
+        numbers[self._codes] = np.floor(numbers[self._codes])
         plain[self._at] = numbers
         for at, (count, first, last) in self._gaps:
             gaps = found[count] - 1.0
@@ -94,6 +97,8 @@ def _divisor(feature: Feature) -> float:
     match feature.aggregate:
         case Aggregate.DAYS_SINCE_LAST | Aggregate.DAYS_SINCE_FIRST | Aggregate.DAYS_UNTIL:
             return _DAY
+        case Aggregate.CODE:
+            return CODE_DIVISOR
         case Aggregate.SLOPE:
             n = feature.n_buckets
             return float(n * (n - 1) * (n + 1) // 6)

@@ -5,11 +5,11 @@ from itertools import pairwise
 
 import numpy as np
 
+from features.codes import hash_short
 from features.conditions import N_WEEK_HOURS
 from features.contracts import EVENT_ID
 from features.declarations import read_kinds
 from features.online.conditions import to_millionths_each
-from features.online.facts import hash_short
 from features.online.held import HeldRows, OwnedRows, Places, ask_rows, read_column
 from features.online.hours import OLDEST, HourCounts, find_era, half_life_of
 from features.online.layout import Layout
@@ -114,6 +114,11 @@ def _add(block: Block, plan: TileBlock, name: str, rows: HeldRows, line: Places)
         if measure.table != name:
             continue
         counts = ask_rows(measure.where, rows)
+        if measure.take is Take.LEAST:
+            numbers = read_column(measure.value or "", rows, kinds=kinds)
+            counts = counts & ~np.isnan(numbers)
+            np.maximum.at(block.times[:, column], line[counts], -numbers[counts])
+            continue
         at, t = line[counts], rows.t[counts].astype(np.float64)
         if measure.take is Take.FIRST:
             t = -t

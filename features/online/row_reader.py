@@ -56,6 +56,8 @@ class RowReader:
         self._at_totals = self._place(self._totals)
         self._latest = self._place([d for d in plan.demands if d.measure.take in _LATEST])
         self._first = self._place([d for d in plan.demands if d.measure.take is Take.FIRST])
+        self._least = [d for d in plan.demands if d.measure.take is Take.LEAST]
+        self._at_least = self._place(self._least)
         self._is_last = np.array(
             [d.measure.take is Take.LAST for d in plan.demands if d.measure.take in _LATEST],
             dtype=bool,
@@ -92,6 +94,11 @@ class RowReader:
             found[self._latest.at] = self._read_latest(
                 rows, marks=marks, shown=shown, as_of_us=as_of_us
             )
+        for n, demand in enumerate(self._least):
+            shown = marks[self._at_least.mark[n]] & seen[self._at_least.lens[n]]
+            column = slots[shown, self._slot(demand)]
+            if not np.isnan(column).all():
+                found[self._at_least.at[n]] = np.nanmin(column)
         for n, demand in enumerate(self._distinct):
             shown = marks[self._at_distinct.mark[n]] & seen[self._at_distinct.lens[n]]
             column = slots[shown, self._slot(demand)]

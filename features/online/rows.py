@@ -6,9 +6,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from features.codes import hash_short
 from features.contracts import KNOWN_AT
 from features.online.conditions import fulfils_all
-from features.online.facts import Cell, Fact, hash_short, hash_text
+from features.online.facts import Cell, Fact, hash_text
 from features.online.lenses import Floats, find_midnight
 from features.online.row_plan import OUTCOMES, Encoding, Forgetting, RowPlan, RowTable, Slot
 from features.point_in_time.spine import MICROS_PER_DAY

@@ -18,7 +18,8 @@ class TileBlock:
 
     Attributes:
         sums: Sums and counts; a column each.
-        ends: First and last times with the value of the latest row; a column each.
+        ends: First and last times with the value of the latest row, and smallest values; a column
+            each.
         distinct: Different values; a column each.
     """
 
@@ -93,6 +94,6 @@ def _block(measures: list[Measure]) -> TileBlock:
 
     return TileBlock(
         sums=take(Take.SUM, Take.PRESENT),
-        ends=take(Take.FIRST, Take.LAST, Take.VALUE, Take.HOLDS),
+        ends=take(Take.FIRST, Take.LAST, Take.LEAST, Take.VALUE, Take.HOLDS),
         distinct=take(Take.DISTINCT),
     )

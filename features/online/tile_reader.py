@@ -11,7 +11,8 @@ from features.online.tiles import Block, Tiles
 from features.point_in_time.spine import MICROS_PER_DAY
 
 _SUMS = (Take.SUM, Take.PRESENT)
-_ENDS = (Take.FIRST, Take.LAST, Take.VALUE, Take.HOLDS)
+_ENDS = (Take.FIRST, Take.LAST, Take.LEAST, Take.VALUE, Take.HOLDS)
+_SMALLEST = (Take.FIRST, Take.LEAST)
 
 
 class _Placed:
@@ -25,7 +26,7 @@ class _Placed:
         ]
         self.at = _whole([plan.demands.index(d) for d in self.demands])
         self.column = _whole([columns.index(d.measure) for d in self.demands])
-        self.is_first = np.array([d.measure.take is Take.FIRST for d in self.demands], dtype=bool)
+        self.is_first = np.array([d.measure.take in _SMALLEST for d in self.demands], dtype=bool)
         self.is_time = self.is_first | np.array(
             [d.measure.take is Take.LAST for d in self.demands], dtype=bool
         )

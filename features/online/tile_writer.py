@@ -6,9 +6,10 @@ from typing import Final
 
 import numpy as np
 
+from features.codes import hash_short
 from features.contracts import EVENT_ID
 from features.online.conditions import fulfils_all, to_millionths
-from features.online.facts import Cell, Fact, hash_short, hash_text
+from features.online.facts import Cell, Fact, hash_text
 from features.online.lenses import find_day
 from features.online.measures import Measure, Take
 from features.online.rows import read_cells
@@ -140,8 +141,11 @@ def _write(
                 value = float(fulfilled[end.holds])
             elif measure.value is not None:
                 value = read_number(row, measure.value)
-            time = -t if measure.take is Take.FIRST else t
-            block.add_end(line, end.column, time=float(time), value=value)
+            if measure.take is not Take.LEAST:
+                time = -t if measure.take is Take.FIRST else t
+                block.add_end(line, end.column, time=float(time), value=value)
+            elif not np.isnan(value):
+                block.add_end(line, end.column, time=-value, value=np.nan)
 
 
 def count_or_read(measure: Measure, row: Row) -> float:

@@ -18,7 +18,8 @@ class Block:
 
     Attributes:
         sums: Shape (lines, sums).
-        times: Last times, and first ones with a minus; shape (lines, ends); -inf without rows.
+        times: Last times, and first ones and smallest values with a minus; shape (lines, ends);
+            -inf without rows.
         values: Largest value of the row of that time; NaN is null.
     """
 

@@ -3,10 +3,10 @@
 The text reads a relation `spine` (row_id, customer_id, c) and one relation per table, with the
 times `t`, `k` and `x` of `features.point_in_time.relations`. All times are int64 UTC microseconds.
 It keeps to a closed set of constructs whose meaning is the same everywhere: `%`, `-`, comparisons,
-CASE, COALESCE, COUNT, SUM, MIN, MAX, COUNT DISTINCT, ROUND, CAST to BIGINT, equality joins, and
-literals such as 5.5e0 (a plain 5.5 is a DECIMAL in Spark). MAX_BY is left out on purpose: engines
-differ on nulls and on ties. Numbers with a fraction are summed as integer millionths, so that the
-order of rows cannot change the last bit.
+CASE, COALESCE, COUNT, SUM, MIN, MAX, COUNT DISTINCT, ROUND, CAST to BIGINT, MD5, SUBSTR, INSTR,
+equality joins, and literals such as 5.5e0 (a plain 5.5 is a DECIMAL in Spark). MAX_BY is left out
+on purpose: engines differ on nulls and on ties. Numbers with a fraction are summed as integer
+millionths, so that the order of rows cannot change the last bit.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence

@@ -6,6 +6,7 @@ in `features.point_in_time.compile`.
 
 from collections.abc import Iterable
 
+from features.codes import write_code
 from features.conditions import WEEK_HOUR, Condition, Is
 from features.contracts import CONTRACTS
 from features.declarations import Aggregate, Combination, Derived, Feature
@@ -74,7 +75,7 @@ def aggregate(feature: Feature) -> str:
             return f"1e0 * SUM({x}) / COUNT({x})"
         case Aggregate.DAYS_SINCE_LAST:
             return f"MAX({x})"
-        case Aggregate.DAYS_SINCE_FIRST:
+        case Aggregate.DAYS_SINCE_FIRST | Aggregate.MIN:
             return f"MIN({x})"
         case Aggregate.MEAN_GAP_DAYS:
             gaps = f"(COUNT({x}) - 1)"
@@ -162,6 +163,8 @@ def _value(feature: Feature) -> str:
         return _weigh(feature)
     name = feature.value or CONTRACTS[feature.table].moment
     column = _column(name, table=feature.table)
+    if feature.aggregate is Aggregate.CODE:
+        return write_code(column)
     if name in CONTRACTS[feature.table].revised:
         return f"CASE WHEN {column} < s.c THEN {column} END"
     return _read_number(feature) if feature.in_millionths else column

@@ -127,6 +127,7 @@ def _draw_customer(dice: Dice, n: int) -> Row:
         "signed_up_at": dice.moment(),
         "timezone": dice.pick(["Asia/Almaty", "Europe/Berlin", "America/New_York"]),
         "region": dice.pick(["north", "south"]),
+        "segment": ("family", "семья", None)[n % 3],
     }
 
 

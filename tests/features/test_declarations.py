@@ -156,6 +156,13 @@ def test_over_windows_makes_a_feature_per_window() -> None:
         ({"aggregate": Aggregate.LAST, "value": "film"}, "last cannot read activity.film, which"),
         ({"aggregate": Aggregate.DAYS_UNTIL, "value": "value"}, "days_until cannot read"),
         ({"aggregate": Aggregate.DISTINCT, "value": "value"}, "distinct cannot read"),
+        ({"aggregate": Aggregate.MIN, "value": "item"}, "min cannot read activity.item, which"),
+        ({"aggregate": Aggregate.CODE, "value": "value"}, "code cannot read activity.value, which"),
+        ({"aggregate": Aggregate.CODE, "value": "item"}, "code reads open texts of a table with a"),
+        (
+            {"table": "messages", "where": (), "aggregate": Aggregate.CODE, "value": "channel"},
+            "code reads open texts of a table with a key, not messages.channel",
+        ),
         ({"aggregate": Aggregate.HOLDS, "where": ()}, "holds needs a condition that can hold"),
         ({"aggregate": Aggregate.SUM, "value": "week_hour"}, "sum cannot read activity.week_hour"),
         ({"bucket_days": 7}, "count has no buckets"),

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from hashlib import md5
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -80,6 +81,7 @@ class Reference:
         used = {row["item"] for row in self.within(of_kind["feature_use"], 30)}
         minutes = [row["value"] for row in self.within(of_kind["sessions"], 30)]
         minutes = [value for value in minutes if not pd.isna(value)]
+        recent = [row["value"] for row in self.within(of_kind["sessions"], 14)]
         return found | {
             "days_since_last_activity": self.days_since(row["t"] for row in everything),
             "days_since_last_login": self.days_since(row["t"] for row in of_kind["logins"]),
@@ -93,6 +95,10 @@ class Reference:
                 self.rows("activity", "at", kind="onboarding_step"), "value"
             ),
             "session_minutes_30d": sum(minutes) / len(minutes) if minutes else np.nan,
+            "shortest_session_minutes_30d": min(minutes, default=np.nan),
+            "shortest_session_minutes_14d": min(
+                (value for value in recent if not pd.isna(value)), default=np.nan
+            ),
         }
 
     def slope(self, rows: list[Row], *, n_weeks: int) -> float:
@@ -145,7 +151,12 @@ class Reference:
             for row in invoices
             if row["due_at"] < self.at and row["invoice_id"] not in paid_in_time
         ]
+        customers = self.rows("customers", "signed_up_at")
+        segment = customers[0]["segment"] if customers else None
         return {
+            "segment_code": (
+                np.nan if pd.isna(segment) else int(md5(str(segment).encode()).hexdigest()[:3], 16)
+            ),
             "tenure_days": self.days_since(r["t"] for r in self.rows("customers", "signed_up_at")),
             "subscription_active": float(last["status"] == "active") if last else np.nan,
             "mrr_cents": mrr,
@@ -290,7 +301,8 @@ def test_the_reference_catches_a_skew(
 def test_the_compiled_text_keeps_to_its_closed_set() -> None:
     text = compile_features(ALL, present=ALL.tables)
     functions = set(re.findall(r"\b([A-Za-z_]+)\(", text))
-    assert functions <= {"COALESCE", "COUNT", "SUM", "MIN", "MAX", "ROUND", "FLOOR", "CAST"}
+    numbers = {"COALESCE", "COUNT", "SUM", "MIN", "MAX", "ROUND", "FLOOR", "CAST"}
+    assert functions <= numbers | {"MD5", "SUBSTR", "INSTR"}
     assert re.findall(r"\d\.\d+(?!\d*e)", text) == []
     assert not re.search(r"\b(INTERVAL|TIMESTAMP|DATE|OVER|QUALIFY|ASOF)\b|//|\"", text)
 

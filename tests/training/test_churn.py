@@ -5,6 +5,7 @@ from datetime import datetime
 import numpy as np
 import pytest
 
+from features.codes import find_code
 from features.errors import BadInputError
 from features.tables import Tables
 from training.churn import TrainedChurn, fit_recency, judge_churn, judge_recency, train_churn
@@ -51,6 +52,26 @@ def test_churn_model_of_shuffled_labels_falls_to_chance(dataset: ChurnDataset) -
     assert isinstance(result, TrainedChurn)
     auc = result.comparison.ours.auc
     assert auc.low < 0.5 < auc.high
+
+
+def test_segments_are_told_apart_and_an_unknown_one_is_none_of_them(dataset: ChurnDataset) -> None:
+    rng = np.random.default_rng(5)
+    column = dataset.provenance.signature.names.index("segment_code")
+    careless, loyal, never_seen = find_code("careless"), find_code("loyal"), find_code("new")
+    customers, place = np.unique(dataset.customers, return_inverse=True)
+    of_customer = rng.choice([careless, loyal], size=len(customers))
+    X = dataset.X.copy()
+    X[:, column] = of_customer[place]
+    lost = rng.random(len(X)) < np.where(X[:, column] == careless, 0.5, 0.05)
+    trained = train_churn(replace(dataset, X=X, labels=lost, later={}), seed=1)
+    assert isinstance(trained, TrainedChurn)
+    rows = X[:50]
+    means = []
+    for code in (loyal, never_seen, careless):
+        rows[:, column] = code
+        means.append(trained.model.predict(rows).mean())
+    assert means[0] < 0.15 < 0.4 < means[2]
+    assert means[0] <= means[1] <= means[2]
 
 
 def test_recency_rises_with_the_days_and_takes_never_as_longest(dataset: ChurnDataset) -> None:

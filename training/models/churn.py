@@ -85,12 +85,7 @@ def learn_with_search(
 def _describe_search(found: SearchResult | NotEnoughData) -> str:
     if isinstance(found, NotEnoughData):
         return f"settings were not searched for: {found.reason}"
-    gain, taken = found.gain, "taken" if found.is_better else "not taken"
-    return (
-        f"the best of {len(found.trials)} settings is {taken}: {gain.value:+.4f} nats beside the "
-        f"usual ones on {found.n_later:,} later rows, 95 % interval {gain.low:+.4f} to "
-        f"{gain.high:+.4f}"
-    )
+    return found.words
 
 
 def record(trained: TrainedChurn, *, provenance: Provenance, seed: int) -> TrainingRecord:
@@ -164,7 +159,7 @@ def find_later_rows(
     later = dataset.take(is_from(seen_until, moments=moments))
     earlier = dataset.take(is_known_by(fit_until, moments=moments, label_span=span))
     if not (len(later.labels) and len(earlier.labels)):
-        return too_early(seen_until, known_until=known_until)
+        return too_early(seen_until, known_until=known_until, label_span=span)
     window = GateWindow(
         starts_at=to_datetime(later.moments.min()),
         customers=later.customers,

@@ -121,9 +121,16 @@ def _moment(value: object) -> datetime:
 def _draw_customer(history: History) -> None:
     signed_up_at = history.moment()
     row: Row = {
-        "signed_up_at": signed_up_at, "language": "en", "timezone": history.pick(ZONES)
-    }  # fmt: skip
-    moves: Row = {"timezone": history.pick(ZONES), "signed_up_at": history.moment()}
+        "signed_up_at": signed_up_at,
+        "language": "en",
+        "timezone": history.pick(ZONES),
+        "segment": history.pick((None, "family", "семья")),
+    }
+    moves: Row = {
+        "timezone": history.pick(ZONES),
+        "signed_up_at": history.moment(),
+        "segment": "retired",
+    }
     history.add_versions("customers", row, change=moves)
 
 
@@ -159,7 +166,7 @@ def _draw_account(history: History) -> None:
         day = moment.replace(hour=0, minute=0, second=0, microsecond=0)
         row: Row = {
             "valid_from": moment,
-            "plan": "basic",
+            "plan": history.pick(("basic", "plus")),
             "mrr_cents": history.number(0, 5_000),
             "plan_limit": history.pick((None, 0.0, 100.0)),
             "status": history.pick(("active", "canceled")),

@@ -137,3 +137,13 @@ def test_values_of_the_latest_row_over_a_window_of_daily_tiles() -> None:
              seen("cinema", 4 * DAY, value=1.5))  # fmt: skip
     assert read(last, *facts, at=5 * DAY) == 2.5
     assert read(replace(last, ends_days_ago=1), *facts, at=5 * DAY) == 9.0
+
+
+def test_the_smallest_value_over_a_window_of_daily_tiles() -> None:
+    least = replace(CINEMA, aggregate=Aggregate.MIN, value="value", window_days=2)
+    facts = (seen("cinema", 2 * DAY, value=-1.0), seen("cinema", 4 * DAY, value=2.5),
+             seen("play", 4 * DAY, value=0.5), seen("cinema", 4 * DAY + 1, value=None))  # fmt: skip
+    assert read(least, *facts, at=5 * DAY) == 2.5
+    assert read(replace(least, window_days=None), *facts, at=5 * DAY) == -1.0
+    unknown = read(least, seen("cinema", 4 * DAY, value=None), at=5 * DAY)
+    assert unknown != unknown  # no value is not the smallest
