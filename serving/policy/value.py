@@ -1,13 +1,15 @@
 """What an action is expected to be worth, in cents, against no message.
 
     outcome   = P(convert | channel) x mean amount x margin x incremental share x timing
-                + share kept x P(seen | channel) x margin of a customer x timing
+                + share kept x P(seen | channel) x margin of the customer x timing
     support   = P(call) x share prevented x P(seen | channel) x call's cost x timing
     send      = price of the channel
     wearing   = P(unsubscribe | channel) x (margin that the channel would still bring
-                + customers lost for one who unsubscribes x margin of a customer)
+                + customers lost for one who unsubscribes x margin of the customer)
     seen      = P(open | channel) x what a reported open stands for there
     timing    = what the hour does to a message on the channel x freshness of the occasion
+
+The margin of the customer is that of the mean customer, times the own orders over the mean's.
 
 Terms stay separate so that a record can show them.
 """
@@ -18,7 +20,7 @@ from typing import Self
 import numpy as np
 
 from features.economics import Economics
-from features.vocabulary import Channel, Outcome, Trigger
+from features.vocabulary import Channel, Outcome
 from serving.policy.actions import ActionGrid
 from serving.policy.cases import HOUR_US, Cases, Floats
 from serving.policy.hours import hour_of_week, local_us
@@ -62,36 +64,39 @@ class ValueGrid:
 
 @dataclass(frozen=True)
 class _Stakes:
-    """Cents that hang on what comes of a message about one trigger.
+    """Cents that hang on what comes of a message about one trigger, n cases or all alike.
 
     Attributes:
         margin_cents: Margin that a conversion after the message was caused to bring.
-        kept_cents: Margin of customers kept, by message seen.
+        kept_cents: Margin of the customer kept, by message seen, (n, 1).
         calls_cents: Cost of calls prevented, by message seen.
-        annoyed_cents: Margin of customers lost by annoyance, by unsubscribe.
+        annoyed_cents: Margin of the customer lost by annoyance, by unsubscribe, (n, 1).
         n_messages_lost: Messages that an unsubscribe ends.
     """
 
     margin_cents: float
-    kept_cents: float
+    kept_cents: Floats
     calls_cents: float
-    annoyed_cents: float
+    annoyed_cents: Floats
     n_messages_lost: float
 
     @classmethod
     def of(
         cls,
-        trigger: Trigger,
+        cases: Cases,
         *,
         channel_model: ChannelModel,
         rule: TriggerRule,
         learned: LearnedSettings,
         economics: Economics,
     ) -> Self:
-        """The stakes of a trigger, from what was learned, the rule and the prices."""
-        amount = channel_model.mean_value_cents.get(trigger, 0.0)
+        """The stakes of the cases, from what was learned, the rule and the prices."""
+        amount = channel_model.mean_value_cents.get(cases.trigger, 0.0)
         customer_cents = (
-            channel_model.monthly_cents * economics.margin_share * economics.lost_customer_months
+            channel_model.relate_margins(cases.engagement)[:, None]
+            * channel_model.monthly_cents
+            * economics.margin_share
+            * economics.lost_customer_months
         )
         return cls(
             margin_cents=amount * economics.margin_share * learned.incremental_share,
@@ -129,7 +134,7 @@ def value_actions(
     """Expected terms of every action, from the models and the economics."""
     odds = _predict_odds(cases, channel_model)
     stakes = _Stakes.of(
-        cases.trigger,
+        cases,
         channel_model=channel_model,
         rule=rule,
         learned=learned,
@@ -139,7 +144,7 @@ def value_actions(
     seen = _over_sets_at(grid, odds.p_seen, timing=timing)
     converted = _over_sets_at(grid, odds.p_convert, timing=timing)
     return ValueGrid(
-        outcome=converted * stakes.margin_cents + seen * stakes.kept_cents,
+        outcome=converted * stakes.margin_cents + seen * stakes.kept_cents[:, :, None],
         support=seen * stakes.calls_cents,
         send=np.broadcast_to(
             _send_cents(grid, economics)[None, :, None], (cases.n, len(grid.sets), 1)
@@ -162,7 +167,7 @@ def value_channels(
     """
     odds = _predict_odds(cases, channel_model)
     stakes = _Stakes.of(
-        cases.trigger,
+        cases,
         channel_model=channel_model,
         rule=rule,
         learned=learned,

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from features.channel_priors import default_channel_priors, load_channel_priors
 from features.errors import ConfigurationError
 from features.vocabulary import Channel, Outcome, Trigger
-from training.channel.calibration import fit_by_channel
+from training.channel.calibration import fit_levels, fit_slopes
 from training.channel.calls import measure_prevented
 from training.channel.cells import count_cells
+from training.channel.habits import measure_habits
 from training.channel.hours import HourlyMessages, fit_hours
 from training.channel.pooling import pool_rates
 from training.channel.reach import estimate_acted_per_open
@@ -24,6 +25,7 @@ from training.datasets.provenance import Provenance
 from training.measures import Floats
 from training.registry.servable import (
     CHANNELS,
+    ORDERS,
     OUTCOMES,
     TRIGGERS,
     Calibration,
@@ -211,13 +213,58 @@ def test_calibration_of_a_channel_is_its_own_where_it_has_much_and_common_where_
     z = rng.normal(-1.5, 0.7, size=n)
     shift = np.where(channel == PUSH, -0.6, 0.0)
     labels = rng.random(n) < 1 / (1 + np.exp(-(z + shift)))
-    fitted = fit_by_channel(z, labels=labels, channel=channel)
+    slopes = fit_slopes(z, labels=labels, channel=channel)
+    fitted = fit_levels(z, labels=labels, channel=channel, slopes=slopes)
     for at in (EMAIL, PUSH):
         rows = channel == at
         p = fitted[at].apply(1 / (1 + np.exp(-z[rows])))
         assert p.mean() == pytest.approx(labels[rows].mean(), abs=0.01)
     common = np.mean([fitted[at].intercept for at in (EMAIL, PUSH)])
     assert fitted[SMS].intercept == pytest.approx(common, abs=0.25)
+
+
+def test_log_odds_that_lie_too_far_apart_are_drawn_together() -> None:
+    rng = np.random.default_rng(15)
+    z = rng.normal(-2.0, 1.0, size=30_000)
+    channel = rng.integers(2, size=len(z))
+    labels = rng.random(len(z)) < 1 / (1 + np.exp(-(z * 0.6 - 0.5)))
+    slopes = fit_slopes(z, labels=labels, channel=channel)
+    assert slopes[:2] == pytest.approx(0.6, abs=0.05)
+
+
+def test_level_of_rare_outcomes_is_that_of_all_messages_not_of_the_latest() -> None:
+    """Rates of all messages are right; the later fifth by chance, or in passing, has half more."""
+    rng = np.random.default_rng(16)
+    n = 50_000
+    z, channel = rng.normal(-6.0, 0.5, size=n), rng.integers(5, size=n)
+    later = np.arange(n) >= 40_000
+    labels = rng.random(n) < 1 / (1 + np.exp(-(z + np.where(later, 0.5, 0.0))))
+    slopes = fit_slopes(z[later], labels=labels[later], channel=channel[later])
+    assert slopes == pytest.approx(1.0, abs=0.25)
+    fitted = fit_levels(z, labels=labels, channel=channel, slopes=slopes)
+    p = np.array([fitted[c].apply(1 / (1 + np.exp(-z[channel == c]))).sum() for c in range(5)])
+    assert p.sum() == pytest.approx(labels.sum(), rel=0.02)
+    held_out = labels[later].mean() / (1 / (1 + np.exp(-z[later]))).mean()
+    assert held_out > 1.2 > p.sum() / (1 / (1 + np.exp(-z))).sum()
+
+
+def test_orders_of_customers_tell_how_much_they_differ() -> None:
+    rng = np.random.default_rng(17)
+    n, mean, shape = 20_000, 3.0, 2.0
+    orders = rng.poisson(rng.gamma(shape, mean / shape, size=n)).astype(float)
+    dataset = make_dataset(n, rng=rng)
+    signature = FeatureSignature((ORDERS,), "x")
+    dataset = replace(
+        dataset, X=orders[:, None], provenance=replace(dataset.provenance, signature=signature)
+    )
+    found = measure_habits(dataset)
+    assert found is not None
+    assert (found.mean, found.shape) == pytest.approx((mean, shape), rel=0.1)
+    alike = measure_habits(replace(dataset, X=np.full((n, 1), 3.0)))
+    assert alike is not None
+    assert alike.relate(np.array([0.0, 9.0])) == pytest.approx(1.0, abs=1e-4)
+    assert measure_habits(replace(dataset, X=np.zeros((n, 1)))) is None
+    assert measure_habits(make_dataset(n, rng=rng)) is None
 
 
 def test_open_of_a_channel_stands_for_what_its_readers_do() -> None:

@@ -9,11 +9,12 @@ from features.channel_priors import ChannelPriors, default_channel_priors
 from features.vocabulary import Outcome
 from training.boosting import FittedBooster
 from training.channel.baseline import ChannelRates, count_rates, estimate_values
-from training.channel.calibration import fit_by_channel
+from training.channel.calibration import fit_levels, fit_slopes
 from training.channel.calls import measure_prevented
 from training.channel.cells import count_cells
 from training.channel.correction import OffsetRows, fit_correction
 from training.channel.describing import describe_messages
+from training.channel.habits import measure_habits
 from training.channel.hours import HourlyMessages, fit_hours
 from training.channel.own import describe_typical, fit_strength
 from training.channel.pooling import pool_rates
@@ -25,6 +26,7 @@ from training.evaluation import Comparison, Window, compare
 from training.measures import Bools, Floats
 from training.registry.servable import (
     CHANNELS,
+    BoosterModel,
     Calibration,
     ChannelModel,
     OutcomeModel,
@@ -107,8 +109,8 @@ def fit_channel(
 ) -> tuple[ChannelModel, Mapping[Outcome, FittedBooster]]:
     """The model and its trees, from earlier messages and later ones to stop and calibrate on.
 
-    Trees and calibration are fitted over rates that knew the earlier messages alone; what is
-    served has rates of both parts.
+    Trees and slopes are fitted over rates that knew the earlier messages alone; what is served has
+    rates and levels of both parts.
     """
     known = _join(train, calibration)
     model = _pool(train, priors)
@@ -116,8 +118,11 @@ def fit_channel(
         _pool(known, priors),
         mean_value_cents=estimate_values(known),
         acted_per_open=estimate_acted_per_open(known),
+        orders=measure_habits(known),
     )
     earlier, later = describe_messages(model, train), describe_messages(model, calibration)
+    sendings = describe_messages(full, known)
+    matrix = to_matrix(sendings)
     signature = extend_signature(model.signature)
     outcomes, trees = {}, {}
     for outcome in TARGETS:
@@ -129,12 +134,23 @@ def fit_channel(
             outcome.value, signature=signature, train=rows[0], calibration=rows[1], seed=seed
         )
         own_trees = fitted.model if fitted.n_trees else None
-        z = rows[1].z if own_trees is None else rows[1].z + own_trees.margin(rows[1].X)
-        calibrated = fit_by_channel(z, labels=rows[1].labels, channel=calibration.channel)
+        later_z = _add_trees(rows[1].z, own_trees, rows[1].X)
+        slopes = fit_slopes(later_z, labels=rows[1].labels, channel=calibration.channel)
+        calibrated = fit_levels(
+            _add_trees(full.pool(outcome, sendings), own_trees, matrix),
+            labels=known.targets[outcome],
+            channel=known.channel,
+            slopes=slopes,
+        )
         outcomes[outcome] = OutcomeModel(full.outcomes[outcome].rates, own_trees, calibrated)
         trees[outcome] = fitted
     served = replace(full, outcomes=outcomes)
     return replace(served, prevented=measure_prevented(served, known)), trees
+
+
+def _add_trees(z: Floats, trees: BoosterModel | None, matrix: Floats) -> Floats:
+    """Pooled log-odds (n,) with what the trees add to them."""
+    return z if trees is None else z + trees.margin(matrix)
 
 
 def _pool(train: ChannelDataset, priors: ChannelPriors) -> ChannelModel:

@@ -125,8 +125,8 @@ def build_channel_dataset(
         X=build_matrix(tables, spine, features=ENGAGEMENT_FEATURES),
         channel=find_positions(chosen["channel"], among=CHANNELS),
         trigger=find_positions(chosen["trigger"], among=TRIGGERS),
-        segments=_look_up("segment", tables, ids=chosen["customer_id"]),
-        languages=_look_up("language", tables, ids=chosen["customer_id"]),
+        segments=look_up("segment", tables, ids=chosen["customer_id"]),
+        languages=look_up("language", tables, ids=chosen["customer_id"]),
         hour=_find_local_hours(tables, messages=chosen),
         targets={outcome: _had(outcome, made=made, messages=chosen) for outcome in TARGETS},
         value_cents=_find_values(made, messages=chosen),
@@ -181,7 +181,7 @@ def _find_values(made: pd.DataFrame, *, messages: pd.DataFrame) -> Floats:
     return np.asarray(value_of.reindex(messages["message_id"]), dtype=np.float64)
 
 
-def _look_up(column: str, tables: Tables, *, ids: "pd.Series[str]") -> Names:
+def look_up(column: str, tables: Tables, *, ids: "pd.Series[str]") -> Names:
     """A column of each customer's row; None where it or the customer is unknown."""
     customers = tables.get("customers", empty_table("customers"))
     found = customers.drop_duplicates("customer_id").set_index("customer_id")[column].reindex(ids)
@@ -191,7 +191,7 @@ def _look_up(column: str, tables: Tables, *, ids: "pd.Series[str]") -> Names:
 
 def _find_local_hours(tables: Tables, *, messages: pd.DataFrame) -> Integers:
     """Local hour of each sending; UTC for customers whose zone is not known."""
-    zones = _look_up("timezone", tables, ids=messages["customer_id"])
+    zones = look_up("timezone", tables, ids=messages["customer_id"])
     hours: Integers = messages["sent_at"].dt.hour.to_numpy(dtype=np.int64, copy=True)
     for zone in sorted({zone for zone in zones if zone is not None}):
         rows = zones == zone

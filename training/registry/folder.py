@@ -68,7 +68,14 @@ def describe_signature(model: Servable) -> ModelSignature:
     if isinstance(model, UpliftModel):
         told = [f"{what}_{name}" for name in model.treatments for what in ("uplift", "sd")]
         return ModelSignature(
-            Schema([*features, ColSpec("string", "trigger")]),
+            Schema(
+                [
+                    *features,
+                    ColSpec("string", "trigger"),
+                    ColSpec("string", "segment", required=False),
+                    ColSpec("string", "language", required=False),
+                ]
+            ),
             Schema([ColSpec("double", name) for name in ("p_without", *told)]),
         )
     return ModelSignature(

@@ -14,9 +14,11 @@ from serving.policy.cases import HOUR_US, Cases
 from serving.policy.settings import CHANNELS, PolicySettings
 from serving.policy.value import value_actions, value_channels
 from training.registry.servable import (
+    ORDERS,
     Calibration,
     ChannelModel,
     FeatureSignature,
+    OrderHabits,
     SendTimeModel,
 )
 
@@ -121,3 +123,33 @@ def test_value_actions_counts_who_is_kept_and_who_is_annoyed(
         kept = seen * rule.kept_share * customer
         cost = default_economics().send_cost_cents(channel)
         assert net[0, CHANNELS.index(channel)] == pytest.approx(kept - cost - annoyed)
+
+
+def test_value_channels_weighs_a_customer_by_own_orders(
+    one_case: Callable[..., Cases], settings: PolicySettings, channel_model: ChannelModel
+) -> None:
+    """Who orders twice as often is worth twice as much to keep; who is unknown, the mean."""
+    cases = one_case(Trigger.CHURN_RISK)
+    model = replace(
+        channel_model,
+        signature=FeatureSignature((ORDERS,), "x"),
+        monthly_cents=1000.0,
+        acted_per_open=dict.fromkeys(Channel, 1.0),
+        orders=OrderHabits(mean=2.0, shape=1.0),
+    )
+
+    def value(orders: float) -> float:
+        net = value_channels(
+            replace(cases, engagement=np.array([[orders]])),
+            channel_model=model,
+            rule=settings.triggers[Trigger.CHURN_RISK],
+            learned=settings.learned,
+            economics=default_economics(),
+        )
+        cost = default_economics().send_cost_cents(Channel.EMAIL)
+        return float(net[0, CHANNELS.index(Channel.EMAIL)]) + cost
+
+    assert value(2.0) > 0.0
+    assert value(5.0) == pytest.approx(2.0 * value(2.0))
+    assert value(np.nan) == pytest.approx(value(2.0))
+    assert value(0.0) == pytest.approx(value(2.0) / 3.0)

@@ -18,7 +18,9 @@ from training.registry.servable.channel import (
 from training.registry.servable.churn import MAIN_HORIZON_DAYS, ChurnModel
 from training.registry.servable.files import Servable, load_servable, save_servable
 from training.registry.servable.hour_response import N_WEEK_HOURS, HourResponse
+from training.registry.servable.orders import ORDERS, OrderHabits
 from training.registry.servable.pooled import GroupEffects, Level, OwnHistory, PooledRates
+from training.registry.servable.reach import Belonging, Names, Reach, Stakes
 from training.registry.servable.reference import PopulationReference, make_reference
 from training.registry.servable.send_time import SendTimeModel, WeekPatterns, sign_presence
 from training.registry.servable.signature import CHANNELS, TRIGGERS, FeatureSignature, Floats
@@ -26,7 +28,6 @@ from training.registry.servable.uplift import (
     Effects,
     Member,
     NetValues,
-    Reach,
     ReachEffect,
     TreeEffect,
     UpliftModel,
@@ -36,8 +37,10 @@ __all__ = [
     "CHANNELS",
     "MAIN_HORIZON_DAYS",
     "N_WEEK_HOURS",
+    "ORDERS",
     "OUTCOMES",
     "TRIGGERS",
+    "Belonging",
     "BoosterModel",
     "Calibration",
     "ChannelModel",
@@ -50,7 +53,9 @@ __all__ = [
     "Level",
     "Measured",
     "Member",
+    "Names",
     "NetValues",
+    "OrderHabits",
     "OutcomeModel",
     "OwnHistory",
     "PooledRates",
@@ -60,6 +65,7 @@ __all__ = [
     "SendTimeModel",
     "Sendings",
     "Servable",
+    "Stakes",
     "TreeEffect",
     "UpliftModel",
     "WeekPatterns",

@@ -12,6 +12,7 @@ from scipy.special import expit
 from features.channel_priors import ChannelPriors
 from features.vocabulary import Channel, Outcome, Trigger
 from training.registry.servable.booster import BoosterModel, Calibration
+from training.registry.servable.orders import ORDERS, OrderHabits
 from training.registry.servable.pooled import (
     LEVELS,
     MOSTLY,
@@ -126,6 +127,7 @@ class ChannelModel:
         acted_per_open: What a reported open on the channel stands for, against one of e-mail: some
             channels are read without an open being reported, and sooner.
         prevented: Support calls that a message prevents when it is seen, where it was measured.
+        orders: How customers differ in what they order; None where that is not known.
     """
 
     version: str
@@ -136,6 +138,7 @@ class ChannelModel:
     monthly_cents: float
     acted_per_open: Mapping[Channel, float]
     prevented: Mapping[Trigger, Measured]
+    orders: OrderHabits | None = None
 
     @classmethod
     def from_priors(cls, priors: ChannelPriors, *, signature: FeatureSignature) -> Self:
@@ -213,6 +216,12 @@ class ChannelModel:
             language=np.repeat(each.language, n),
             hour=np.repeat(each.hour, n),
         )
+
+    def relate_margins(self, X: Floats) -> Floats:
+        """Margin of customers X (n, features) over that of the mean one, (n,), by their orders."""
+        if self.orders is None or ORDERS not in self.signature.names:
+            return np.ones(len(X))
+        return self.orders.relate(X[:, self.signature.names.index(ORDERS)])
 
     def predict(self, outcome: Outcome, sendings: Sendings) -> Floats:
         """P(outcome) of each message, (n,)."""
@@ -294,6 +303,7 @@ class ChannelModel:
             "monthly_cents": self.monthly_cents,
             "acted_per_open": {k.value: v for k, v in self.acted_per_open.items()},
             "prevented": {k.value: [m.value, m.error] for k, m in self.prevented.items()},
+            "orders": None if self.orders is None else self.orders.to_json(),
         }
 
     @classmethod
@@ -308,6 +318,7 @@ class ChannelModel:
             monthly_cents=data["monthly_cents"],
             acted_per_open={Channel(k): v for k, v in data["acted_per_open"].items()},
             prevented={Trigger(k): Measured(*pair) for k, pair in data["prevented"].items()},
+            orders=OrderHabits.from_json(orders) if (orders := data.get("orders")) else None,
         )
 
 

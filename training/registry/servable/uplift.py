@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from features.errors import BadInputError
 from training.registry.servable.booster import BoosterModel
+from training.registry.servable.reach import Belonging, Reach
 from training.registry.servable.signature import FeatureSignature, Floats
 
 _Z = 1.959963984540054  # of a 95 % interval
@@ -118,37 +119,16 @@ class Member:
 
 
 @dataclass(frozen=True)
-class Reach:
-    """How much the treatments of a group are noticed.
-
-    Attributes:
-        booster: Chance of features, treatment and group.
-        scale: What that chance is multiplied with, by treatment: opens are reported more fully on
-            some channels than on others.
-    """
-
-    booster: BoosterModel
-    scale: tuple[float, ...]
-
-    def predict(self, X: Floats, *, at: int) -> Floats:
-        """Of each treatment, (n, treatments), on customers X (n, features) of the group there."""
-        group = np.full(len(X), float(at))
-        columns = [
-            scale * self.booster.predict(np.column_stack([X, np.full(len(X), float(k)), group]))
-            for k, scale in enumerate(self.scale)
-        ]
-        return np.column_stack(columns)
-
-
-@dataclass(frozen=True)
 class Effects:
     """Effects and their 95 % intervals, (n, treatments) each.
 
     Attributes:
-        value: Change of the chance of a good outcome, the mean of the members.
+        value: P(the treatment brings a good outcome that else would not have come), less those it
+            costs, the mean of the members.
         low: Lower end.
         high: Upper end.
-        sd: Standard deviation over the members; NaN where there are too few.
+        sd: Standard deviation: over the members, and of customers taken for alike among each
+            other; NaN where there are too few members.
     """
 
     value: Floats
@@ -183,8 +163,10 @@ class UpliftModel:
         treatments: Names of the treatments (channels) by position.
         members: Fits of the model to all rows and to bootstrap draws of customers, at least one:
             their mean is the effect (Breiman 1996, bagging), their spread its uncertainty.
-        reaches: How much a treatment is noticed, by name of the group: P(booked or opened) of
-            features, treatment and group. Groups without one have 1.
+        reaches: What a treatment can change at most, by name of the group. Groups without one have
+            1.
+        own_sd: How far the effects of customers whom the model takes for alike lie apart, as a
+            standard deviation over their mean, by group: nothing of the model narrows that.
         without: P(good outcome without treatment) of features and group.
         value_cents: What a good outcome is worth, by group.
         cost_cents: What a treatment costs.
@@ -196,27 +178,33 @@ class UpliftModel:
     treatments: tuple[str, ...]
     members: tuple[Member, ...] = field(repr=False)
     reaches: Mapping[str, Reach]
+    own_sd: tuple[float, ...]
     without: BoosterModel
     value_cents: tuple[float, ...]
     cost_cents: tuple[float, ...]
 
-    def effects(self, X: Floats, *, group: str) -> Effects:
-        """Effect of every treatment on customers X (n, features), of one group."""
+    def effects(self, X: Floats, *, group: str, belonging: Belonging | None = None) -> Effects:
+        """Effect of every treatment on customers X (n, features), of one group.
+
+        Who is not said to belong anywhere is taken for the mean customer.
+        """
         at = self._position(group)
         n, k = len(X), len(self.treatments)
-        reach = self.find_reach(X, group=group)
+        reach = self.find_reach(X, group=group, belonging=belonging)
         matrix = self._pair(X, at=at, reach=reach)
         told = np.stack([member.predict(matrix).reshape(k, n).T for member in self.members])
         value = told.mean(axis=0)
-        sd = told.std(axis=0, ddof=1) if len(told) > 2 else np.full((n, k), np.nan)
+        unsure = told.std(axis=0, ddof=1) if len(told) > 2 else np.full((n, k), np.nan)
+        sd = np.hypot(unsure, self.own_sd[at] * value)
         return Effects(value, value - _Z * sd, value + _Z * sd, sd)
 
-    def find_reach(self, X: Floats, *, group: str) -> Floats:
-        """How much each treatment is noticed, (n, treatments)."""
-        at = self._position(group)
+    def find_reach(self, X: Floats, *, group: str, belonging: Belonging | None = None) -> Floats:
+        """What each treatment can change at most, (n, treatments)."""
+        at = np.full(len(X), self._position(group), dtype=np.int64)
         if group not in self.reaches:
             return np.ones((len(X), len(self.treatments)))
-        return self.reaches[group].predict(X, at=at)
+        who = belonging or Belonging.unknown(len(X))
+        return self.reaches[group].predict(X, group=at, belonging=who)
 
     def p_without(self, X: Floats, *, group: str) -> Floats:
         """P(good outcome without treatment), (n,)."""
@@ -242,8 +230,8 @@ class UpliftModel:
         return NetValues(cents, low, best.astype(np.int64))
 
     def to_json(self) -> dict[str, Any]:
-        """The whole model as JSON; groups share boosters, each of which is written once."""
-        boosters = list(dict.fromkeys(reach.booster for reach in self.reaches.values()))
+        """The whole model as JSON; groups share reaches, each of which is written once."""
+        reaches = list(dict.fromkeys(self.reaches.values()))
         return {
             "kind": "uplift",
             "version": self.version,
@@ -252,11 +240,9 @@ class UpliftModel:
             "groups": list(self.groups),
             "treatments": list(self.treatments),
             "members": [member.to_json() for member in self.members],
-            "boosters": [booster.to_json() for booster in boosters],
-            "reaches": {
-                group: {"booster": boosters.index(reach.booster), "scale": list(reach.scale)}
-                for group, reach in self.reaches.items()
-            },
+            "reaches": [reach.to_json() for reach in reaches],
+            "reach_of": {group: reaches.index(reach) for group, reach in self.reaches.items()},
+            "own_sd": list(self.own_sd),
             "without": self.without.to_json(),
             "value_cents": list(self.value_cents),
             "cost_cents": list(self.cost_cents),
@@ -265,17 +251,15 @@ class UpliftModel:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """The model that `to_json` wrote."""
-        boosters = [BoosterModel.from_json(booster) for booster in data["boosters"]]
+        reaches = [Reach.from_json(reach) for reach in data["reaches"]]
         return cls(
             version=data["version"],
             signature=FeatureSignature(tuple(data["features"]), data["digest"]),
             groups=tuple(data["groups"]),
             treatments=tuple(data["treatments"]),
             members=tuple(Member.from_json(member) for member in data["members"]),
-            reaches={
-                group: Reach(boosters[reach["booster"]], tuple(reach["scale"]))
-                for group, reach in data["reaches"].items()
-            },
+            reaches={group: reaches[at] for group, at in data["reach_of"].items()},
+            own_sd=tuple(data["own_sd"]),
             without=BoosterModel.from_json(data["without"]),
             value_cents=tuple(data["value_cents"]),
             cost_cents=tuple(data["cost_cents"]),
