@@ -23,6 +23,7 @@ from serving.cli.output import (
 from serving.faults import EXIT_REFUSED
 from serving.home import claim_home
 from serving.online.accounts import running_layout
+from serving.online.decided import export_decided, join_decided
 from serving.online.export import export_log
 from serving.online.parity import FeatureParity, ParityReport, SkewExample, compare_served
 from serving.online.rebuild import rebuild_online
@@ -120,6 +121,51 @@ def export(out: OutFolderOption, home: HomeOption = None, as_json: JsonOption = 
         say(f"[yellow]left out[/yellow] of {name}: {n:,} about somebody whom nobody posted")
     for name, n in exported.n_to_come.items():
         say(f"[yellow]left out[/yellow] of {name}: {n:,} of moments that had not come yet")
+
+
+@online.command()
+def decisions(
+    data: DataOption, out: OutFolderOption, home: HomeOption = None, as_json: JsonOption = False
+) -> None:
+    """Write what was decided, sent and reported as tables, to learn from: uplift needs it.
+
+    The tables `decisions`, `messages` and `outcomes` of DATA with the rows of the store behind
+    theirs: they can take the place of those in DATA.
+    """
+    with progress(f"writing decisions to {out}"):
+        tables = read_tables(data)
+        claim_home(_home(home), tables)
+        store = _open_store(home)
+        log = export_decided(store)
+        store.close()
+        if not len(log.tables["decisions"]) and not log.n_several:
+            raise NotReadyError("nothing was decided yet: there is nothing to export")
+        joined = join_decided(log, tables)
+        write_tables(joined.tables, out)
+    rows: dict[str, Json] = {name: len(frame) for name, frame in joined.tables.items()}
+    if as_json:
+        show_json(
+            {
+                "out": str(out),
+                "rows": rows,
+                "added": dict(joined.n_added),
+                "left_out": dict(joined.n_left_out),
+                "several_channels": log.n_several,
+                "to_come": log.n_to_come,
+            }
+        )
+        return
+    show_table(
+        ("table", "rows", "of them new"),
+        [(name, f"{n:,}", f"{joined.n_added[name]:,}") for name, n in rows.items()],
+        title=f"tables in {out}",
+    )
+    for name, n in joined.n_left_out.items():
+        say(f"[yellow]left out[/yellow] of {name}: {n:,} about somebody who is not in {data}")
+    if log.n_several:
+        say(f"[yellow]left out[/yellow] of decisions: {log.n_several:,} for several channels")
+    if log.n_to_come:
+        say(f"[yellow]left out[/yellow] of messages: {log.n_to_come:,} that are not sent yet")
 
 
 def parity(

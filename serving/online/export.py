@@ -47,7 +47,7 @@ def export_log(store: Store) -> Exported:
     tables = {name: pd.concat(frames, ignore_index=True) for name, frames in parts.items()}
     n_to_come: dict[str, int] = {}
     for name, frame in tables.items():
-        tables[name] = _count_out(name, frame, frame[CONTRACTS[name].moment] <= last, n_to_come)
+        tables[name] = count_out(name, frame, frame[CONTRACTS[name].moment] <= last, n_to_come)
     n_left_out: dict[str, int] = {}
     if generation is None or generation.as_of_us == 0:
         _leave_out_unknown(tables, n_left_out)
@@ -71,10 +71,10 @@ def _keep(
     name: str, frame: pd.DataFrame, column: str, known: set[str], n_left_out: dict[str, int]
 ) -> pd.DataFrame:
     """Rows that refer to somebody known, or to nobody on purpose."""
-    return _count_out(name, frame, frame[column].isin(known) | frame[column].isna(), n_left_out)
+    return count_out(name, frame, frame[column].isin(known) | frame[column].isna(), n_left_out)
 
 
-def _count_out(
+def count_out(
     name: str, frame: pd.DataFrame, stays: "pd.Series[bool]", counts: dict[str, int]
 ) -> pd.DataFrame:
     """The rows that stay; the others are counted."""

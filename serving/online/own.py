@@ -18,7 +18,7 @@ def take_messages(
         (fact, to_us(record.decided_at))
         for record in records
         if record.customer_id in about
-        for fact in _messages_of(record)
+        for fact in messages_of(record)
     ]
     _take(online, told)
 
@@ -39,7 +39,7 @@ def take_outcomes(
         now_us: When it was reported; None where the service has no clock: then when it happened.
     """
     told = [
-        (_outcome_of(event), to_us(event.at) if now_us is None else now_us)
+        (outcome_of(event), to_us(event.at) if now_us is None else now_us)
         for event, state in zip(events, states, strict=True)
         if state is OutcomeState.BOOKED
     ]
@@ -71,7 +71,8 @@ def _when(told: tuple[Fact, int]) -> int:
     return told[1]
 
 
-def _messages_of(record: Decision) -> Iterator[Fact]:
+def messages_of(record: Decision) -> Iterator[Fact]:
+    """The messages of a decision as rows of `messages`."""
     if record.send_at is None:
         return
     about = {} if record.idempotency_key is None else {"case_key": record.idempotency_key}
@@ -95,7 +96,8 @@ def _messages_of(record: Decision) -> Iterator[Fact]:
         )
 
 
-def _outcome_of(event: OutcomeEvent) -> Fact:
+def outcome_of(event: OutcomeEvent) -> Fact:
+    """What came of a message as a row of `outcomes`."""
     row = {
         "message_id": event.message_id,
         "outcome": event.outcome.value,

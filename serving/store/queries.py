@@ -14,6 +14,18 @@ RECORDS_BY_KEY = select(
 ).where(decisions.c.idempotency_key.in_(bindparam("keys", expanding=True)))
 """Records under some keys: key, digest of the request, record."""
 
+RECORDS = select(decisions.c.record).order_by(decisions.c.decided_at_us, decisions.c.decision_id)
+"""Every record."""
+
+OUTCOMES = select(
+    outcomes.c.message_id,
+    outcomes.c.outcome,
+    outcomes.c.at_us,
+    outcomes.c.value_cents,
+    outcomes.c.machine,
+).order_by(outcomes.c.outcome_id)
+"""Everything that came of the messages."""
+
 _WAS_OPENED = (
     select(outcomes.c.outcome_id)
     .where(outcomes.c.message_id == messages.c.message_id)

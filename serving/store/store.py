@@ -14,7 +14,7 @@ from sqlalchemy.sql.dml import ReturningInsert
 
 from features.errors import ConflictError
 from features.vocabulary import Channel, Outcome, Trigger
-from serving.policy.cases import DAY_US, to_us
+from serving.policy.cases import DAY_US, from_us, to_us
 from serving.records import (
     Decision,
     DecisionRequest,
@@ -27,6 +27,8 @@ from serving.store.online import OnlineSession
 from serving.store.queries import (
     CONTACTS,
     MESSAGES_BETWEEN,
+    OUTCOMES,
+    RECORDS,
     RECORDS_BY_KEY,
     SENDING_TIMES,
     WITHDRAWALS,
@@ -34,6 +36,8 @@ from serving.store.queries import (
 )
 from serving.store.schema import decisions, messages, metadata, outcomes
 from training.bandit.rewards import Reward
+
+_LOT = 5_000  # rows read at once, to bound memory
 
 
 @dataclass(frozen=True)
@@ -142,6 +146,27 @@ class StoreSession:
         sent = [message for row in rows for message in row.messages]
         if sent:
             self._connection.execute(insert(messages), sent)
+
+    def read_decisions(self) -> Iterator[list[Decision]]:
+        """Every record in the order of time, in lots."""
+        found = self._connection.execute(RECORDS, execution_options={"yield_per": _LOT})
+        for records in found.scalars().partitions():
+            yield [Decision.model_validate_json(record) for record in records]
+
+    def read_outcomes(self) -> Iterator[list[OutcomeEvent]]:
+        """Every outcome in the order of booking, in lots."""
+        found = self._connection.execute(OUTCOMES, execution_options={"yield_per": _LOT})
+        for rows in found.partitions():
+            yield [
+                OutcomeEvent(
+                    message_id=message_id,
+                    outcome=Outcome(outcome),
+                    at=from_us(at_us),
+                    value_cents=value_cents,
+                    machine=machine,
+                )
+                for message_id, outcome, at_us, value_cents, machine in rows
+            ]
 
     def add_outcomes(self, events: Sequence[OutcomeEvent]) -> list[OutcomeState]:
         """Book outcomes; posting one twice changes nothing. States in the order of the events."""

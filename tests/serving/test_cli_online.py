@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -54,6 +55,11 @@ def decide(engine: Engine, *, at: datetime) -> None:
 def post(store: Store, snapshot: Snapshot, *events: Event, at: datetime) -> None:
     report = EventReport(events=list(events), known_at=at, find_triggers=False)
     EventDesk(store, takes_callers_time=True).take(report, snapshot, now=at)
+
+
+def read_tables_in(folder: Path) -> Tables:
+    """Tables without the customers that they are about."""
+    return {path.stem: pd.read_parquet(path) for path in sorted(folder.glob("*.parquet"))}
 
 
 def test_rebuild_and_status_say_what_there_is(
@@ -156,3 +162,35 @@ def test_export_writes_posted_facts_as_tables(
     assert orders["amount_cents"].tolist() == [5, 6]
     told = [at + timedelta(microseconds=n) for n in (1, 2)]
     assert [t.to_pydatetime() for t in orders["known_at"]] == told
+
+
+def test_decisions_are_written_with_what_the_tables_hold(
+    run: Run,
+    store: Store,
+    tables: Tables,
+    tables_folder: Path,
+    tmp_path: Path,
+    snapshot: Snapshot,
+    engine_of: Callable[[Snapshot], Engine],
+) -> None:
+    out, again = tmp_path / "logged", tmp_path / "again"
+    with pytest.raises(NotReadyError, match="nothing was decided"):
+        run("online", "decisions", "--data", str(tables_folder), "--out", str(out))
+    decide(engine_of(snapshot), at=snapshot.as_of)
+    with store.transaction() as session:
+        n_messages = sum(len(d.messages) for lot in session.read_decisions() for d in lot)
+
+    code, said = run(
+        "online", "decisions", "--data", str(tables_folder), "--out", str(out), "--json"
+    )
+    written = json.loads(said)
+    write_tables({**tables, **read_tables_in(out)}, tmp_path / "together")
+    checked, _ = run("check", "--data", str(tmp_path / "together"), "--as-of", "2026-08-11")
+    table = run("online", "decisions", "--data", str(tmp_path / "together"), "--out", str(again))[1]
+
+    assert (code, checked) == (0, 0)
+    assert written["rows"]["decisions"] == written["added"]["decisions"] == 60
+    assert written["rows"]["messages"] + written["to_come"] == n_messages > 0
+    assert written["left_out"] == {}
+    assert "decisions" in table
+    assert len(read_tables_in(again)["decisions"]) == 60
