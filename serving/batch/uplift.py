@@ -14,16 +14,18 @@ import pyarrow as pa
 
 from features.engagement import ENGAGEMENT_FEATURES
 from features.engines.batches import RowMapper
-from features.errors import BadInputError, NotReadyError
+from features.errors import NotReadyError
 from features.uplift_groups import assign_groups, default_borders
 from features.vocabulary import Trigger
+from serving.batch.scores import require_columns
 from serving.policy.cases import Floats
 from serving.snapshot.state import signature_of
 from training.registry.entries import ModelName
-from training.registry.servable import UpliftModel
+from training.registry.servable import Belonging, Names, UpliftModel
 from training.registry.tracking import Tracking
 
 _KEYS = ("customer_id", "as_of")
+_SEGMENT, _LANGUAGE = "segment", "language"
 _KEY_FIELDS = [("customer_id", pa.string()), ("as_of", pa.timestamp("us", "UTC"))]
 _NUMBERS = ("p_without", "uplift", "uplift_low", "uplift_high", "net_cents")
 
@@ -37,10 +39,14 @@ class UpliftScorer:
     Attributes:
         model: The served model as JSON.
         trigger: Why the message would be sent.
+        has_segments: Whether the rows say `segment`; where they do not it counts as unknown.
+        has_languages: Whether the rows say `language`.
     """
 
     model: str
     trigger: Trigger
+    has_segments: bool = False
+    has_languages: bool = False
 
     @cached_property
     def _model(self) -> UpliftModel:
@@ -50,7 +56,8 @@ class UpliftScorer:
     def columns(self) -> tuple[str, ...]:
         """What it reads."""
         names = UpliftModel.from_json(json.loads(self.model)).signature.names
-        return tuple(dict.fromkeys((*_KEYS, *names)))
+        groups = [_SEGMENT] * self.has_segments + [_LANGUAGE] * self.has_languages
+        return tuple(dict.fromkeys((*_KEYS, *names, *groups)))
 
     @property
     def schema(self) -> pa.Schema:
@@ -71,12 +78,20 @@ class UpliftScorer:
         schema = self.schema
         for batch in batches:
             keys = [batch.column(name).cast(kind) for name, kind in _KEY_FIELDS]
-            scored = self._score(_matrix(batch, self._model.signature.names))
+            X = _matrix(batch, self._model.signature.names)
+            scored = self._score(X, belonging=self._read_belonging(batch))
             yield pa.RecordBatch.from_arrays([*keys, *scored], schema=schema)
 
-    def _score(self, X: Floats) -> list[pa.Array]:
+    def _read_belonging(self, batch: pa.RecordBatch) -> Belonging:
+        unknown = Belonging.unknown(batch.num_rows)
+        return Belonging(
+            segments=_names(batch, _SEGMENT) if self.has_segments else unknown.segments,
+            languages=_names(batch, _LANGUAGE) if self.has_languages else unknown.languages,
+        )
+
+    def _score(self, X: Floats, *, belonging: Belonging) -> list[pa.Array]:
         model, rows = self._model, np.arange(len(X))
-        effects = model.effects(X, group=self.trigger)
+        effects = model.effects(X, group=self.trigger, belonging=belonging)
         values = model.net_values(effects, group=self.trigger)
         top = values.cents.argmax(axis=1)
         p_without = model.p_without(X, group=self.trigger)
@@ -112,19 +127,25 @@ def make_uplift_scorer(
     Raises:
         NotReadyError: There is no champion.
         IncompatibleModelError: It was made with other declarations.
-        BadInputError: The file lacks features; all of them are named.
+        BadInputError: There is no such file, or it lacks features.
     """
+    present = mapper.find_columns(features)
     model = tracking.load_champion(ModelName.UPLIFT)
     if not isinstance(model, UpliftModel):
         raise NotReadyError("no uplift champion yet: train uplift, then promote it")
     model.signature.require(signature_of(ENGAGEMENT_FEATURES), model="uplift")
-    scorer = UpliftScorer(json.dumps(model.to_json()), trigger)
-    present = mapper.find_columns(features)
-    if missing := [name for name in scorer.columns if name not in present]:
-        raise BadInputError(
-            f"{features} lacks {', '.join(missing)}; `opportune features` writes them"
-        )
+    scorer = UpliftScorer(
+        json.dumps(model.to_json()),
+        trigger,
+        has_segments=_SEGMENT in present,
+        has_languages=_LANGUAGE in present,
+    )
+    require_columns(scorer.columns, present=present, features=features)
     return scorer
+
+
+def _names(batch: pa.RecordBatch, name: str) -> Names:
+    return np.array([*batch.column(name).to_pylist(), None], dtype=object)[:-1]
 
 
 def _matrix(batch: pa.RecordBatch, names: tuple[str, ...]) -> Floats:

@@ -19,11 +19,17 @@ from training.registry.loader import _load_pyfunc
 from training.registry.servable import (
     CHANNELS,
     TRIGGERS,
+    Belonging,
     BoosterModel,
+    Calibration,
     FeatureSignature,
+    GroupEffects,
     Member,
+    OutcomeModel,
+    PooledRates,
     Reach,
     ReachEffect,
+    Stakes,
     UpliftModel,
     load_servable,
     save_servable,
@@ -44,6 +50,18 @@ def booster(name: str, extra: tuple[str, ...]) -> BoosterModel:
     return BoosterModel(name, "", signature, fitted.model_to_string())
 
 
+def make_reach(stakes: Stakes | None = None) -> Reach:
+    """Students notice e-mail more than others do; trees add what the first feature tells."""
+    none = GroupEffects.none()
+    adds = np.array([[1.0, 0.0, 0.0, 0.0, 0.0], [0.0] * 5])
+    students = GroupEffects(("student",), adds, np.ones((2, 5)))
+    zeros = np.zeros((len(TRIGGERS), 5))
+    opened = PooledRates(zeros, zeros, students, none, np.zeros((5, 25)), 0.0)
+    booked = PooledRates(zeros - 1.0, zeros, none, none, np.zeros((5, 25)), 0.5)
+    trees = booster("booked", ("channel", "trigger"))
+    return Reach(opened, OutcomeModel(booked, trees, (Calibration(),) * 5), (1.0,) * 5, stakes)
+
+
 def make_model(share: float) -> UpliftModel:
     """SMS moves twice as much as e-mail and costs more; the other channels harm."""
     by_treatment = (0.5, 1.0, -1.0, -1.0, -1.0)
@@ -57,9 +75,8 @@ def make_model(share: float) -> UpliftModel:
         groups=tuple(TRIGGERS),
         treatments=tuple(CHANNELS),
         members=members,
-        reaches={
-            Trigger.PRICE_DROP.value: Reach(booster("booked", ("channel", "trigger")), (1.0,) * 5)
-        },
+        reaches={Trigger.PRICE_DROP.value: make_reach()},
+        own_sd=(0.1,) * len(TRIGGERS),
         without=booster("good outcome", ("trigger",)),
         value_cents=(1000.0,) * len(TRIGGERS),
         cost_cents=(0.1, 4.0, 0.02, 0.0, 3.0),
@@ -72,13 +89,50 @@ def customers() -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
     return X
 
 
-def score(model: UpliftModel) -> pd.DataFrame:
+def score(model: UpliftModel, *, segments: list[str | None] | None = None) -> pd.DataFrame:
     columns = {name: customers()[:, at] for at, name in enumerate(SIGNATURE.names)}
     as_of = pa.array([datetime(2026, 6, 1, tzinfo=UTC)] * 4, pa.timestamp("us", "UTC"))
     table = pa.table({"customer_id": [f"c{row}" for row in range(4)], "as_of": as_of, **columns})
-    scorer = UpliftScorer(json.dumps(model.to_json()), Trigger.PRICE_DROP)
+    if segments is not None:
+        table = table.append_column("segment", pa.array(segments, pa.string()))
+    scorer = UpliftScorer(
+        json.dumps(model.to_json()), Trigger.PRICE_DROP, has_segments=segments is not None
+    )
     scored = pa.Table.from_batches(scorer(iter(table.to_batches())), scorer.schema)
     return scored.drop_columns(["as_of"]).to_pandas()
+
+
+def test_who_belongs_to_a_group_that_notices_more_is_moved_more() -> None:
+    model = make_model(0.3)
+    students = Belonging(np.array(["student"] * 4, dtype=object), Belonging.unknown(4).languages)
+    mean = model.effects(customers(), group=Trigger.PRICE_DROP)
+    theirs = model.effects(customers(), group=Trigger.PRICE_DROP, belonging=students)
+    assert (theirs.value[:, 0] > mean.value[:, 0]).all()
+    np.testing.assert_array_equal(theirs.value[:, 1:], mean.value[:, 1:])
+
+
+def test_an_interval_is_never_narrower_than_customers_differ() -> None:
+    effects = make_model(0.3).effects(customers(), group=Trigger.PRICE_DROP)
+    assert (effects.sd >= 0.1 * np.abs(effects.value)).all()
+
+
+def test_a_message_prevents_at_most_the_calls_that_would_come() -> None:
+    stakes = Stakes((0.2,) * len(TRIGGERS), ("student",), (2.0, 1.0))
+    reach, free = make_reach(stakes), make_reach()
+    group = np.full(4, TRIGGERS.index(Trigger.DELIVERY_DELAY))
+    who = Belonging(np.array(["student", None] * 2, dtype=object), np.full(4, None, dtype=object))
+    found = reach.predict(customers(), group=group, belonging=who)
+    noticed = free.predict(customers(), group=group, belonging=who)
+    np.testing.assert_allclose(found, noticed * np.array([[0.4], [0.2], [0.4], [0.2]]))
+    assert Reach.from_json(json.loads(json.dumps(reach.to_json()))) == reach
+
+
+def test_scores_read_the_segment_where_the_rows_say_it() -> None:
+    with_segment = score(make_model(0.3), segments=["student", None, "student", "other"])
+    without = score(make_model(0.3))
+    column = "net_cents_email"
+    is_more = with_segment[column] > without[column]
+    assert is_more.tolist() == [True, False, True, False]
 
 
 def test_scores_name_the_channel_that_is_worth_most_after_its_cost() -> None:

@@ -16,6 +16,7 @@ from features.economics import default_economics
 from features.engagement import ENGAGEMENT_FEATURES
 from features.tables import Tables, empty_table, rows_that_hold
 from features.vocabulary import Arm, Outcome, Trigger
+from training.datasets.channel import look_up
 from training.datasets.provenance import (
     Moments,
     NotEnoughData,
@@ -30,7 +31,7 @@ from training.datasets.split import (
     split_last_fifths,
 )
 from training.measures import Bools, Floats, Integers
-from training.registry.servable import CHANNELS, TRIGGERS
+from training.registry.servable import CHANNELS, TRIGGERS, Belonging
 from training.uplift.trial import NONE, Trial
 
 EFFECT_DAYS: Final = 7
@@ -55,6 +56,7 @@ class UpliftDataset:
         trial: Rows of chance; `reach` is 1 until a model of it is there.
         booked: Whether an order was booked to the message within 7 days, (n,).
         noticed: Whether a person opened or clicked it within 7 days, (n,).
+        belonging: Segments and languages of the customers.
         moments: When it was decided, (n,).
         value_cents: What a good outcome is worth, by position in `TRIGGERS`.
         randomised: Whether chance decided. If not, somebody chose whom to write to, and
@@ -65,6 +67,7 @@ class UpliftDataset:
     trial: Trial
     booked: Bools
     noticed: Bools
+    belonging: Belonging
     moments: Moments
     value_cents: tuple[float, ...]
     randomised: bool
@@ -82,6 +85,7 @@ class UpliftDataset:
             trial=self.trial.take(rows),
             booked=self.booked[rows],
             noticed=self.noticed[rows],
+            belonging=self.belonging.take(rows),
             moments=self.moments[rows],
         )
 
@@ -108,16 +112,22 @@ def build_uplift_dataset(tables: Tables, *, known_until: datetime) -> UpliftData
         X=build_matrix(tables, spine, features=ENGAGEMENT_FEATURES),
         group=find_positions(rows.frame["trigger"], among=TRIGGERS),
         treatment=find_positions(rows.frame["channel"], among=CHANNELS),
-        p_taken=rows.p_taken,
+        p_each=rows.p_each,
         eligible=rows.eligible,
         outcome=outcome,
         reach=np.ones((n, k)),
         customers=rows.frame["customer_id"].to_numpy(dtype=object),
+        other=_find_others(tables, rows.frame),
+        crowded=frozenset(at for at, t in enumerate(TRIGGERS) if not t.is_service),
     )
     return UpliftDataset(
         trial=trial,
         booked=_find_made(tables, rows.frame, outcomes=(Outcome.CONVERTED,)),
         noticed=_find_made(tables, rows.frame, outcomes=(Outcome.OPENED, Outcome.CLICKED)),
+        belonging=Belonging(
+            segments=look_up("segment", tables, ids=rows.frame["customer_id"]),
+            languages=look_up("language", tables, ids=rows.frame["customer_id"]),
+        ),
         moments=to_moments(rows.frame["decided_at"]),
         value_cents=values,
         randomised=is_random,
@@ -145,10 +155,10 @@ def split_uplift(dataset: UpliftDataset) -> ForwardSplit | NotEnoughData:
 
 @dataclass(frozen=True)
 class _Rows:
-    """Decisions with the probability of what was done, and what could have been done."""
+    """Decisions, the probability of each channel, and what could have been done."""
 
     frame: pd.DataFrame
-    p_taken: Floats
+    p_each: Floats
     eligible: Bools
 
 
@@ -168,21 +178,18 @@ def _pick_random(log: pd.DataFrame) -> _Rows | None:
     kept: Bools = np.logical_and(in_arms, is_open)
     if not (kept & (at != NONE)).any() or not (kept & (at == NONE)).any():
         return None
-    return _Rows(log[kept].reset_index(drop=True), took[kept], p[kept] > _SURE)
+    return _Rows(log[kept].reset_index(drop=True), p[kept], p[kept] > _SURE)
 
 
 def _take_all(log: pd.DataFrame, *, tables: Tables) -> _Rows:
     """Every decision with the shares of its trigger in place of probabilities: not a trial."""
     consented = _find_consent(tables, log)
     at = find_positions(log["channel"], among=CHANNELS)
-    taken = log["channel"].fillna("")
-    share = taken.groupby([log["trigger"], taken]).transform("size") / log.groupby("trigger")[
-        "trigger"
-    ].transform("size")
     consented[np.flatnonzero(at != NONE), at[at != NONE]] = True
+    took = pd.DataFrame(at[:, None] == np.arange(len(CHANNELS)), dtype="float64")
+    share = took.groupby(log["trigger"].to_numpy()).transform("mean").to_numpy(dtype=np.float64)
     kept: Bools = consented.sum(axis=1) > 0
-    p = np.asarray(share, dtype=np.float64)[kept]
-    return _Rows(log[kept].reset_index(drop=True), p, consented[kept])
+    return _Rows(log[kept].reset_index(drop=True), share[kept], consented[kept])
 
 
 def _find_consent(tables: Tables, log: pd.DataFrame) -> Bools:
@@ -247,6 +254,33 @@ def _happened(
     last = first + int(_SPAN.total_seconds())
     n: Integers = np.searchsorted(keys, last) - np.searchsorted(keys, first)
     return n
+
+
+def _find_others(tables: Tables, rows: pd.DataFrame) -> Integers:
+    """Trigger of another message to which each row's only order is booked, (n,), else `NONE`."""
+    booked = _read_booked(tables)
+    asked = rows[["decision_id", "customer_id", "decided_at"]].assign(row=np.arange(len(rows)))
+    near = asked.merge(booked, on="customer_id", suffixes=("", "_booked"))
+    waited = near["at"] - near["decided_at"]
+    near = near[(waited >= timedelta(0)) & (waited < _SPAN)]
+    near = near[near["decision_id"] != near["decision_id_booked"]].drop_duplicates("row")
+    found = np.full(len(rows), NONE, dtype=np.int64)
+    found[near["row"].to_numpy()] = find_positions(near["trigger"], among=TRIGGERS)
+    is_service = rows["trigger"].map(lambda name: Trigger(name).is_service).to_numpy(dtype=bool)
+    n_orders = _happened(_orders(tables), rows, starts=rows["decided_at"])
+    found[is_service | (n_orders != 1)] = NONE
+    return found
+
+
+def _read_booked(tables: Tables) -> pd.DataFrame:
+    """Orders booked to messages: customer_id, decision_id, trigger, at."""
+    reported = tables.get("outcomes", empty_table("outcomes"))
+    messages = tables.get("messages", empty_table("messages"))
+    made = reported[(reported["outcome"] == Outcome.CONVERTED) & ~reported["machine"]]
+    joined = made[["message_id", "at"]].merge(
+        messages[["message_id", "decision_id", "customer_id", "trigger"]], on="message_id"
+    )
+    return joined.drop(columns="message_id")
 
 
 def _find_made(tables: Tables, rows: pd.DataFrame, *, outcomes: tuple[Outcome, ...]) -> Bools:

@@ -4,19 +4,23 @@ from collections.abc import Mapping
 from dataclasses import fields
 from datetime import datetime
 
+import numpy as np
+
 from features.engagement import ENGAGEMENT_FEATURES
 from features.tables import Tables
 from training.datasets.provenance import NotEnoughData, Provenance, sign
 from training.datasets.slices import slice_rows
 from training.datasets.split import is_from, is_known_by, to_datetime
 from training.datasets.uplift import EFFECT_DAYS, build_uplift_dataset, split_uplift
-from training.evaluation import Judged
+from training.evaluation import HeldOut, Judged
+from training.evaluation.leakage import LeakageCheck
 from training.gate import GateWindow
 from training.models.recipe import LaterRows, Recipe, require, too_early
 from training.models.records import describe_training, flatten
 from training.registry.entries import ModelName
 from training.registry.servable import Servable, UpliftModel
 from training.registry.tracking import TrainingRecord
+from training.uplift.leakage import build_shuffled, check_uplift_leakage
 from training.uplift.measures import trace_qini
 from training.uplift.plots import draw_qini
 from training.uplift.train import (
@@ -28,6 +32,7 @@ from training.uplift.train import (
     fit_response,
     judge_response,
     judge_uplift,
+    show,
     to_arms,
     train_uplift,
 )
@@ -83,6 +88,20 @@ def record(trained: TrainedUplift, *, provenance: Provenance, seed: int) -> Trai
         },
         plots={"qini": draw_qini(curves)},
         notes=_note(trained),
+        held_out=_hold_out(trained),
+    )
+
+
+def _hold_out(trained: TrainedUplift) -> HeldOut:
+    """Squared errors to the pseudo-outcomes of the test rows, as at the gate."""
+    known, test = trained.known.trial, trained.test
+    nuisance = expect_outcomes(known, test.trial, seed=0)
+    shown = show(find_effects(trained.model, test), test.trial, nuisance=nuisance)
+    return HeldOut(
+        customers=test.trial.customers,
+        moments=test.moments,
+        ours=judge_uplift(shown, test.trial, nuisance=nuisance),
+        baseline=judge_response(trained.response, known, test.trial, nuisance=nuisance),
     )
 
 
@@ -97,7 +116,7 @@ def find_later_rows(
     later = dataset.take(is_from(seen_until, moments=moments))
     earlier = dataset.take(is_known_by(fit_until, moments=moments, label_span=span))
     if not (len(later.moments) and len(earlier.moments)):
-        return too_early(seen_until, known_until=known_until)
+        return too_early(seen_until, known_until=known_until, label_span=span)
     split = split_uplift(earlier)
     if isinstance(split, NotEnoughData):
         return split
@@ -113,8 +132,9 @@ def find_later_rows(
     )
 
     def judge(model: Servable) -> Judged:
-        effects = find_effects(require(model, UpliftModel), later.trial)
-        return judge_uplift(effects, later.trial, nuisance=nuisance)
+        effects = find_effects(require(model, UpliftModel), later)
+        shown = show(effects, later.trial, nuisance=nuisance)
+        return judge_uplift(shown, later.trial, nuisance=nuisance)
 
     return LaterRows(window, judge)
 
@@ -135,4 +155,14 @@ def _note(trained: TrainedUplift) -> Mapping[str, str]:
     return notes
 
 
-UPLIFT = Recipe(ModelName.UPLIFT, learn, find_later_rows, sign(ENGAGEMENT_FEATURES))
+def find_leak(
+    tables: Tables, /, *, known_until: datetime, seed: int
+) -> LeakageCheck | NotEnoughData:
+    """See `FindLeak`; of the marketing decisions of a week."""
+    rows = build_shuffled(tables, known_until=known_until, rng=np.random.default_rng(seed))
+    if isinstance(rows, NotEnoughData):
+        return rows
+    return check_uplift_leakage(rows, seed=seed)
+
+
+UPLIFT = Recipe(ModelName.UPLIFT, learn, find_later_rows, sign(ENGAGEMENT_FEATURES), find_leak)

@@ -27,6 +27,7 @@ from training.uplift.learners import (
     fit_part,
     make_pseudo_outcomes,
 )
+from training.uplift.products import find_room
 from training.uplift.trial import Trial, pair_up, to_matrix
 
 N_REPLICATES: Final = 12
@@ -95,11 +96,14 @@ def fit_effects(
     nuisance = fit_nuisance(trial, settings=chosen, seed=seed)
     weighed = weigh(trial, nuisance, learners=learners, settings=chosen, seed=seed)
     kept = tuple(one for one in weighed if one.weight > 0)
-    draws = draw_weights(trial.customers, rng=np.random.default_rng(seed), n_resamples=n_replicates)
     everybody = Lesson(trial, nuisance, chosen, seed, np.ones(len(trial.outcome)))
+    n_groups = int(trial.group.max(initial=0)) + 1
+    moved = _draw_z(n_groups, n_draws=n_replicates, seed=seed)
+    rng = np.random.default_rng(seed)
+    draws = list(draw_weights(trial.customers, rng=rng, n_resamples=max(n_replicates, 1)))
     lessons = [everybody] + [
-        replace(everybody, seed=seed + 1 + at, weights=counts, z=_draw_z(trial, at, seed=seed))
-        for at, counts in enumerate(draws)
+        replace(everybody, seed=seed + 1 + at, weights=counts, z=z)
+        for at, (counts, z) in enumerate(zip(draws[:n_replicates], moved, strict=True))
     ]
     members = [
         Member(tuple(one.weight for one in kept), tuple(fit_part(one.learner, it) for one in kept))
@@ -131,7 +135,9 @@ def weigh(
         for at, learner in enumerate(learners):
             lesson = Lesson(train, its, settings, seed, np.ones(len(train.outcome)))
             fitted = fit_part(learner, lesson)
-            told[at, here] = fitted.predict(matrix)
+            shown = find_room(trial, nuisance.without) if learner is Learner.REACH else None
+            seen = 1.0 if shown is None else shown[pairs.row[here]]
+            told[at, here] = seen * fitted.predict(matrix)
     less = w * ((target - mean) ** 2 - (target - told) ** 2)
     gains = less.sum(axis=1) / w.sum()
     clear = np.array([_is_clear(own, trial.customers[pairs.row]) for own in less])
@@ -178,11 +184,19 @@ def mean_over_eligible(values: Floats, trial: Trial) -> Floats:
     return mean
 
 
-def _draw_z(trial: Trial, at: int, *, seed: int) -> Floats:
-    """Standard normal draws of each group; every second one is the negative of the one before."""
-    n_groups = int(trial.group.max(initial=0)) + 1
-    z = np.random.default_rng([seed, at // 2]).standard_normal(n_groups)
-    return z if at % 2 == 0 else -z
+def _draw_z(n_groups: int, *, n_draws: int, seed: int) -> Floats:
+    """Normal draws of each group, (draws, groups); every second one is the one before, negated.
+
+    So few draws would tell their spread badly: they are scaled so that, the middle among them, it
+    is that of the standard normal.
+    """
+    half = np.random.default_rng(seed).standard_normal(((n_draws + 1) // 2, n_groups))
+    z = np.stack([half, -half], axis=1).reshape(-1, n_groups)[:n_draws]
+    if n_draws < 2:
+        return z
+    spread = np.vstack([z, np.zeros((1, n_groups))]).std(axis=0, ddof=1)
+    scaled: Floats = z / spread
+    return scaled
 
 
 def _mean_effects(trial: Trial, nuisance: Nuisance) -> Floats:

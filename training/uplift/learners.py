@@ -4,11 +4,8 @@
 - `X` (Künzel, Sekhon, Bickel & Yu 2019): what each treated row had beyond what the other model
   expects without treatment, and the reverse, averaged by the probability of treatment.
 - `DR` (Kennedy 2020): a regression of the doubly robust pseudo-outcome, nuisances cross-fitted.
-- `REACH`: a product of few numbers, effect = group x treatment x reach, fitted to the same
-  pseudo-outcomes. A message that is not noticed changes nothing, and it brings no more orders than
-  are booked to it; so who notices, and who orders after noticing, tells who can be moved. Such
-  outcomes are plenty and free of the noise of those that were not written to, which leaves the
-  trial with few questions: which share of them is brought about.
+- `REACH`: a product of few numbers, effect = group x treatment x reach; see
+  `training.uplift.products`.
 
 The first three are boosted trees of three leaves. An effect is a small difference between large
 noises: deeper trees learn the noise.
@@ -23,11 +20,10 @@ import numpy as np
 
 from training.measures import Bools, Floats, Integers
 from training.registry.servable import ReachEffect, TreeEffect
+from training.uplift.products import find_room, fit_products
 from training.uplift.trial import NONE, Pairs, Trial, pair_up, to_matrix
 
 Weights = Floats
-
-_TINY = 1e-12
 
 
 class Learner(StrEnum):
@@ -234,9 +230,10 @@ def _fit_dr(lesson: Lesson) -> TreeEffect:
 
 
 def _fit_reach(lesson: Lesson) -> ReachEffect:
-    pseudo = make_pseudo_outcomes(lesson.trial, lesson.nuisance)
-    weights = np.ones(len(pseudo))  # its uncertainty is the posterior's, not the bootstrap's
-    return fit_products(lesson.trial, pseudo, weights=weights, z=lesson.z)
+    trial, nuisance = lesson.trial, lesson.nuisance
+    expected = trial.p_none * nuisance.without + (trial.p_each * nuisance.given).sum(axis=1)
+    # Its uncertainty is the posterior's, not the bootstrap's.
+    return fit_products(trial, expected, room=find_room(trial, nuisance.without), z=lesson.z)
 
 
 _FITS: Mapping[Learner, Callable[[Lesson], Part]] = {
@@ -245,77 +242,6 @@ _FITS: Mapping[Learner, Callable[[Lesson], Part]] = {
     Learner.DR: _fit_dr,
     Learner.REACH: _fit_reach,
 }
-
-
-_FACTOR_SD = 0.15
-_SHARE_MEAN, _SHARE_SD = 0.5, 0.29  # of a uniform distribution between none and all
-_N_ROUNDS = 6
-
-
-def fit_products(
-    trial: Trial, pseudo: Floats, *, weights: Weights, z: Floats | None = None
-) -> ReachEffect:
-    """Effect = by_group x by_treatment x reach, by alternating weighted least squares.
-
-    In bounded groups the number is the share of the booked outcomes that is brought about: a prior
-    even between 0 and 1, and no value beyond. The other groups' numbers are drawn to that of all of
-    them by empirical Bayes, as far as they vary no more than their errors say. The treatments'
-    factors are drawn to 1, with a standard deviation of 0.15.
-
-    Args:
-        trial: The rows.
-        pseudo: Their pseudo-outcomes, (n, treatments).
-        weights: How often each row counts, (n,).
-        z: The groups' numbers are moved by so many posterior standard deviations, (groups,): a
-            draw from the posterior. Not given: its middle.
-    """
-    pairs = pair_up(trial.eligible)
-    group, k = trial.group[pairs.row], pairs.treatment
-    target = pseudo[pairs.row, k]
-    w = weights[pairs.row] / trial.eligible.sum(axis=1)[pairs.row]
-    n_groups, n_k = int(trial.group.max(initial=0)) + 1, trial.n_treatments
-    bounded = np.isin(np.arange(n_groups), list(trial.bounded))
-    reach = trial.reach[pairs.row, k]
-    noise = float(np.average((target - np.average(target, weights=w)) ** 2, weights=w))
-    by_treatment, middle, sd = np.ones(n_k), np.zeros(n_groups), np.zeros(n_groups)
-    for _ in range(_N_ROUNDS):
-        h = reach * by_treatment[k]
-        precision = np.bincount(group, w * h * h, n_groups) / noise
-        found = np.bincount(group, w * h * target, n_groups) / noise
-        share = (found + _SHARE_MEAN / _SHARE_SD**2) / (precision + _SHARE_SD**-2)
-        pooled, pooled_sd = _shrink(
-            np.where(bounded, 0.0, found), np.where(bounded, 0.0, precision)
-        )
-        middle = np.where(bounded, np.clip(share, 0.0, 1.0), pooled)
-        sd = np.where(bounded, (precision + _SHARE_SD**-2) ** -0.5, pooled_sd)
-        h = reach * middle[group]
-        precision = np.bincount(k, w * h * h, n_k) / noise
-        found = np.bincount(k, w * h * target, n_k) / noise
-        by_treatment = (found + _FACTOR_SD**-2) / (precision + _FACTOR_SD**-2)
-    drawn = middle if z is None else middle + z[:n_groups] * sd
-    return ReachEffect(tuple(drawn.tolist()), tuple(by_treatment.tolist()))
-
-
-def _shrink(found: Floats, precision: Floats) -> tuple[Floats, Floats]:
-    """Slope of each group drawn to the common one, and its standard deviation.
-
-    The spread between groups is DerSimonian & Laird's moment estimate.
-    """
-    seen = precision > 0
-    n, total = len(found), max(float(precision.sum()), _TINY)
-    common = float(found.sum()) / total
-    own = np.divide(found, precision, out=np.full(n, common), where=seen)
-    spread = float((precision * (own - common) ** 2).sum()) - (int(seen.sum()) - 1)
-    scale = total - float((precision**2).sum()) / total
-    variance = max(spread / max(scale, _TINY), 0.0)
-    if variance == 0.0 or seen.sum() < 2:
-        return np.full(n, common), np.full(n, total**-0.5 if seen.any() else 0.0)
-    among = 1.0 / (variance + np.divide(1.0, precision, out=np.full(n, np.inf), where=seen))
-    centre = float((among * own).sum() / among.sum())
-    sharper = precision + 1.0 / variance
-    shrunk: Floats = (found + centre / variance) / sharper
-    sd: Floats = sharper**-0.5
-    return shrunk, sd
 
 
 def assign_folds(trial: Trial, *, n_folds: int, seed: int) -> Integers:

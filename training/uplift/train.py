@@ -46,7 +46,8 @@ from training.uplift.measures import (
     make_qini,
     make_uplift_at,
 )
-from training.uplift.reach import ReachRows, cross_fit_reaches, find_bounded, fit_reaches
+from training.uplift.products import find_room
+from training.uplift.reach import ReachRows, cross_fit_reaches, find_families, fit_reaches
 from training.uplift.trial import Trial
 
 BASELINE: Final = "response model: who acts when written to"
@@ -83,6 +84,7 @@ class TrainedUplift:
         fitted: How its learners were weighed.
         response: The baseline, from the same rows.
         split: Which rows were used for what.
+        known: Rows that were learned from.
         test: Rows of the test part.
         score_test: Mean effect of the messages that each row could have had.
         score_baseline: What the response model said of them.
@@ -94,6 +96,7 @@ class TrainedUplift:
     fitted: FittedEffects
     response: BoosterModel
     split: ForwardSplit
+    known: UpliftDataset
     test: UpliftDataset
     score_test: Floats
     score_baseline: Floats
@@ -117,9 +120,9 @@ def train_uplift(
         )
     model, fitted = fit_model(dataset, split=split, seed=seed, n_replicates=n_replicates)
     response = fit_response(dataset, split=split, seed=seed)
-    scores = score_rows(model, test.trial), response.predict(_with_group(test.trial))
+    scores = score_rows(model, test), response.predict(_with_group(test.trial))
     rated = [_rate(score, other=scores[1], test=test.trial, seed=seed) for score in scores]
-    return TrainedUplift(model, fitted, response, split, test, *scores, *rated)
+    return TrainedUplift(model, fitted, response, split, known, test, *scores, *rated)
 
 
 def fit_model(
@@ -129,14 +132,14 @@ def fit_model(
     signature = dataset.provenance.signature
     known = dataset.take(split.train | split.calibration)
     rows = ReachRows(
-        dataset.take(split.train & dataset.trial.treated),
-        dataset.take(split.calibration & dataset.trial.treated),
+        dataset.take(split.train),
+        dataset.take(split.calibration),
     )
     reaches = fit_reaches(rows, signature=signature, seed=seed)
     crossed = cross_fit_reaches(known, among=reaches, signature=signature, seed=seed)
     # What is served must be what effects were learned on.
     reaches = {trigger: reaches[trigger] for trigger in crossed.triggers}
-    trial = replace(known.trial, reach=crossed.reach, bounded=find_bounded(reaches))
+    trial = replace(known.trial, reach=crossed.reach, bounded=find_families(reaches))
     learners = (Learner.REACH, Learner.X, Learner.DR)
     fitted = fit_effects(trial, learners=learners, seed=seed, n_replicates=n_replicates)
     economics = default_economics()
@@ -147,6 +150,7 @@ def fit_model(
         treatments=tuple(CHANNELS),
         members=fitted.members,
         reaches={trigger.value: reach for trigger, reach in reaches.items()},
+        own_sd=crossed.own_sd,
         without=_fit_chance(dataset, split=split, rows=~dataset.trial.treated, seed=seed),
         value_cents=dataset.value_cents,
         cost_cents=tuple(economics.send_cost_cents(channel) for channel in CHANNELS),
@@ -159,17 +163,18 @@ def fit_response(dataset: UpliftDataset, *, split: ForwardSplit, seed: int) -> B
     return _fit_chance(dataset, split=split, rows=dataset.trial.treated, seed=seed)
 
 
-def score_rows(model: UpliftModel, trial: Trial) -> Floats:
+def score_rows(model: UpliftModel, rows: UpliftDataset) -> Floats:
     """Mean effect of the messages that each row could have had, (n,)."""
-    return mean_over_eligible(find_effects(model, trial), trial)
+    return mean_over_eligible(find_effects(model, rows), rows.trial)
 
 
-def find_effects(model: UpliftModel, trial: Trial) -> Floats:
+def find_effects(model: UpliftModel, rows: UpliftDataset) -> Floats:
     """Effect of every channel on every row, (n, channels)."""
-    effects = np.zeros(trial.eligible.shape)
-    for position in np.unique(trial.group):
-        rows = trial.group == position
-        effects[rows] = model.effects(trial.X[rows], group=model.groups[int(position)]).value
+    effects = np.zeros(rows.trial.eligible.shape)
+    for position in np.unique(rows.trial.group):
+        here, group = rows.trial.group == position, model.groups[int(position)]
+        told = model.effects(rows.trial.X[here], group=group, belonging=rows.belonging.take(here))
+        effects[here] = told.value
     return effects
 
 
@@ -183,11 +188,22 @@ def to_arms(trial: Trial) -> Arms:
 def judge_uplift(effects: Floats, trial: Trial, *, nuisance: Nuisance) -> Judged:
     """Squared error to the doubly robust pseudo-outcomes, mean over the possible channels, (n,).
 
+    Effects are of what the outcome shows; see `show`.
+
     Its mean is the error to the true effects and a constant that is the same for every model
     (Kennedy 2020): differences compare, and are in squared outcomes.
     """
     errors = (make_pseudo_outcomes(trial, nuisance) - effects) ** 2
     return Judged(mean_over_eligible(errors, trial), None)
+
+
+def show(effects: Floats, trial: Trial, *, nuisance: Nuisance) -> Floats:
+    """What the outcome shows of the effects, (n, channels): of orders those that are not a second.
+
+    An order that is brought about is seen in whether there was any only where there was none.
+    """
+    shown: Floats = effects * find_room(trial, nuisance.without)[:, None]
+    return shown
 
 
 def expect_outcomes(earlier: Trial, later: Trial, *, seed: int) -> Nuisance:

@@ -12,6 +12,9 @@ from training.world.simulated import SimulatedWorld
 
 _EVERY = timedelta(hours=6)
 _SEND_HOURS = (2, 8, 14, 20)
+_URGENT_HOURS = (1, 2, 4, 5)
+_URGENT = frozenset({Trigger.SERVICE_DISRUPTION.value, Trigger.ACCOUNT_ANOMALY.value})
+"""What the policy of the history sends within six hours, and not within a day."""
 
 
 @dataclass(frozen=True)
@@ -20,8 +23,9 @@ class TrueEffects:
 
     Attributes:
         pairs: customer_id, trigger, channel, decided_at; one row each.
-        uplift: P(that one message brings an order or prevents a call), mean over hours of the next
-            day, (n,).
+        uplift: P(that one message brings an order or prevents a call), (n,), mean over hours at
+            which the policy of the history sends: of the next day, or the next six where a
+            message is urgent.
     """
 
     pairs: pd.DataFrame
@@ -58,9 +62,12 @@ def _ask(world: SimulatedWorld, triggers: frozenset[Trigger]) -> pd.DataFrame:
         mine = cases[agreed.to_numpy(dtype=bool)].reset_index(drop=True)
         null = pd.Series([None] * len(mine), dtype="str")
         asked = mine.assign(channel=channel.value, variant=null)
+        is_urgent = asked["trigger"].isin(list(_URGENT)).to_numpy(dtype=bool)
         hours = [
-            world.true_uplift(asked.assign(send_at=now + pd.Timedelta(hours=hour)))
-            for hour in _SEND_HOURS
+            world.true_uplift(
+                asked.assign(send_at=now + pd.to_timedelta(np.where(is_urgent, soon, late), "h"))
+            )
+            for late, soon in zip(_SEND_HOURS, _URGENT_HOURS, strict=True)
         ]
         pair = asked[["customer_id", "trigger", "channel"]]
         parts.append(pair.assign(decided_at=now, uplift=np.mean(hours, axis=0)))

@@ -31,10 +31,11 @@ from training.benchmarks.models.judging import (
     make_row,
     take_median,
 )
+from training.benchmarks.models.linear_blend import fit_blend, make_gain_row
 from training.benchmarks.rows import BenchRow
 from training.boosting import BoosterSettings, LabelledRows, fit_booster
 from training.measures import Bools, Floats, Integers, make_auc, make_average_precision
-from training.registry.servable import FeatureSignature
+from training.registry.servable import BoosterModel, FeatureSignature
 
 CASE = "bank_marketing"
 FOLDER = "bank_marketing"
@@ -103,17 +104,13 @@ def bench_bank_marketing(path: Path, *, seeds: Sequence[int]) -> list[BenchRow]:
     n_known = int(_KNOWN_SHARE * len(calls.labels))
     known, test = np.arange(n_known), np.arange(n_known, len(calls.labels))
     other = _fit_logistic(calls, known, test=test)
-    parts = [
-        Part(
-            rows=test - n_known,
-            labels=calls.labels[test],
-            ours=_predict(
-                calls, known, test=test, plan=choose_plan(calls, known, seed=seed), seed=seed
-            ),
-            other=other,
-        )
-        for seed in seeds
-    ]
+    parts, blended = [], []
+    for seed in seeds:
+        planned = _fit(calls, known, plan=choose_plan(calls, known, seed=seed), seed=seed)
+        ours = planned.model.predict(calls.X[test][:, planned.columns])
+        parts.append(Part(test - n_known, calls.labels[test], ours, other))
+        blend = _blend(planned, calls.X[test], seed=seed)
+        blended.append([Part(test - n_known, calls.labels[test], blend, ours)])
     rows, n = [], len(seeds)
     for metric, make in {"auc": make_auc, "average_precision": make_average_precision}.items():
         rng = np.random.default_rng(seeds[0])
@@ -123,6 +120,7 @@ def bench_bank_marketing(path: Path, *, seeds: Sequence[int]) -> list[BenchRow]:
         gain = Reference(0.0, BASELINE)
         rows.append(make_row(CASE, metric, figures.ours, beside=beside, n=n))
         rows.append(make_row(CASE, f"{metric}_gain", figures.difference, beside=gain, n=n))
+        rows.append(make_gain_row(CASE, metric, blended, make=make))
     return rows
 
 
@@ -145,7 +143,8 @@ def choose_plan(calls: Calls, known: Integers, *, seed: int) -> Plan:
     full = np.ones(len(later))
 
     def rank(plan: Plan) -> float:
-        p = _predict(calls, fit, test=later, plan=plan, seed=seed)
+        planned = _fit(calls, fit, plan=plan, seed=seed)
+        p = planned.model.predict(calls.X[later][:, planned.columns])
         return make_auc(p, calls.labels[later])(full)
 
     return max(PLANS, key=rank)
@@ -162,7 +161,17 @@ def _read(path: Path) -> pd.DataFrame:
     return frame
 
 
-def _predict(calls: Calls, known: Integers, *, test: Integers, plan: Plan, seed: int) -> Floats:
+@dataclass(frozen=True)
+class _Planned:
+    """Trees of a plan, the columns they read, and the rows they were made from."""
+
+    model: BoosterModel
+    columns: list[int]
+    train: LabelledRows
+    calibration: LabelledRows
+
+
+def _fit(calls: Calls, known: Integers, *, plan: Plan, seed: int) -> _Planned:
     """Trees of the known rows; a fifth of them, drawn by chance, stops and calibrates.
 
     By chance and not by date: the latest rows are the ones most like what comes.
@@ -173,17 +182,27 @@ def _predict(calls: Calls, known: Integers, *, test: Integers, plan: Plan, seed:
     columns = [n for n, name in enumerate(calls.names) if name not in plan.without]
     names = tuple(calls.names[n] for n in columns)
     own = {name: f"column_{n}" for n, name in enumerate(names)}
-    X = calls.X[:, columns]
+    first, second = (
+        LabelledRows(calls.X[rows][:, columns], calls.labels[rows]) for rows in (train, calibration)
+    )
     fitted = fit_booster(
         CASE,
         signature=FeatureSignature(tuple(own.values()), CASE),
-        train=LabelledRows(X[train], calls.labels[train]),
-        calibration=LabelledRows(X[calibration], calls.labels[calibration]),
+        train=first,
+        calibration=second,
         seed=seed,
         settings=plan.settings,
         monotone={own[name]: -1 for name in plan.falling},
     )
-    return fitted.model.predict(X[test])
+    return _Planned(fitted.model, columns, first, second)
+
+
+def _blend(planned: _Planned, X: Floats, *, seed: int) -> Floats:
+    """What a linear model beside the trees makes of rows of all columns, (n,)."""
+    blend = fit_blend(
+        planned.model, train=planned.train, calibration=planned.calibration, seed=seed
+    )
+    return blend.score(planned.model, X[:, planned.columns])
 
 
 def _fit_logistic(calls: Calls, known: Integers, *, test: Integers) -> Floats:

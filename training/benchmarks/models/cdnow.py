@@ -33,6 +33,7 @@ from training.benchmarks.models.judging import (
     make_row,
     take_median,
 )
+from training.benchmarks.models.linear_blend import fit_blend, make_gain_row
 from training.benchmarks.rows import BenchRow
 from training.boosting import LabelledRows, fit_booster
 from training.datasets.provenance import build_matrix, sign, to_moments
@@ -93,11 +94,13 @@ class Foretold:
     Attributes:
         labels: Whether they bought again within 39 weeks, (n,).
         ours: Ours, by seed.
+        blended: Ours with a linear model beside the trees, by seed.
         others: Scores of the peers by name, (n,); higher buys sooner.
     """
 
     labels: Bools
     ours: Sequence[Floats]
+    blended: Sequence[Floats]
     others: dict[str, Floats]
 
 
@@ -112,9 +115,11 @@ def bench_cdnow(path: Path, *, seeds: Sequence[int]) -> list[BenchRow]:
         SourceUnreadableError: A file is missing or cannot be read.
     """
     tables = read_cdnow(path / FOLDER / _FILE)
+    told = [_foretell(tables, seed=seed) for seed in seeds]
     foretold = Foretold(
         labels=_buys(tables, list(_everybody(tables)), moment=CUT, within=_HOLDOUT),
-        ours=[_foretell(tables, seed=seed) for seed in seeds],
+        ours=[ours for ours, _ in told],
+        blended=[blended for _, blended in told],
         others=_ask_peers(tables),
     )
     return [*_compare(foretold), *_check_bg_nbd(path / FOLDER / _SUMMARY)]
@@ -185,8 +190,12 @@ def _buys(tables: Tables, ids: Sequence[str], *, moment: datetime, within: timed
     return np.isin(np.asarray(ids, dtype=object).astype(str), buyers.to_numpy(str))
 
 
-def _foretell(tables: Tables, *, seed: int) -> Floats:
-    """Probability of a purchase within the horizon after the cut, from what was known at it."""
+def _foretell(tables: Tables, *, seed: int) -> tuple[Floats, Floats]:
+    """Probability of a purchase within the horizon after the cut, from what was known at it.
+
+    Returns:
+        Ours, (n,), and a score of ours with a linear model beside the trees, (n,).
+    """
     ids = _everybody(tables)
     n_steps = (CUT - _HORIZON - _FIRST_MOMENT) // _STEP
     moments = [_FIRST_MOMENT + n * _STEP for n in range(n_steps + 1)]
@@ -197,15 +206,14 @@ def _foretell(tables: Tables, *, seed: int) -> Floats:
     X = build_matrix(tables, spine, features=BUYING)
     stops = np.random.default_rng(seed).random(len(ids)) < 0.2
     stopping = np.tile(stops, len(moments))
-    fitted = fit_booster(
-        CASE,
-        signature=sign(BUYING),
-        train=LabelledRows(X[~stopping], labels[~stopping]),
-        calibration=LabelledRows(X[stopping], labels[stopping]),
-        seed=seed,
-    )
-    now = make_spine(ids, as_of=CUT)
-    return fitted.model.predict(build_matrix(tables, now, features=BUYING))
+    train = LabelledRows(X[~stopping], labels[~stopping])
+    calibration = LabelledRows(X[stopping], labels[stopping])
+    model = fit_booster(
+        CASE, signature=sign(BUYING), train=train, calibration=calibration, seed=seed
+    ).model
+    now = build_matrix(tables, make_spine(ids, as_of=CUT), features=BUYING)
+    blend = fit_blend(model, train=train, calibration=calibration, seed=seed)
+    return model.predict(now), blend.score(model, now)
 
 
 def _ask_peers(tables: Tables) -> dict[str, Floats]:
@@ -229,6 +237,11 @@ def _compare(foretold: Foretold) -> list[BenchRow]:
     rows, n = [], len(foretold.ours)
     everybody = np.arange(len(foretold.labels))
     for metric, make in {"average_precision": make_average_precision, "auc": make_auc}.items():
+        blended = [
+            [Part(everybody, foretold.labels, blend, ours)]
+            for blend, ours in zip(foretold.blended, foretold.ours, strict=True)
+        ]
+        rows.append(make_gain_row(CASE, metric, blended, make=make))
         for name, other in foretold.others.items():
             figures = take_median(
                 [

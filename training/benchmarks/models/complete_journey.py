@@ -21,11 +21,13 @@ from training.benchmarks.models.judging import (
     make_row,
     take_median,
 )
+from training.benchmarks.models.linear_blend import fit_blend, make_gain_row
 from training.benchmarks.rows import BenchRow
-from training.datasets.churn import HORIZON_DAYS, build_churn_dataset
+from training.boosting import LabelledRows
+from training.datasets.churn import HORIZON_DAYS, ChurnDataset, build_churn_dataset
 from training.datasets.provenance import NotEnoughData
 from training.evaluation import Comparison, Estimate
-from training.measures import Floats, make_average_precision
+from training.measures import Floats, make_auc, make_average_precision
 
 CASE = "complete_journey"
 FOLDER = "complete_journey"
@@ -48,7 +50,8 @@ def bench_complete_journey(path: Path, *, seeds: Sequence[int]) -> list[BenchRow
         BadInputError: The tables do not hold enough to train on.
     """
     tables = read_complete_journey(path / FOLDER).tables
-    trained = [_train(tables, seed=seed) for seed in seeds]
+    dataset = _build(tables)
+    trained = [_train(dataset, seed=seed) for seed in seeds]
     rows = make_rows(trained[0].comparison, n=len(trained[0].test.labels))
     for name, other in _ask_bg_nbd(tables, trained[0]).items():
         figures = take_median([_compare(one, other) for one in trained])
@@ -58,6 +61,9 @@ def bench_complete_journey(path: Path, *, seeds: Sequence[int]) -> list[BenchRow
             make_row(CASE, f"{metric}_beside_{_SHORT[name]}", figures.ours, beside=beside, n=n),
             make_row(CASE, f"{metric}_gain_{_SHORT[name]}", figures.difference, beside=zero, n=n),
         ]
+    blended = [[_blend(dataset, one, seed=seed)] for one, seed in zip(trained, seeds, strict=True)]
+    for metric, make in {"average_precision": make_average_precision, "auc": make_auc}.items():
+        rows.append(make_gain_row(CASE, metric, blended, make=make))
     return rows
 
 
@@ -71,7 +77,7 @@ def bench_churn(tables: Tables, *, seed: int) -> list[BenchRow]:
     Raises:
         BadInputError: The tables do not hold enough to train on.
     """
-    trained = _train(tables, seed=seed)
+    trained = _train(_build(tables), seed=seed)
     return make_rows(trained.comparison, n=len(trained.test.labels))
 
 
@@ -86,12 +92,16 @@ def make_rows(comparison: Comparison, *, n: int) -> list[BenchRow]:
     return rows
 
 
-def _train(tables: Tables, *, seed: int) -> churn.TrainedChurn:
+def _build(tables: Tables) -> ChurnDataset:
     last: pd.Timestamp = tables["activity"]["at"].max()
     known_until = last.to_pydatetime() + timedelta(microseconds=1)
     dataset = build_churn_dataset(tables, known_until=known_until)
     if isinstance(dataset, NotEnoughData):
         raise BadInputError(f"{CASE}: {dataset.reason}")
+    return dataset
+
+
+def _train(dataset: ChurnDataset, *, seed: int) -> churn.TrainedChurn:
     trained = churn.train_churn(dataset, seed=seed)
     if isinstance(trained, NotEnoughData):
         raise BadInputError(f"{CASE}: {trained.reason}")
@@ -104,9 +114,25 @@ def _make_row(metric: str, ours: Estimate, *, reference: float, n: int) -> Bench
     return make_row(CASE, metric, ours, beside=beside, n=n, unit=unit)
 
 
-def _compare(trained: churn.TrainedChurn, other: Floats) -> Figures:
+def _blend(dataset: ChurnDataset, trained: churn.TrainedChurn, *, seed: int) -> Part:
+    """A linear model beside the trees, and the trees alone."""
+    train, model = dataset.take(trained.split.train), trained.fitted.model
+    blend = fit_blend(
+        model,
+        train=LabelledRows(train.X, train.labels),
+        calibration=LabelledRows(trained.calibration.X, trained.calibration.labels),
+        seed=seed,
+    )
+    return _make_part(trained, blend.score(model, trained.test.X), trained.p_test)
+
+
+def _make_part(trained: churn.TrainedChurn, ours: Floats, other: Floats) -> Part:
     rows = np.unique(trained.test.customers.astype(str), return_inverse=True)[1]
-    part = Part(rows.astype(np.int64), trained.test.labels, trained.p_test, other)
+    return Part(rows.astype(np.int64), trained.test.labels, ours, other)
+
+
+def _compare(trained: churn.TrainedChurn, other: Floats) -> Figures:
+    part = _make_part(trained, trained.p_test, other)
     return judge_parts([part], make=make_average_precision, rng=np.random.default_rng(0))
 
 

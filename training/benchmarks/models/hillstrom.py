@@ -110,7 +110,7 @@ def make_trial(frame: pd.DataFrame, *, arm: str, outcome: str) -> Trial:
         X=np.column_stack([*columns, *codes]),
         group=np.zeros(n, dtype=np.int64),
         treatment=np.where(treated, 0, NONE),
-        p_taken=np.where(treated, share, 1.0 - share),
+        p_each=np.full((n, 1), share),
         eligible=np.ones((n, 1), dtype=bool),
         outcome=rows[outcome].to_numpy(dtype=np.float64),
         reach=np.ones((n, 1)),

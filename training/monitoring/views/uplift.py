@@ -11,7 +11,8 @@ from training.datasets.uplift import UpliftDataset, build_uplift_dataset
 from training.measures import Floats
 from training.models.recipe import require
 from training.monitoring.views.view import Asked
-from training.registry.servable import TRIGGERS, Servable, UpliftModel
+from training.registry.servable import Servable, UpliftModel
+from training.uplift.train import find_effects
 
 _MOST_ROWS = 4_000  # every one is asked of many boosters
 
@@ -37,9 +38,5 @@ def read_asked(
 
 
 def _score(model: UpliftModel, dataset: UpliftDataset) -> Floats:
-    best = np.full(len(dataset.moments), np.nan)
-    for group in np.unique(dataset.trial.group):
-        rows = dataset.trial.group == group
-        effects = model.effects(dataset.trial.X[rows], group=TRIGGERS[group].value)
-        best[rows] = effects.value.max(axis=1)
+    best: Floats = find_effects(model, dataset).max(axis=1)
     return best

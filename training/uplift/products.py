@@ -1,0 +1,169 @@
+"""Effects as a product of few numbers: group x treatment x reach.
+
+A message that is not noticed changes nothing, and it brings no more orders than are booked to it
+and prevents no more calls than those who notice it would make. So who notices, and who orders after
+noticing, tells who can be moved. Such outcomes are plenty and free of the noise of those that were
+not written to, which leaves the trial with few questions: which share of them is brought about.
+
+The numbers are fitted to what is left of the outcome beside what is left of the reach, each less
+its expectation by the known probabilities (Robinson 1988; Nie & Wager 2021): treatments that would
+be noticed more than others tell as much as those who were left without.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from training.measures import Bools, Floats
+from training.registry.servable import ReachEffect
+from training.uplift.trial import NONE, Trial
+
+_FACTOR_SD: Final = 0.15
+_SHARE_MEAN, _SHARE_SD = 0.5, 0.29  # of a uniform distribution between none and all
+_SPREADS: Final = np.array([0.05, 0.1, 0.15, 0.2, 0.25, 0.3])
+_N_ROUNDS: Final = 6
+_TINY: Final = 1e-12
+
+
+def fit_products(
+    trial: Trial, expected: Floats, *, room: Floats | None = None, z: Floats | None = None
+) -> ReachEffect:
+    """Effect = by_group x by_treatment x reach, in turns.
+
+    The numbers of a family of bounded groups are shares of the outcomes that could be brought
+    about: drawn to the family's mean as far as they are unsure, none below 0 or beyond 1. Those of
+    the other groups are drawn to that of all of them by empirical Bayes. The treatments' factors
+    are drawn to 1, with a standard deviation of 0.15.
+
+    Args:
+        trial: The rows.
+        expected: Their expected outcome over what could have been given, (n,).
+        room: How much of what is brought about can be seen in the outcome, (n,); see `find_room`.
+            Not given: all.
+        z: The groups' numbers are moved by so many posterior standard deviations, (groups,): a
+            draw from the posterior. Not given: its middle.
+    """
+    group, n_k = trial.group, trial.n_treatments
+    n_groups = int(group.max(initial=0)) + 1
+    left = trial.outcome - expected
+    noise = _find_noise(left, trial)
+    # By treatment: whether it was given, less its probability, times its reach.
+    got = (trial.treatment[:, None] == np.arange(n_k)) & (trial.treatment != NONE)[:, None]
+    reached = (got - trial.p_each) * trial.reach
+    if room is not None:
+        reached = reached * room[:, None]
+    by_treatment, middle, sd = np.ones(n_k), np.zeros(n_groups), np.zeros(n_groups)
+    for _ in range(_N_ROUNDS):
+        h = reached @ by_treatment
+        own = left - _find_brought(trial, middle)
+        precision = np.bincount(group, h * h / noise, n_groups).astype(np.float64)
+        found = np.bincount(group, h * own / noise, n_groups).astype(np.float64)
+        middle, sd = _find_numbers(found, precision, families=trial.bounded)
+        columns = reached * middle[group][:, None]
+        weighed = columns / noise[:, None]
+        shrunk = weighed.T @ columns + np.eye(n_k) * _FACTOR_SD**-2
+        by_treatment = np.linalg.solve(shrunk, weighed.T @ own + _FACTOR_SD**-2)
+    drawn = middle if z is None else middle + z[:n_groups] * sd
+    return ReachEffect(tuple(drawn.tolist()), tuple(by_treatment.tolist()))
+
+
+def find_room(trial: Trial, without: Floats) -> Floats:
+    """Share of what a treatment brings about that the outcome shows, (n,).
+
+    Where the outcome is whether there was any order, one more is seen only of those who would have
+    had none: 1 less the expected outcome without treatment.
+    """
+    crowded = np.isin(trial.group, list(trial.crowded))
+    room: Floats = np.where(crowded, np.clip(1.0 - without, 0.05, 1.0), 1.0)
+    return room
+
+
+def _find_brought(trial: Trial, shares: Floats) -> Floats:
+    """What other messages brought about of each outcome, (n,), were these their shares.
+
+    Who was left without a message gets more of the later ones, and an outcome that they bring about
+    hides what this one does. Blipping down (Robins 1994, structural nested mean models) takes it
+    out.
+    """
+    if trial.other is None:
+        return np.zeros(len(trial.outcome))
+    known = (trial.other != NONE) & np.isin(trial.other, list(frozenset().union(*trial.bounded)))
+    brought: Floats = np.where(known, shares[np.where(known, trial.other, 0)], 0.0)
+    return brought
+
+
+def _find_noise(left: Floats, trial: Trial) -> Floats:
+    """Variance of what is left of the outcome, by group, (n,)."""
+    n = np.maximum(np.bincount(trial.group), 1)
+    noise = np.maximum(np.bincount(trial.group, left**2) / n, _TINY)
+    by_row: Floats = noise[trial.group]
+    return by_row
+
+
+def _find_numbers(
+    found: Floats, precision: Floats, *, families: tuple[frozenset[int], ...]
+) -> tuple[Floats, Floats]:
+    """Number of each group and its standard deviation, (groups,) each."""
+    n_groups = len(found)
+    is_free = np.ones(n_groups, dtype=bool)
+    middle, sd = np.zeros(n_groups), np.zeros(n_groups)
+    for family in families:
+        at = np.array(sorted(g for g in family if g < n_groups), dtype=np.int64)
+        is_free[at] = False
+        middle[at], sd[at] = pool_shares(found[at], precision[at])
+    rest = _shrink(np.where(is_free, found, 0.0), np.where(is_free, precision, 0.0))
+    return np.where(is_free, rest[0], middle), np.where(is_free, rest[1], sd)
+
+
+def pool_shares(found: Floats, precision: Floats) -> tuple[Floats, Floats]:
+    """Shares of a family, and their standard deviations, (groups,) each.
+
+    Shares are normal around the family's mean, of which nothing is believed but that it lies
+    between none and all; how far they spread is summed over, each spread by how well it explains
+    what was found (Gelman 2006: even over the spread).
+
+    Args:
+        found: Sum of what was found, weighed by its precision, (groups,).
+        precision: 1 / variance of each estimate, (groups,); 0 where nothing was seen.
+    """
+    seen = precision > 0
+    own = np.divide(found, precision, out=np.zeros(len(found)), where=seen)
+    error = np.divide(1.0, precision, out=np.full(len(found), np.inf), where=seen)
+    logs, means, squares = [], [], []
+    for spread in _SPREADS:
+        among = np.where(seen, 1.0 / (spread**2 + error), 0.0)
+        centre_precision = among.sum() + _SHARE_SD**-2
+        centre = ((among * own).sum() + _SHARE_MEAN * _SHARE_SD**-2) / centre_precision
+        misfit = (among * (own - centre) ** 2).sum() + (centre - _SHARE_MEAN) ** 2 / _SHARE_SD**2
+        logs.append(0.5 * np.log(among[seen]).sum() - 0.5 * np.log(centre_precision) - 0.5 * misfit)
+        pulled = 1.0 / (1.0 + precision * spread**2)  # how far each is drawn to the mean
+        means.append(pulled * centre + (1.0 - pulled) * own)
+        variance = pulled * spread**2 + pulled**2 / centre_precision
+        squares.append(variance + means[-1] ** 2)
+    odds = np.exp(np.array(logs) - max(logs))
+    odds /= odds.sum()
+    mean = odds @ np.array(means)
+    sd: Floats = np.sqrt(np.maximum(odds @ np.array(squares) - mean**2, 0.0))
+    return np.clip(mean, 0.0, 1.0), sd
+
+
+def _shrink(found: Floats, precision: Floats) -> tuple[Floats, Floats]:
+    """Slope of each group drawn to the common one, and its standard deviation.
+
+    The spread between groups is DerSimonian & Laird's moment estimate.
+    """
+    seen: Bools = precision > 0
+    n, total = len(found), max(float(precision.sum()), _TINY)
+    common = float(found.sum()) / total
+    own = np.divide(found, precision, out=np.full(n, common), where=seen)
+    spread = float((precision * (own - common) ** 2).sum()) - (int(seen.sum()) - 1)
+    scale = total - float((precision**2).sum()) / total
+    variance = max(spread / max(scale, _TINY), 0.0)
+    if variance == 0.0 or seen.sum() < 2:
+        return np.full(n, common), np.full(n, total**-0.5 if seen.any() else 0.0)
+    among = 1.0 / (variance + np.divide(1.0, precision, out=np.full(n, np.inf), where=seen))
+    centre = float((among * own).sum() / among.sum())
+    sharper = precision + 1.0 / variance
+    shrunk: Floats = (found + centre / variance) / sharper
+    sd: Floats = sharper**-0.5
+    return shrunk, sd
