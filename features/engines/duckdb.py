@@ -47,6 +47,8 @@ class DuckDBEngine:
             connection = duckdb.connect(":memory:", config=self._configure(temp_folder))
             try:
                 connection.execute("SET TimeZone = 'UTC'")
+                # Longer queries would draw a bar of DuckDB's own, into files and pipes too.
+                connection.execute("SET enable_progress_bar = false")
                 yield _open_relations(connection, tables=tables, names=names)
             finally:
                 connection.close()

@@ -39,7 +39,7 @@ _VISITS = HourHistogram(
     half_life_days=None,
     description="Visits to the simulated shop: each has one session.",
 )
-N_CUSTOMERS, DAYS = 6_000, 180
+N_CUSTOMERS, DAYS = 6_000, 365
 _N_RESAMPLES = 200
 _CHANNEL, _TRIGGER = Channel.EMAIL, Trigger.ABANDONED_CART
 
