@@ -30,6 +30,8 @@ from training.registry.tracking import TrainingRecord
 
 DOCUMENT: Final = "evaluation.json"
 _MOST_NAMED: Final = 5
+_HIGHEST: Final = Capacity(share=0.1)
+_N_RESAMPLES: Final = 200  # of the highest tenth, for each outcome
 _NOTED_GAP: Final = 0.02  # of the AUC; with many rows smaller gaps stand out, too
 
 
@@ -41,11 +43,14 @@ class OutcomeExamination:
         calibration: Foretold against observed.
         slices: The measures by slice.
         capacity: What the calls are worth; None where rows are not lists to call from.
+        highest: What the tenth rated highest is worth where they are not; None where they are, and
+            where the baseline gives no probability of the outcome.
     """
 
     calibration: CalibrationReport
     slices: SliceReport
     capacity: CapacityReport | None
+    highest: CapacityReport | None
 
 
 @dataclass(frozen=True)
@@ -91,10 +96,13 @@ class Examination:
             prefix = f"{outcome}." if outcome else ""
             metrics |= _flatten_slices(found.slices, prefix=prefix)
             if found.capacity is not None:
-                metrics |= _flatten_capacity(found.capacity, prefix=prefix)
+                metrics |= _flatten_capacity(found.capacity, prefix=f"{prefix}capacity.")
+            if found.highest is not None:
+                metrics |= _flatten_capacity(found.highest, prefix=f"{prefix}highest.")
         for part in self.over_baseline:
             name = _name_slice(part.dimension, part.value)
-            metrics[f"{name}.loss_over_baseline"] = part.difference.value
+            metrics[f"{name}.n"] = part.n_rows
+            metrics |= flatten(f"{name}.loss_over_baseline", part.difference)
         if isinstance(self.leakage, LeakageCheck):
             metrics |= flatten(f"leakage.{self.leakage.measure}", self.leakage.estimate)
             metrics["leakage.chance"] = self.leakage.chance
@@ -166,6 +174,9 @@ def examine(
             )
             if held_out.is_list and outcome in held_out.baseline.scores
             else None,
+            highest=_measure_highest(held_out, outcome=outcome, seed=seed)
+            if not held_out.is_list and outcome in held_out.baseline.scores
+            else None,
         )
         for outcome, scored in held_out.ours.scores.items()
         if scored.has_both
@@ -178,6 +189,18 @@ def examine(
         labels=held_out.ours.only_labels,
     )
     return Examination(by_outcome, over_baseline, too_small, leakage)
+
+
+def _measure_highest(held_out: HeldOut, *, outcome: str, seed: int) -> CapacityReport:
+    """What comes of the tenth of all rows that is rated highest, as if they were one list."""
+    one_list = replace(held_out, moments=np.full_like(held_out.moments, held_out.moments[0]))
+    return measure_capacity(
+        one_list,
+        outcome=outcome,
+        capacity=_HIGHEST,
+        rng=np.random.default_rng(seed),
+        n_resamples=_N_RESAMPLES,
+    )
 
 
 def describe_leak(check: LeakageCheck) -> str:
@@ -203,11 +226,11 @@ def _flatten_slices(report: SliceReport, *, prefix: str) -> dict[str, float]:
 
 
 def _flatten_capacity(report: CapacityReport, *, prefix: str) -> dict[str, float]:
-    metrics: dict[str, float] = {f"{prefix}capacity.n_called": report.n_called}
+    metrics: dict[str, float] = {f"{prefix}n_called": report.n_called}
     parts = {"": report.ours, "_baseline": report.baseline, "_gain": report.gain}
     for suffix, called in parts.items():
         for measure in ("precision", "recall", "lift"):
-            metrics |= flatten(f"{prefix}capacity.{measure}{suffix}", getattr(called, measure))
+            metrics |= flatten(f"{prefix}{measure}{suffix}", getattr(called, measure))
     return metrics
 
 

@@ -13,7 +13,7 @@ from features.errors import BadInputError
 from features.tables import Tables
 from training.claims import read_claims
 from training.datasets.provenance import NotEnoughData
-from training.gate import Contender, Hold, Promote, Refused, RolledBack, decide
+from training.gate import Contender, Evidence, Hold, Promote, Refused, RolledBack, decide
 from training.models.recipe import Judge, LaterRows
 from training.models.table import RECIPES
 from training.registry.audit import Audit, Event, EventKind
@@ -46,12 +46,31 @@ def promote(
     before = tracking.find_number(name, alias=Alias.CHAMPION)
     decision = _judge(name, tables, known_until=known_until, tracking=tracking, seed=seed)
     if isinstance(decision, Promote):
-        event = Event(EventKind.PROMOTE, decision.version, before, known_until=known_until)
+        reasons = (explain(decision.evidence, before=before),)
+        event = Event(EventKind.PROMOTE, decision.version, before, reasons, known_until=known_until)
         tracking.set_champion(decision, event=event.asked(audit))
     elif decision.version is not None:
         held = Event(EventKind.HOLD, decision.version, before, decision.reasons)
         tracking.log_event(name, replace(held, known_until=known_until).asked(audit))
     return decision
+
+
+def explain(evidence: Evidence, *, before: str | None) -> str:
+    """Why a version was promoted, in a sentence; `before` is the champion before it."""
+    over, rows = evidence.over_baseline, f"{evidence.n_rows:,} later rows"
+    beat = (
+        f"it beat the plain baseline: loss {over.value:+.4f} [{over.low:+.4f}, "
+        f"{over.high:+.4f}] on {rows}"
+    )
+    if before is None:
+        return f"{beat}; nothing was served before"
+    champion = evidence.over_champion
+    if champion is None:
+        return f"{beat}; version {before} cannot be served by the running code, nor be compared"
+    return (
+        f"{beat}; it was not shown to be worse than version {before}: {champion.value:+.4f} "
+        f"[{champion.low:+.4f}, {champion.high:+.4f}]"
+    )
 
 
 def roll_back(name: ModelName, *, tracking: Tracking, audit: Audit) -> RolledBack | Refused:

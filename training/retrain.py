@@ -1,34 +1,34 @@
 """Training again once a month, fit for cron: what `opportune retrain` does.
 
 Once in a month each model is trained and led to the gate. A second call in the same month finds
-its run and does nothing; neither does a call that finds the same data as the last training. What
-was killed half-way is done again: a run that did not finish does not count, and a version that the
-gate has not judged yet is judged.
+its run and does nothing; neither does a call that finds the same data as the last training,
+whoever trained: every run says when and on what it was made. What was killed half-way is done
+again: a run that did not finish does not count, and a version that the gate has not judged yet is
+judged.
 """
 
 import fcntl
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
-from features.contracts import CONTRACTS
 from features.errors import ConflictError
 from features.tables import Tables
-from training.datasets.provenance import NotEnoughData, fingerprint_tables
+from training.datasets.provenance import NotEnoughData
+from training.evaluation.capacity import DEFAULT, Capacity
 from training.gate import Promote
 from training.models.table import RECIPES
 from training.promote import promote
 from training.registry.audit import Audit
-from training.registry.entries import ModelName
-from training.registry.history import read_versions
+from training.registry.entries import Alias, ModelName
+from training.registry.history import LoggedVersion, read_versions
 from training.registry.tracking import Tracking
 from training.train import train_model
+from training.trained_on import DATA_TAG, PERIOD_TAG, TrainedOn
 
-PERIOD_TAG = "opportune.period"
-DATA_TAG = "opportune.data"
 _LOCK = "retrain.lock"
 
 
@@ -68,6 +68,7 @@ def retrain_models(
     seed: int,
     audit: Audit,
     names: Iterable[ModelName] = tuple(RECIPES),
+    capacity: Capacity = DEFAULT,
 ) -> Iterator[Retrained]:
     """Train each model that is due and let the gate decide; one answer after the other.
 
@@ -79,20 +80,12 @@ def retrain_models(
         seed: Of everything random.
         audit: Who asks, for the trail of the gate.
         names: Which models.
+        capacity: Customers of a list that a team can call.
     """
-    data = fingerprint_tables(tables, names=CONTRACTS, known_until=known_until)
-    tags = {PERIOD_TAG: period_of(known_until), DATA_TAG: data}
+    trained_on = TrainedOn.of(tables, known_until=known_until)
     for name in names:
-        yield _retrain(_Task(name, tables, known_until, tracking, seed, tags, audit))
-
-
-def period_of(moment: datetime) -> str:
-    """The month of a moment in UTC.
-
-    >>> period_of(datetime(2026, 6, 30, 23, tzinfo=UTC))
-    '2026-06'
-    """
-    return f"{moment.astimezone(UTC):%Y-%m}"
+        task = _Task(name, tables, known_until, tracking, seed, trained_on, audit, capacity)
+        yield _retrain(task)
 
 
 @contextmanager
@@ -121,8 +114,9 @@ class _Task:
     known_until: datetime
     tracking: Tracking
     seed: int
-    tags: Mapping[str, str]
+    trained_on: TrainedOn
     audit: Audit
+    capacity: Capacity
 
 
 def _retrain(task: _Task) -> Retrained:
@@ -131,16 +125,10 @@ def _retrain(task: _Task) -> Retrained:
         for version in read_versions(task.tracking, task.name)
         if version.is_finished and version.params.get("seed") == str(task.seed)
     ]
-    period = task.tags[PERIOD_TAG]
     latest = made[-1] if made else None
-    if latest and latest.tags.get(PERIOD_TAG) == period:
-        judged = {event.version for event in task.tracking.read_history(task.name)}
-        if latest.version not in judged:
+    if latest and (reason := _why_not_due(latest, task.trained_on)):
+        if _waits_for_the_gate(latest, task.tracking):
             return _judge(task, latest.version, done=Done.JUDGED)
-        reason = f"version {latest.version} was trained and judged in {period}"
-        return Retrained(task.name, Done.NOT_DUE, reason, latest.version)
-    if latest and latest.tags.get(DATA_TAG) == task.tags[DATA_TAG]:
-        reason = f"the tables say what they said when version {latest.version} was made"
         return Retrained(task.name, Done.NOT_DUE, reason, latest.version)
     trained = train_model(
         task.name,
@@ -148,11 +136,27 @@ def _retrain(task: _Task) -> Retrained:
         known_until=task.known_until,
         tracking=task.tracking,
         seed=task.seed,
-        tags=task.tags,
+        capacity=task.capacity,
+        trained_on=task.trained_on,
     )
     if isinstance(trained, NotEnoughData):
         return Retrained(task.name, Done.NOT_ENOUGH, trained.reason)
     return _judge(task, trained.version.version, done=Done.TRAINED)
+
+
+def _why_not_due(latest: LoggedVersion, trained_on: TrainedOn) -> str:
+    """Why the version need not be made anew, in words; empty where it must."""
+    if latest.tags.get(PERIOD_TAG) == trained_on.period:
+        return f"version {latest.version} was trained and judged in {trained_on.period}"
+    if latest.tags.get(DATA_TAG) == trained_on.data:
+        return f"the tables say what they said when version {latest.version} was made"
+    return ""
+
+
+def _waits_for_the_gate(version: LoggedVersion, tracking: Tracking) -> bool:
+    """Whether the gate, asked now, would judge this version for the first time."""
+    judged = {event.version for event in tracking.read_history(version.name)}
+    return Alias.CHALLENGER.value in version.aliases and version.version not in judged
 
 
 def _judge(task: _Task, version: str, *, done: Done) -> Retrained:

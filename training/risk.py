@@ -5,6 +5,7 @@ calibrated, the rule counts the risk twice; where the model is blind to it, the 
 missing. Only later rows can tell.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -36,6 +37,10 @@ from training.registry.entries import ModelVersion
 from training.registry.servable import ChurnModel
 
 _N_RESAMPLES = 400
+_FEWEST_CUSTOMERS = 50
+_FEWEST_FORETOLD = 10.0
+_NONE_LOST = -math.log(0.025)
+"""Upper end of the 95 % interval of a Poisson mean of which nothing was seen (Garwood 1936)."""
 
 
 class Verdict(StrEnum):
@@ -45,6 +50,7 @@ class Verdict(StrEnum):
     HARM = "harm"
     MIXED = "help and harm"
     NO_DIFFERENCE = "make no difference that these rows could show"
+    TOO_FEW = "fired too seldom to be judged"
     SILENT = "never fired"
 
 
@@ -57,7 +63,8 @@ class JudgedRule:
         factor: What it multiplies by.
         n_fired: Rows on which it fired.
         wanted: What the rows themselves would multiply by: customers lost over the sum of their
-            probabilities; 1 where the model is right there. None where it cannot be told.
+            probabilities; 1 where the model is right there. None where it cannot be told: of fewer
+            than 50 customers, or with fewer than 10 foretold to be lost.
     """
 
     name: str
@@ -75,8 +82,9 @@ class JudgedRules:
         n_fired: Rows on which any rule fired.
         n_moved: Rows whose tier is another by the risk score than by p_churn.
         tiers: Rows of each tier, by the score that decides it.
-        comparison: Every measure of both; None where no rule fired, for then they are the same.
-        calls: What comes of a team's calls by either; None where no rule fired.
+        comparison: Every measure of both; None where no rule fired, for then they are the same,
+            and where too few rows had one to tell, by the measure of `JudgedRule.wanted`.
+        calls: What comes of a team's calls by either; None where `comparison` is.
         rules: Each rule by itself.
     """
 
@@ -92,7 +100,7 @@ class JudgedRules:
     def verdict(self) -> Verdict:
         """From the intervals of AUC, the precision of the calls, and the Brier score."""
         if self.comparison is None or self.calls is None:
-            return Verdict.SILENT
+            return Verdict.TOO_FEW if self.n_fired else Verdict.SILENT
         gains = (self.comparison.difference.auc, self.calls.gain.precision)
         loss = self.comparison.difference.brier
         helps = any(gain.low > 0 for gain in gains) or loss.high < 0
@@ -134,9 +142,9 @@ def judge_rules(
         capacity: Customers of a list that a team can call.
     """
     risk = rules.assess(p_churn, features=features, names=names)
-    fired = risk.fired.any(axis=1)
+    fired: Bools = np.asarray(risk.fired.any(axis=1))
     comparison = calls = None
-    if fired.any():
+    if _is_enough(p_churn, fired, window=window):
         comparison = compare(risk.risk_score, other=p_churn, window=window, rng=rng)
         held_out = HeldOut(
             customers=window.customers,
@@ -219,11 +227,22 @@ def _find_wanted(
     p_churn: Floats, fired: Bools, *, window: Window, rng: np.random.Generator
 ) -> Estimate | None:
     """What would make the probabilities right where the rule fired, with its interval."""
-    if not fired.any():
+    if not _is_enough(p_churn, fired, window=window):
         return None
     lost, foretold = window.labels[fired].astype(np.float64), p_churn[fired]
 
     def wanted(weights: Floats) -> float:
         return float((weights * lost).sum() / (weights * foretold).sum())
 
-    return estimate(wanted, customers=window.customers[fired], rng=rng, n_resamples=_N_RESAMPLES)
+    customers = window.customers[fired]
+    if not lost.any():
+        # Every draw would say 0. A customer is lost at most once, however many rows tell of it.
+        n_rows = len(customers) / len(set(customers.tolist()))
+        return Estimate(0.0, 0.0, float(_NONE_LOST * n_rows / foretold.sum()))
+    return estimate(wanted, customers=customers, rng=rng, n_resamples=_N_RESAMPLES)
+
+
+def _is_enough(p_churn: Floats, fired: Bools, *, window: Window) -> bool:
+    """Whether the rows on which a rule fired can tell anything of it."""
+    n_customers = len(set(window.customers[fired].tolist()))
+    return n_customers >= _FEWEST_CUSTOMERS and bool(p_churn[fired].sum() >= _FEWEST_FORETOLD)

@@ -110,6 +110,20 @@ class SearchResult:
         """What to train with."""
         return self.best.settings if self.is_better else self.usual
 
+    @property
+    def words(self) -> str:
+        """What came of it, in a sentence."""
+        n_others = len(self.trials) - 1
+        if self.best.settings == self.usual:
+            others = f"none of {n_others} others was better" if n_others else "no other was tried"
+            return f"the usual settings stay: {others}"
+        gain, taken = self.gain, "taken" if self.is_better else "not taken"
+        return (
+            f"the best of {n_others} other settings is {taken}: {gain.value:+.4f} nats beside the "
+            f"usual ones on {self.n_later:,} later rows, 95 % interval {gain.low:+.4f} to "
+            f"{gain.high:+.4f}"
+        )
+
     def describe(self) -> Mapping[str, str | int | float]:
         """Parameters of a run, for what is logged."""
         found = {f"search_best_{name}": value for name, value in asdict(self.best.settings).items()}

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from types import MappingProxyType
 
 from matplotlib.figure import Figure
 
@@ -17,6 +16,7 @@ from training.models.table import RECIPES
 from training.registry.entries import ModelName, ModelVersion
 from training.registry.tracking import Tracking
 from training.search import SearchBudget
+from training.trained_on import TrainedOn
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,16 @@ Trainings = Mapping[ModelName, TrainedModel | NotEnoughData]
 
 def train_all(tables: Tables, *, known_until: datetime, tracking: Tracking, seed: int) -> Trainings:
     """Train, log and register every model; those without enough data say so; see `train_model`."""
+    trained_on = TrainedOn.of(tables, known_until=known_until)
     return {
-        name: train_model(name, tables, known_until=known_until, tracking=tracking, seed=seed)
+        name: train_model(
+            name,
+            tables,
+            known_until=known_until,
+            tracking=tracking,
+            seed=seed,
+            trained_on=trained_on,
+        )
         for name in RECIPES
     }
 
@@ -56,7 +64,7 @@ def train_model(
     tracking: Tracking,
     seed: int,
     capacity: Capacity = DEFAULT,
-    tags: Mapping[str, str] = MappingProxyType({}),
+    trained_on: TrainedOn | None = None,
     budget: SearchBudget | None = None,
 ) -> TrainedModel | NotEnoughData:
     """Train one model, look at it from every side, log it and register it as challenger.
@@ -68,7 +76,7 @@ def train_model(
         tracking: Where runs and models go.
         seed: Of everything random.
         capacity: Customers of a list that a team can call.
-        tags: Of the run, beside its notes.
+        trained_on: When and on what; None: found here, which reads all tables once more.
         budget: Of a search for better settings; None for no search.
 
     Raises:
@@ -94,11 +102,12 @@ def train_model(
     )
     record = examination.add_to(record)
     documents = document(record, tables, known_until=known_until)
+    made = trained_on or TrainedOn.of(tables, known_until=known_until)
     version = tracking.log_training(
         replace(
             record,
             documents={**record.documents, **documents},
-            notes={**record.notes, **tags},
+            notes={**record.notes, **made.to_tags()},
         )
     )
     return TrainedModel(version, record.metrics, record.notes, record.plots)

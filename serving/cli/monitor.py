@@ -1,6 +1,7 @@
 """Commands after promotion: monitor, retrain."""
 
 import json
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,11 +10,13 @@ from typing import Annotated
 import typer
 
 from serving.cli.data import AsOfOption, DataOption, read_as_of
-from serving.cli.models import SeedOption, Trainable
+from serving.cli.models import CapacityOption, SeedOption, Trainable
 from serving.cli.output import Json, JsonOption, progress, say, show, show_json, show_table
 from serving.faults import EXIT_REFUSED
 from serving.home import claim_home
 from serving.settings import read_settings
+from training.evaluation.capacity import DEFAULT, Capacity
+from training.monitoring.freshness import check_freshness
 from training.monitoring.monitor import ModelHealth, monitor_models
 from training.monitoring.status import Check, Finding, Status
 from training.registry.audit import Audit
@@ -24,12 +27,33 @@ from training.retrain import Retrained, hold_lock, retrain_models
 _LOG = "retrain.jsonl"
 _N_SHOWN = 5
 
+FreshOption = Annotated[
+    float | None,
+    typer.Option(
+        "--fresh-within",
+        envvar="OPPORTUNE_FRESH_WITHIN",
+        min=0.0,
+        metavar="DAYS",
+        help="Alarm where the last row of any table is older by the clock; not with --as-of.",
+    ),
+]
+
 
 def monitor(
-    data: DataOption, as_of: AsOfOption = None, seed: SeedOption = 0, as_json: JsonOption = False
+    data: DataOption,
+    as_of: AsOfOption = None,
+    fresh_within: FreshOption = None,
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
 ) -> None:
-    """How the served models do: drift, matured labels, delays, missing data. 1 on an alarm."""
+    """How the served models do: drift, matured labels, delays, missing data. 1 on an alarm.
+
+    Without --as-of it looks at the tables' last day, and says how far that is from the clock.
+    """
     tables, moment = read_as_of(data, as_of)
+    fresh = None
+    if as_of is None:
+        fresh = check_freshness(moment, now=datetime.now(UTC), alarm_days=fresh_within)
     settings = read_settings()
     claim_home(settings.home, tables)
     tracking = Tracking.in_folder(settings.registry)
@@ -39,15 +63,20 @@ def monitor(
         show_json(
             {
                 "as_of": moment.isoformat(),
+                "data": None if fresh is None else _describe_check(fresh),
                 "models": {name.value: _describe(health) for name, health in found.items()},
             }
         )
     else:
+        show(f"as of {moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC")
+        if fresh is not None:
+            _show_check(fresh)
         show_health(found)
     healths = [health for health in found.values() if isinstance(health, ModelHealth)]
     if not healths:
         say("no model has been promoted: there is nothing to watch")
-    if any(health.status is Status.ALARM for health in healths):
+    statuses = [health.status for health in healths] + ([fresh.status] if fresh else [])
+    if Status.ALARM in statuses:
         raise typer.Exit(EXIT_REFUSED)
 
 
@@ -56,9 +85,11 @@ def retrain(
     what: Annotated[Trainable, typer.Argument(help="Which model.")] = Trainable.ALL,
     as_of: AsOfOption = None,
     seed: SeedOption = 0,
+    capacity: CapacityOption = str(DEFAULT),
     as_json: JsonOption = False,
 ) -> None:
     """Once a month: train every model that is due, and let the gate decide. Fit for cron."""
+    calls = Capacity.parse(capacity)
     tables, moment = read_as_of(data, as_of)
     settings = read_settings()
     claim_home(settings.home, tables)
@@ -72,6 +103,7 @@ def retrain(
             seed=seed,
             audit=Audit("opportune retrain", datetime.now(UTC)),
             names=what.names(),
+            capacity=calls,
         ):
             done[retrained.name.value] = _describe_retrained(retrained)
             _log(retrained, settings.home / _LOG, as_of=moment)
@@ -90,19 +122,34 @@ def show_health(found: Mapping[ModelName, ModelHealth | NoVersion]) -> None:
             continue
         show(f"{name} version {health.version}: {health.status}")
         for check in health.checks:
-            show(f"  {check.status:<8}{check.name}: {check.meaning}")
-            if check.findings and check.status in {Status.WATCH, Status.ALARM}:
-                _show_findings(check)
+            _show_check(check)
+
+
+def _show_check(check: Check) -> None:
+    show(f"  {check.status:<8}{check.name}: {check.meaning}")
+    if check.findings and check.status in {Status.WATCH, Status.ALARM}:
+        _show_findings(check)
 
 
 def _show_findings(check: Check) -> None:
     rows = [
-        (f"    {one.status}", f"{one.value:.3f}", f"{one.watch_from:.3f}", one.words)
+        (
+            f"    {one.status}",
+            _write(one.value, unit=one.unit),
+            _write(one.watch_from, unit=one.unit),
+            one.words,
+        )
         for one in check.findings[:_N_SHOWN]
     ]
     show_table(("", "value", "limit", ""), rows)
     if len(check.findings) > _N_SHOWN:
         show(f"    and {len(check.findings) - _N_SHOWN} more")
+
+
+def _write(value: float, *, unit: str) -> str:
+    """A number of a finding with its unit; days to a tenth, all others to a thousandth."""
+    written = f"{value:,.1f}" if unit == "days" else f"{value:,.3f}"
+    return f"{written} {unit}".rstrip()
 
 
 def _describe(health: ModelHealth | NoVersion) -> Json:
@@ -111,6 +158,7 @@ def _describe(health: ModelHealth | NoVersion) -> Json:
     return {
         "version": health.version,
         "status": health.status.value,
+        "as_of": health.as_of.isoformat(),
         "trained_on": health.trained_on.isoformat() if health.trained_on else None,
         "checks": {check.name: _describe_check(check) for check in health.checks},
     }
@@ -130,11 +178,17 @@ def _describe_finding(finding: Finding) -> Json:
     return {
         "subject": finding.subject,
         "status": finding.status.value,
-        "value": finding.value,
-        "watch_from": finding.watch_from,
-        "alarm_from": finding.alarm_from,
+        "value": _to_json(finding.value),
+        "watch_from": _to_json(finding.watch_from),
+        "alarm_from": _to_json(finding.alarm_from),
+        "unit": finding.unit,
         "words": finding.words,
     }
+
+
+def _to_json(number: float) -> float | None:
+    """The number; null where it is infinite, which JSON cannot say."""
+    return number if math.isfinite(number) else None
 
 
 def _describe_retrained(retrained: Retrained) -> dict[str, Json]:

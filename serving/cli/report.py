@@ -12,7 +12,9 @@ from serving.cli.models import SeedOption
 from serving.cli.output import JsonOption, progress, say, show, show_json
 from serving.home import claim_home
 from serving.settings import read_settings
+from training.monitoring.freshness import check_freshness
 from training.monitoring.monitor import ModelHealth, monitor_models
+from training.monitoring.status import Status
 from training.registry.entries import ModelName
 from training.registry.tracking import Tracking
 from training.reports.model_report import make_report, read_reported
@@ -44,16 +46,18 @@ def model(
     """What each model knows, how well, for whom, and how it does today."""
     settings = read_settings()
     health: dict[ModelName, ModelHealth] = {}
-    tracking = Tracking.in_folder(settings.registry)
+    tracking, warning = Tracking.in_folder(settings.registry), ""
     if data is not None:
         tables, moment = read_as_of(data, as_of)
         claim_home(settings.home, tables)
+        if as_of is None:
+            warning = _warn_of_age(moment)
         with progress("looking at every champion"):
             found = monitor_models(tables, as_of=moment, tracking=tracking, seed=seed)
         health = {name: one for name, one in found.items() if isinstance(one, ModelHealth)}
     with progress("writing the report"):
         models = read_reported(tracking, health=health)
-        page = make_report(models, made_on=f"{datetime.now(UTC):%d %B %Y}")
+        page = make_report(models, made_on=f"{datetime.now(UTC):%d %B %Y}", warning=warning)
         page.write(out)
     if as_json:
         show_json({"out": str(out), "models": [one.name.value for one in models]})
@@ -61,3 +65,11 @@ def model(
         show(str(out))
         if data is None:
             say("with --data PLACE it also says how the served models do today")
+
+
+def _warn_of_age(moment: datetime) -> str:
+    """That the tables' last day is long past, where it is; empty where it is not."""
+    fresh = check_freshness(moment, now=datetime.now(UTC))
+    if fresh.status is Status.OK:
+        return ""
+    return f"{fresh.findings[0].words}. {fresh.meaning[0].upper()}{fresh.meaning[1:]}."

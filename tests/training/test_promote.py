@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from features.tables import Tables
-from training.gate import Hold, Promote
-from training.promote import promote
+from training.evaluation import Estimate
+from training.gate import Evidence, Hold, Promote
+from training.promote import explain, promote
 from training.registry.audit import Audit, Event, EventKind
 from training.registry.entries import Alias, ModelName, ModelVersion, NoChampion
 from training.registry.servable import Calibration, ChurnModel, FeatureSignature, Servable
@@ -245,13 +246,30 @@ def test_gate_looks_at_slices_of_the_later_rows(scene: Scene) -> None:
 
 def test_every_decision_joins_the_trail(scene: Scene) -> None:
     audit = Audit("ann", datetime(2026, 8, 1, tzinfo=UTC), "monthly")
-    assert isinstance(scene.promote(audit=audit), Promote)
+    promoted = scene.promote(audit=audit)
+    assert isinstance(promoted, Promote)
     good = scene.churn(Alias.CHAMPION)
     bad = recalibrate(churn_model(good), Calibration(slope=1.0, intercept=2.0))
     scene.challenge(bad, trained_until=good.trained_until)
     held = scene.promote()
     assert isinstance(held, Hold)
+    why = explain(promoted.evidence, before=None)
     assert scene.tracking.read_history(ModelName.CHURN) == (
-        Event(EventKind.PROMOTE, "1", None, ("monthly",), "ann", audit.at, scene.until),
+        Event(EventKind.PROMOTE, "1", None, (why, "monthly"), "ann", audit.at, scene.until),
         Event(EventKind.HOLD, "2", "1", held.reasons, known_until=scene.until),
+    )
+
+
+def test_trail_says_what_a_promoted_version_was_compared_with() -> None:
+    over = Estimate(-0.02, -0.03, -0.01)
+    alone = Evidence(500, 90, 0.01, over, None)
+    beside = replace(alone, over_champion=Estimate(0.001, -0.002, 0.004))
+
+    beat = "it beat the plain baseline: loss -0.0200 [-0.0300, -0.0100] on 500 later rows"
+    assert explain(alone, before=None) == f"{beat}; nothing was served before"
+    assert explain(alone, before="3").endswith(
+        "version 3 cannot be served by the running code, nor be compared"
+    )
+    assert explain(beside, before="3") == (
+        f"{beat}; it was not shown to be worse than version 3: +0.0010 [-0.0020, +0.0040]"
     )

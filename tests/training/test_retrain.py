@@ -14,7 +14,9 @@ import training.train
 from features.errors import ConflictError
 from features.tables import Tables
 from training.datasets.provenance import NotEnoughData
-from training.evaluation import Judged
+from training.evaluation import HeldOut, Judged
+from training.evaluation.capacity import DEFAULT, Capacity
+from training.examine import Examination
 from training.gate import GateWindow
 from training.models.recipe import LaterRows, Recipe
 from training.registry.audit import Audit
@@ -22,7 +24,9 @@ from training.registry.entries import Alias, ModelName, NoVersion
 from training.registry.history import read_versions
 from training.registry.servable import BoosterModel, FeatureSignature
 from training.registry.tracking import Tracking, TrainingRecord
-from training.retrain import Done, Retrained, hold_lock, period_of, retrain_models
+from training.retrain import Done, Retrained, hold_lock, retrain_models
+from training.train import TrainedModel, train_model
+from training.trained_on import period_of
 
 AUDIT = Audit("cron", datetime(2026, 8, 1, tzinfo=UTC))
 MakeTracking = Callable[[], Tracking]
@@ -73,7 +77,17 @@ class Month:
     def __init__(self, tables: Tables, make_tracking: MakeTracking, until: datetime) -> None:
         self.tables, self.make_tracking, self.until = tables, make_tracking, until
 
-    def retrain(self, *, days_later: int = 0, seed: int = 1) -> Retrained:
+    def train(self) -> TrainedModel:
+        """As `opportune train` does, which leads nothing to the gate."""
+        trained = train_model(
+            NAME, self.tables, known_until=self.until, tracking=self.make_tracking(), seed=1
+        )
+        assert isinstance(trained, TrainedModel)
+        return trained
+
+    def retrain(
+        self, *, days_later: int = 0, seed: int = 1, capacity: Capacity = DEFAULT
+    ) -> Retrained:
         (done,) = retrain_models(
             self.tables,
             known_until=self.until + timedelta(days=days_later),
@@ -81,6 +95,7 @@ class Month:
             seed=seed,
             audit=AUDIT,
             names=(NAME,),
+            capacity=capacity,
         )
         return done
 
@@ -156,6 +171,47 @@ def test_version_that_the_gate_did_not_see_is_judged_and_not_trained_again(
 
     assert (resumed.done, resumed.version, resumed.is_promoted) == (Done.JUDGED, "1", True)
     assert month.versions() == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("later", "why"), [(0, "in 2026-07"), (60, "say what they said")], ids=["month", "same tables"]
+)
+def test_version_of_a_plain_training_is_judged_and_then_not_due(
+    month: Month, later: int, why: str
+) -> None:
+    if later:
+        month.until = month.until + timedelta(days=20)  # the shop's end: nothing is known later
+    month.train()
+    month.train()
+    judged, again = month.retrain(days_later=later), month.retrain(days_later=later)
+
+    assert (judged.done, judged.version, judged.is_promoted) == (Done.JUDGED, "2", True)
+    assert (again.done, again.version) == (Done.NOT_DUE, "2")
+    assert why in again.reason
+    assert month.versions() == ["1", "2"]
+
+
+def test_version_that_gave_way_to_a_later_one_is_not_judged_in_its_stead(month: Month) -> None:
+    month.train()
+    month.retrain(seed=2)
+
+    assert month.retrain().done is Done.NOT_DUE
+    assert [event.version for event in month.make_tracking().read_history(NAME)] == ["2"]
+
+
+def test_retraining_reckons_with_the_capacity_that_it_is_given(
+    month: Month, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Capacity] = []
+
+    def look(held_out: HeldOut | None, *, capacity: Capacity, **rest: object) -> Examination:
+        given.append(capacity)
+        return Examination()
+
+    monkeypatch.setattr(training.train, "examine", look)
+    month.retrain(capacity=Capacity(share=0.1))
+
+    assert given == [Capacity(share=0.1)]
 
 
 def kill(*args: object, **kwargs: object) -> None:

@@ -116,6 +116,40 @@ def test_rules_that_never_fire_say_nothing() -> None:
     assert "never fired on 400" in describe_risk(judged)
 
 
+def judge_silent(n_silent: int, *, p: float) -> JudgedRules:
+    """Of 2,000 customers so many were silent for long, and none of those was lost."""
+    silent = np.arange(2_000) < n_silent
+    labels = ~silent & (np.random.default_rng(4).random(2_000) < p)
+    return judge_rules(
+        default_rules(),
+        np.random.default_rng(5).uniform(p / 2, 3 * p / 2, 2_000),
+        features=np.column_stack([np.where(silent, 45.0, 3.0), np.full(2_000, np.nan)]),
+        names=NAMES,
+        window=Window(labels, np.arange(2_000).astype(str).astype(object)),
+        moments=MOMENTS[:2_000],
+        rng=np.random.default_rng(6),
+    )
+
+
+@pytest.mark.parametrize(("n_silent", "p"), [(30, 0.4), (60, 0.05)])
+def test_rules_that_fired_on_a_handful_are_not_judged(n_silent: int, p: float) -> None:
+    """Nobody of the handful was lost: the bootstrap alone would call that harm, and surely."""
+    judged = judge_silent(n_silent, p=p)
+
+    assert judged.verdict is Verdict.TOO_FEW
+    assert judged.favours is TierSource.P_CHURN
+    assert wanted_of(judged) == {}
+    assert "risk.gain.auc" not in measure_risk(judged)
+    assert f"too seldom to be judged: on {n_silent} of 2,000" in describe_risk(judged)
+
+
+def test_factor_wanted_where_nobody_was_lost_has_an_interval_of_some_width() -> None:
+    low, high = wanted_of(judge_silent(400, p=0.1))["last_login_long_ago"]
+
+    assert low == 0
+    assert high == pytest.approx(-np.log(0.025) / 40, rel=0.1)
+
+
 def test_metrics_hold_both_scores_and_what_the_rules_gain(judged: JudgedRules) -> None:
     metrics = measure_risk(judged)
 

@@ -58,10 +58,25 @@ def test_search_takes_what_it_found_only_where_later_rows_agree(high: float, tak
     trials = (Trial(BoosterSettings(), 0.5), Trial(found, 0.4))
     result = SearchResult(BoosterSettings(), trials, Estimate(-0.01, -0.02, high), 100)
     assert result.settings == (found if taken else BoosterSettings())
+    said = "the best of 1 other settings is " + ("taken" if taken else "not taken")
+    assert result.words.startswith(f"{said}: -0.0100 nats beside the usual ones on 100 later rows")
+
     described = result.describe()
     assert described["search_taken"] == str(taken).lower()
     assert described["search_best_num_leaves"] == 31
     assert described["search_trials"] == 2
+
+
+@pytest.mark.parametrize(
+    ("n_others", "words"), [(3, "none of 3 others was better"), (0, "no other was tried")]
+)
+def test_search_that_found_nothing_better_says_so_without_a_figure(
+    n_others: int, words: str
+) -> None:
+    others = (Trial(BoosterSettings(num_leaves=31 + n), 0.5) for n in range(n_others))
+    trials = (Trial(BoosterSettings(), 0.4), *others)
+    result = SearchResult(BoosterSettings(), trials, Estimate(0.0, 0.0, 0.0), 100)
+    assert result.words == f"the usual settings stay: {words}"
 
 
 def test_search_says_what_is_missing_in_the_rows() -> None:

@@ -107,7 +107,7 @@ def test_training_with_a_search_logs_it_and_whether_it_was_worth_it(
     assert params["search_trials"] == "2"
     is_taken = params["search_taken"] == "true"
     assert is_taken == (float(params["search_gain_high"]) < 0)
-    assert ("is taken" if is_taken else "not taken") in trained.notes["search"]
+    assert ("is taken" in trained.notes["search"]) == is_taken
 
 
 def test_a_search_on_too_short_a_history_trains_as_usual_and_says_so(

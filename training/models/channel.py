@@ -125,7 +125,7 @@ def find_later_rows(
     later = dataset.take(is_from(seen_until, moments=moments))
     earlier = dataset.take(is_known_by(fit_until, moments=moments, label_span=span))
     if not (len(later.customers) and len(earlier.customers)):
-        return too_early(seen_until, known_until=known_until)
+        return too_early(seen_until, known_until=known_until, label_span=span)
     window = GateWindow(
         starts_at=to_datetime(later.moments.min()),
         customers=later.customers,

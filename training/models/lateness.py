@@ -7,7 +7,11 @@ import numpy as np
 import pandas as pd
 
 from features.tables import Tables
-from training.datasets.lateness import build_lateness_dataset, build_lateness_rows
+from training.datasets.lateness import (
+    LATE_FROM_DAYS,
+    build_lateness_dataset,
+    build_lateness_rows,
+)
 from training.datasets.provenance import Customers, NotEnoughData, Provenance
 from training.datasets.shuffled import shuffle_deliveries
 from training.datasets.slices import slice_rows
@@ -96,7 +100,8 @@ def find_later_rows(
     no_span = timedelta(0)
     earlier = dataset.take(is_known_by(fit_until, moments=dataset.known_at, label_span=no_span))
     if not (len(later.labels) and len(earlier.labels)):
-        return too_early(seen_until, known_until=known_until)
+        span = timedelta(days=LATE_FROM_DAYS)
+        return too_early(seen_until, known_until=known_until, label_span=span)
     baseline = fit_one_number(earlier, name=BASELINE)
     customers = _find_customers(tables, orders=later.orders)
     window = GateWindow(

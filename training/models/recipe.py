@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol, TypeVar
 
 from features.errors import BadInputError
@@ -91,12 +91,26 @@ class Recipe:
     learn_with_search: LearnWithSearch | None = None
 
 
-def too_early(seen_until: datetime, *, known_until: datetime) -> NotEnoughData:
-    """Why there are no later rows."""
-    return NotEnoughData(
-        f"nothing to judge on: the models have seen labels until {seen_until.isoformat()}, and "
-        f"too little is known from then until {known_until.isoformat()}"
+def too_early(
+    seen_until: datetime, *, known_until: datetime, label_span: timedelta
+) -> NotEnoughData:
+    """Why there are no later rows, and from which day on there may be.
+
+    Args:
+        seen_until: Only rows of this moment or later count.
+        known_until: What is known at it or later is not read.
+        label_span: From a row's moment until its label is known, at the least.
+    """
+    first, ready, now = (
+        f"{moment.astimezone(UTC):%Y-%m-%d}"
+        for moment in (seen_until, seen_until + label_span, known_until)
     )
+    why = (
+        f"no label of these is known before {ready}"
+        if known_until < seen_until + label_span
+        else f"no such row has a label yet on {now}, though labels take {label_span.days} days"
+    )
+    return NotEnoughData(f"nothing to judge on: only rows from {first} on count, and {why}")
 
 
 def require(model: Servable, kind: type[M]) -> M:

@@ -21,7 +21,8 @@ class _Paired:
 def measure_risk(judged: JudgedRules) -> dict[str, float]:
     """The metrics `risk.*`: of `score` and `p_churn`, and the paired `gain` of the first.
 
-    Where no rule fired there are counts alone: the two scores are the same.
+    Where no rule fired there are counts alone, for the two scores are the same; and where too few
+    rows had one to tell.
     """
     metrics: dict[str, float] = {
         "risk.n_fired": judged.n_fired,
@@ -44,7 +45,8 @@ def measure_risk(judged: JudgedRules) -> dict[str, float]:
 def describe_risk(judged: JudgedRules) -> str:
     """In one sentence whether the rules help or harm."""
     if judged.calls is None:
-        return f"Risk rules never fired on {judged.n_rows:,} later rows: nothing can be said."
+        where = f": on {judged.n_fired:,} of" if judged.n_fired else " on"
+        return f"Risk rules {judged.verdict}{where} {judged.n_rows:,} later rows."
     words = {
         "auc": "AUC",
         "precision": f"precision of {judged.calls.capacity} calls a list",
@@ -56,7 +58,8 @@ def describe_risk(judged: JudgedRules) -> str:
     return (
         f"Risk rules {judged.verdict}: one fired on {share:.0%} of {judged.n_rows:,} later rows, "
         f"risk_score less p_churn: {', '.join(gains)} (of the Brier score less is better); "
-        f"{'; '.join(_describe_rules(judged))}; the tier had better come from {judged.favours}."
+        f"{''.join(f'{words}; ' for words in _describe_rules(judged))}"
+        f"the tier had better come from {judged.favours}."
     )
 
 

@@ -134,7 +134,8 @@ def find_later_rows(
     if isinstance(dataset, NotEnoughData):
         return dataset
     if dataset.test_from < max(seen_until, fit_until):
-        return too_early(seen_until, known_until=known_until)
+        span = timedelta(days=HELD_OUT_DAYS)
+        return too_early(seen_until, known_until=known_until, label_span=span)
     window = GateWindow(
         starts_at=dataset.test_from,
         customers=dataset.test.customers,

@@ -11,7 +11,7 @@ from training.monitoring.matured import find_defeat, find_miscalibration, find_w
 from training.monitoring.status import Check, Finding, cannot_tell, conclude
 from training.registry.entries import ModelVersion
 
-_NAME = "matured labels"
+MATURED = "matured labels"
 
 
 def check_matured(
@@ -30,7 +30,7 @@ def check_matured(
         tables, known_until=as_of, seen_until=made_at, fit_until=made_at
     )
     if isinstance(rows, NotEnoughData):
-        return cannot_tell(_NAME, rows.reason)
+        return cannot_tell(MATURED, rows.reason)
     rng = np.random.default_rng(seed)
     window, judged = rows.window, rows.judge(champion.model)
     findings: list[Finding] = [
@@ -47,9 +47,9 @@ def check_matured(
         if shift is not None:
             findings += [shift, find_wrong_curve(outcome, scored, rng=rng)]
     return conclude(
-        _NAME,
+        MATURED,
         findings,
-        measure="observed over foretold; calibration error; nats over the baseline",
+        measure="observed over foretold; calibration error; loss over the baseline",
         fine=f"on {len(window.customers):,} rows since the training whose outcome is known, the "
         "model kept its word",
         not_fine="what happened since the training is not what was foretold: do not take its "

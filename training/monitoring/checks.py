@@ -15,6 +15,8 @@ from training.monitoring.profile import Profile
 from training.monitoring.status import Check, Finding, Status, cannot_tell, conclude, grade
 from training.monitoring.views.view import Asked
 
+INPUTS, SCORES, MISSING = "inputs", "scores", "missing features"
+TABLES, DELAY = "tables", "reward delay"
 _PSI = "population stability index against the training; usual is what blocks of it differed by"
 _PENDING_WATCH, _PENDING_ALARM = 1.5, 3.0
 
@@ -22,12 +24,12 @@ _PENDING_WATCH, _PENDING_ALARM = 1.5, 3.0
 def check_inputs(profile: Profile, asked: Asked | NotEnoughData, *, stretched: float) -> Check:
     """Whether the features are distributed as they were."""
     if isinstance(asked, NotEnoughData):
-        return cannot_tell("inputs", asked.reason)
+        return cannot_tell(INPUTS, asked.reason)
     findings = find_drifts(profile.inputs, asked.X, stretched=stretched)
     if not findings:
-        return cannot_tell("inputs", f"no feature has {FEWEST_ROWS} values, then and now")
+        return cannot_tell(INPUTS, f"no feature has {FEWEST_ROWS} values, then and now")
     return conclude(
-        "inputs",
+        INPUTS,
         findings,
         measure=_PSI,
         fine="the model is asked about customers like those it was made from",
@@ -39,16 +41,16 @@ def check_inputs(profile: Profile, asked: Asked | NotEnoughData, *, stretched: f
 def check_scores(profile: Profile, asked: Asked | NotEnoughData, *, stretched: float) -> Check:
     """Whether the model answers as it did."""
     if isinstance(asked, NotEnoughData):
-        return cannot_tell("scores", asked.reason)
+        return cannot_tell(SCORES, asked.reason)
     known = [column for column in profile.scores if column.name in asked.scores]
     scores = [asked.scores[column.name] for column in known]
     findings = find_drifts(known, np.column_stack(scores), stretched=stretched) if known else []
     if not findings:
         return cannot_tell(
-            "scores", f"fewer than {FEWEST_ROWS} probabilities of an event, then or now"
+            SCORES, f"fewer than {FEWEST_ROWS} probabilities of an event, then or now"
         )
     return conclude(
-        "scores",
+        SCORES,
         findings,
         measure=_PSI,
         fine="scores are spread as they were",
@@ -60,13 +62,13 @@ def check_scores(profile: Profile, asked: Asked | NotEnoughData, *, stretched: f
 def check_missing(profile: Profile, asked: Asked | NotEnoughData, *, stretched: float) -> Check:
     """Whether features are unknown more often than they were."""
     if isinstance(asked, NotEnoughData):
-        return cannot_tell("missing features", asked.reason)
+        return cannot_tell(MISSING, asked.reason)
     findings = [
         find_nulls(column, asked.X[:, position], stretched=stretched)
         for position, column in enumerate(profile.inputs)
     ]
     return conclude(
-        "missing features",
+        MISSING,
         findings,
         measure="share of nulls above that of the training",
         fine="features are as well known as they were",
@@ -77,7 +79,7 @@ def check_missing(profile: Profile, asked: Asked | NotEnoughData, *, stretched: 
 def check_tables(profile: Profile, tables: Tables, *, as_of: datetime) -> Check:
     """Whether the tables that the model lives on still grow."""
     if not profile.tables:
-        return cannot_tell("tables", "it is not known how the tables used to grow")
+        return cannot_tell(TABLES, "it is not known how the tables used to grow")
     findings = []
     for table in profile.tables:
         silence = find_silence(table, tables, as_of=as_of)
@@ -86,7 +88,7 @@ def check_tables(profile: Profile, tables: Tables, *, as_of: datetime) -> Check:
         if thinning is not None and silence.status is not Status.ALARM:
             findings.append(thinning)
     return conclude(
-        "tables",
+        TABLES,
         findings,
         measure="days since the last row; for rows the share that is missing",
         fine="every table keeps coming",
@@ -96,10 +98,12 @@ def check_tables(profile: Profile, tables: Tables, *, as_of: datetime) -> Check:
 
 
 def check_delay(profile: Profile, tables: Tables, *, as_of: datetime) -> Check:
-    """Whether outcomes take as long to be known as they did."""
-    name = "reward delay"
+    """Whether outcomes take as long to be known as they did; for models made from messages."""
+    name = DELAY
     if not profile.delays:
-        return cannot_tell(name, "the model is not made from enough outcomes of messages")
+        return cannot_tell(
+            name, f"fewer than {FEWEST} outcomes of each kind were known when the model was made"
+        )
     since = as_of - 2 * BLOCK
     delays = read_delays(tables, since=since, until=as_of)
     found = (find_slowness(profiled, delays) for profiled in profile.delays)
@@ -133,4 +137,5 @@ def _compare_pending(pending: float, *, before: float) -> Finding:
         alarm_from=_PENDING_ALARM,
         words=f"of the messages of {2 * BLOCK_DAYS} days {pending:.0%} are pending; "
         f"{before:.0%} in training",
+        unit="times",
     )

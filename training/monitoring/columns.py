@@ -19,6 +19,7 @@ WATCH_PSI, ALARM_PSI = 0.1, 0.25
 N_BINS = 10
 _PSEUDO_ROWS = 0.5
 _SURE = 0.999
+_NEAR = 0.001  # nearer to the least and the most value, by its size, is the same value
 
 
 class ColumnProfile(BaseModel):
@@ -88,19 +89,26 @@ class ColumnProfile(BaseModel):
 def find_edges(known: Floats) -> Floats:
     """Upper borders of at most ten bins of about equal mass, the last bin being open.
 
-    A value that many rows share at the lower end has a bin of its own, so that what falls below it
-    is seen.
+    They lie half-way between values that there were: many rows may share a value, such as whole
+    hours until a promise, and a look a few seconds later must not find them all in another bin. A
+    value that many rows share at an end has a bin of its own, so that what lies beyond is seen.
 
-    >>> find_edges(np.array([0.0, 0.0, 0.0, 5.0])).round(3).tolist()
-    [-0.0, 0.0, 5.0]
+    >>> find_edges(np.array([0.0, 0.0, 0.0, 5.0])).tolist()
+    [-0.001, 2.5, 5.005]
     """
-    if not len(known):
+    values = np.unique(known[np.isfinite(known)])
+    if not len(values):
         return np.empty(0)
-    edges = np.unique(np.quantile(known, np.linspace(0, 1, N_BINS + 1)[1:-1], method="higher"))
-    if edges[0] == known.min():
-        edges = np.concatenate([[np.nextafter(edges[0], -np.inf)], edges])
-    finite: Floats = edges[np.isfinite(edges)]
-    return finite
+    ends = (
+        values[[0, -1]] + np.array([-1.0, 1.0]) * np.maximum(np.abs(values[[0, -1]]), 1.0) * _NEAR
+    )
+    borders = np.concatenate([ends[:1], (values[:-1] + values[1:]) / 2, ends[1:]])
+    tops = np.quantile(known, np.linspace(0, 1, N_BINS + 1)[1:-1], method="higher")
+    at = np.unique(np.searchsorted(values, np.unique(tops)))
+    at = at[at < len(values)]  # infinity has no border above
+    below = [0] if len(at) and at[0] == 0 else []
+    edges: Floats = borders[np.concatenate([below, at + 1]).astype(np.int64)]
+    return edges
 
 
 def to_shares(counts: Floats) -> Floats:

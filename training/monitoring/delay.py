@@ -128,6 +128,7 @@ def find_slowness(profile: DelayProfile, delays: pd.DataFrame) -> Finding | None
         words=f"{profile.outcome} {np.median(hours):.1f} h after sending in the median, "
         f"{profile.median_hours:.1f} h in training: {np.exp(abs(shift)):.2f} times {pace} on "
         f"average, surely {sure:.2f} times",
+        unit="times",
     )
 
 

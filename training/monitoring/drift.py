@@ -48,4 +48,5 @@ def _find_drift(profile: ColumnProfile, values: Floats, *, stretched: float) -> 
         alarm_from=alarm_from,
         words=f"{profile.name}: median {before:.4g} in training, {median:.4g} now"
         + ("" if status is not Status.OK else ", within what is usual"),
+        unit="PSI",
     )

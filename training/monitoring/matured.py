@@ -44,6 +44,7 @@ def find_miscalibration(
         words=f"{_name(outcome)}foretold {scored.p.mean():.2%}, happened "
         f"{scored.labels.mean():.2%}: {ratio.value:.2f} times, 99 % interval {ratio.low:.2f} to "
         f"{ratio.high:.2f}, {len(scored.p):,} rows",
+        unit="times",
     )
 
 
@@ -80,7 +81,8 @@ def find_defeat(
 ) -> Finding:
     """Whether the model does worse than the plain baseline that it had to beat at the gate.
 
-    The number is the lower end of the 95 % interval of the paired loss difference, in nats.
+    The number is the lower end of the 95 % interval of the paired loss difference: in nats where
+    the loss is a log loss, in squared errors for uplift.
     """
     loss = mean_difference(ours.losses, other=baseline.losses, customers=customers, rng=rng)
     is_worse, is_better = loss.low > 0, loss.high < 0
@@ -91,7 +93,7 @@ def find_defeat(
         value=max(loss.low, 0.0),
         watch_from=0.0,
         alarm_from=0.0,
-        words=f"{verdict} {baseline_name}: loss {loss.value:+.4f} nats a row, 95 % interval "
+        words=f"{verdict} {baseline_name}: loss {loss.value:+.4f} a row, 95 % interval "
         f"{loss.low:+.4f} to {loss.high:+.4f}",
     )
 

@@ -76,6 +76,7 @@ def find_silence(profile: TableProfile, tables: Tables, *, as_of: datetime) -> F
             watch_from=watch_from,
             alarm_from=alarm_from,
             words=f"table {profile.name} has no row, and it had some when the model was made",
+            unit="days",
         )
     now = to_utc64(as_of)
     age = float((now - known.max()) / np.timedelta64(1, "D"))
@@ -87,6 +88,7 @@ def find_silence(profile: TableProfile, tables: Tables, *, as_of: datetime) -> F
         alarm_from=alarm_from,
         words=f"the last row of {profile.name} is {age:.1f} days old; in training the longest gap "
         f"between two was {profile.longest_gap_days:.1f}",
+        unit="days",
     )
 
 
@@ -111,6 +113,7 @@ def find_thinning(profile: TableProfile, tables: Tables, *, as_of: datetime) -> 
         alarm_from=alarm_from,
         words=f"{n_now:,} rows of {profile.name} in {BLOCK_DAYS} days; {middle:,.0f} "
         "were usual in training",
+        unit="of the rows",
     )
 
 
@@ -135,6 +138,7 @@ def find_nulls(profile: ColumnProfile, values: Floats, *, stretched: float) -> F
         watch_from=watch_from,
         alarm_from=alarm_from,
         words=f"{profile.name} is unknown in {now:.1%} of rows; {before:.1%} in training",
+        unit="of the rows",
     )
 
 

@@ -28,6 +28,7 @@ class Finding:
         watch_from: From here on one should watch.
         alarm_from: From here on something must be done.
         words: What was seen.
+        unit: Of the three numbers; empty where they have none.
     """
 
     subject: str
@@ -36,6 +37,7 @@ class Finding:
     watch_from: float
     alarm_from: float
     words: str
+    unit: str = ""
 
     @property
     def excess(self) -> float:

@@ -1,6 +1,5 @@
 """Logged metrics as rows that people can read: value, interval, baseline, difference."""
 
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -10,14 +9,27 @@ from features.vocabulary import Outcome
 from training.reports.purposes import Purpose
 
 MEASURES: Mapping[str, str] = {
-    "auc": "order (AUC; chance .5)",
+    "auc": "ranking (AUC; chance .5)",
     "average_precision": "average precision",
     "brier": "Brier score (lower is better)",
     "log_loss": "log loss, nats (lower is better)",
     "calibration_error": "calibration error (lower is better)",
+    "qini": "Qini coefficient (0: no better than any order)",
+    "auuc": "area under the uplift curve",
+    "uplift_at_top": "uplift among the best 30 %",
+    "uplift_at_top_by_group": "the same, the best 30 % with and without message each",
+    "uplift": "uplift among all",
 }
+_BESIDE = {"over_rule": "beside the rule of thumb"}
+_OVER = "loss_over_"  # a paired difference of `loss`
+_OTHERS: Mapping[str, str] = {
+    "population": "everybody's week",
+    "customer_only": "the customer's own week alone",
+    "one_strength": "one strength of shrinkage for all",
+}
+_HORIZON = re.compile(r"horizon_(\d+)")
 _OF_MANY = ("auc", "log_loss", "calibration_error")
-_ASIDE = re.compile(r"(^|\.)(slice|risk|leakage|capacity)\.")
+_ASIDE = re.compile(r"(^|\.)(slice|risk|leakage|capacity|highest)\.")
 _SUFFIXES = ("_low", "_high", "_baseline", "_gain")
 
 
@@ -29,7 +41,8 @@ class Measured:
         outcome: What was foretold; empty where there is one thing.
         measure: Its name in the metrics, without the outcome.
         value: Of the model, with its interval.
-        baseline: Of the plain baseline; empty where there is none.
+        baseline: Of the plain baseline, with its interval where that was logged; empty where there
+            is none.
         gain: The paired difference; empty where there is none.
     """
 
@@ -43,7 +56,13 @@ class Measured:
     def words(self) -> str:
         """The measure in words, with the outcome in front."""
         words = MEASURES.get(self.measure, self.measure.replace("_", " "))
-        return f"{self.outcome}: {words}" if self.outcome else words
+        if self.measure.startswith(_OVER):
+            name = self.measure.removeprefix(_OVER)
+            other = _OTHERS.get(name, name.replace("_", " "))
+            return f"log loss of the hour that came, nats (lower is better), beside {other}"
+        horizon = _HORIZON.fullmatch(self.outcome)
+        outcome = f"{horizon[1]} days ahead" if horizon else _BESIDE.get(self.outcome, self.outcome)
+        return f"{outcome}: {words}" if outcome else words
 
 
 def find_measured(metrics: Mapping[str, float]) -> tuple[Measured, ...]:
@@ -55,21 +74,32 @@ def find_measured(metrics: Mapping[str, float]) -> tuple[Measured, ...]:
     for name in metrics:
         if _ASIDE.search(name) or name.endswith(_SUFFIXES) or f"{name}_low" not in metrics:
             continue
-        outcome, _, measure = name.rpartition(".")
-        found.append(
-            Measured(
-                outcome=outcome,
-                measure=measure,
-                value=write_interval(metrics, name),
-                baseline=write_number(metrics.get(f"{name}_baseline")),
-                gain=write_interval(metrics, f"{name}_gain", signed=True),
-            )
-        )
+        found.append(_measure(metrics, name))
     if any(one.outcome for one in found):
         found = [one for one in found if one.measure in _OF_MANY or not one.outcome]
     found.sort(key=lambda one: _position(one.measure, among=list(MEASURES)))
     found.sort(key=lambda one: _position(one.outcome, among=["", *Outcome]))
     return tuple(found)
+
+
+def _measure(metrics: Mapping[str, float], name: str) -> Measured:
+    outcome, _, measure = name.rpartition(".")
+    if measure.startswith(_OVER):  # the interval is of the difference alone
+        loss = metrics.get("loss")
+        return Measured(
+            outcome=outcome,
+            measure=measure,
+            value=write_number(loss),
+            baseline=write_number(None if loss is None else loss - metrics[name]),
+            gain=write_interval(metrics, name, signed=True),
+        )
+    return Measured(
+        outcome=outcome,
+        measure=measure,
+        value=write_interval(metrics, name),
+        baseline=write_interval(metrics, f"{name}_baseline"),
+        gain=write_interval(metrics, f"{name}_gain", signed=True),
+    )
 
 
 def _position(name: str, *, among: Sequence[str]) -> int:
@@ -106,7 +136,7 @@ def write_number(value: float | None, *, signed: bool = False) -> str:
 
 
 def tell_people(
-    metrics: Mapping[str, float], *, params: Mapping[str, str], purpose: Purpose, evaluation: str
+    metrics: Mapping[str, float], *, params: Mapping[str, str], purpose: Purpose
 ) -> str:
     """How good the model is in people's terms; empty where that cannot be said.
 
@@ -116,44 +146,70 @@ def tell_people(
         metrics: What was logged.
         params: Settings that were logged.
         purpose: What the model is for.
-        evaluation: The run's `evaluation.json`; empty where it has none.
     """
     if "capacity.precision" in metrics:
-        return _tell_capacity(metrics, calls=params.get("capacity", ""), purpose=purpose)
-    if evaluation and purpose.event:
-        return _tell_highest(evaluation, purpose=purpose)
-    return _tell_openness(metrics)
+        calls = params.get("capacity", "")
+        which = f"that it names (the first {calls} of each list)" if calls else "that it names"
+        pick = _Pick("capacity.", which, "The lists hold")
+        return _tell_picked(metrics, pick=pick, purpose=purpose)
+    highest = f"{purpose.outcome}.highest." if purpose.outcome else "highest."
+    if f"{highest}precision" in metrics:
+        pick = _Pick(highest, "among the tenth that it rates highest", "That tenth holds")
+        return _tell_picked(metrics, pick=pick, purpose=purpose)
+    return _tell_uplift(metrics) if "qini" in metrics else _tell_openness(metrics)
 
 
-def _tell_capacity(metrics: Mapping[str, float], *, calls: str, purpose: Purpose) -> str:
-    precision, lift = metrics["capacity.precision"], metrics.get("capacity.lift", 0.0)
+@dataclass(frozen=True)
+class _Pick:
+    """The rows that a model picks.
+
+    Attributes:
+        prefix: Of their metrics.
+        which: They are, in words.
+        holds: How a sentence begins that says what part of the events is among them.
+    """
+
+    prefix: str
+    which: str
+    holds: str
+
+
+def _tell_picked(metrics: Mapping[str, float], *, pick: _Pick, purpose: Purpose) -> str:
+    """What comes of the rows that were picked, beside chance and the baseline's pick."""
+    prefix = pick.prefix
+
+    def in_100(name: str) -> float | None:
+        found = metrics.get(f"{prefix}{name}")
+        return None if found is None else 100 * found
+
+    precision, lift = metrics[f"{prefix}precision"], metrics.get(f"{prefix}lift", 0.0)
+    low, high = in_100("precision_low"), in_100("precision_high")
+    between = "" if low is None or high is None else f" (between {low:.0f} and {high:.0f})"
     by_chance = f"; by chance {100 * precision / lift:.0f}" if lift else ""
-    low, high = (metrics.get(f"capacity.precision_{end}") for end in ("low", "high"))
-    known = low is not None and high is not None
-    between = f" (between {100 * (low or 0):.0f} and {100 * (high or 0):.0f})" if known else ""
-    baseline = metrics.get("capacity.precision_baseline")
-    rule = f"; picked by the plain baseline {100 * baseline:.0f}" if baseline is not None else ""
-    each = f" (the first {calls} of each list)" if calls else ""
-    recall = metrics.get("capacity.recall")
-    reached = f" The lists hold {recall:.0%} of all who do." if recall is not None else ""
+    baseline = in_100("precision_baseline")
+    rule = f"; picked by the plain baseline {baseline:.0f}" if baseline is not None else ""
+    recall = in_100("recall")
+    who = "who" if purpose.row == "customers" else "that"
+    all_of_them = f"{purpose.row} {who} {purpose.event}"
+    held = f" {pick.holds} {recall:.0f} % of all {all_of_them}." if recall is not None else ""
     return (
-        f"Of 100 {purpose.row} that it names{each}, {100 * precision:.0f} {purpose.event}"
-        f"{between}{by_chance}{rule}.{reached}"
+        f"Of 100 {purpose.row} {pick.which}, {100 * precision:.0f} {purpose.event}"
+        f"{between}{by_chance}{rule}.{held}"
     )
 
 
-def _tell_highest(evaluation: str, *, purpose: Purpose) -> str:
-    outcomes = json.loads(evaluation).get("outcomes", {})
-    found = outcomes.get(purpose.outcome or "event")
-    curve = found["calibration"]["curve"] if found else []
-    if not curve:
-        return ""
-    n_rows = sum(point["n_rows"] for point in curve)
-    rate = sum(point["n_rows"] * point["rate"] for point in curve) / n_rows
-    share = curve[-1]["n_rows"] / n_rows
+def _tell_uplift(metrics: Mapping[str, float]) -> str:
+    top, low, high = (metrics.get(f"uplift_at_top{end}", math.nan) for end in ("", "_low", "_high"))
+    is_shown = metrics.get("qini_low", 0.0) > 0
+    verdict = (
+        "they show that it tells who is moved"
+        if is_shown
+        else "they do not show that it tells who is moved better than any order does"
+    )
     return (
-        f"Of 100 {purpose.row} among the {share:.0%} that it rates highest, "
-        f"{100 * curve[-1]['rate']:.0f} {purpose.event}; of 100 taken by chance {100 * rate:.0f}."
+        f"Of 100 decisions among the 30 % that it rates highest a message turned {100 * top:+.1f} "
+        f"to the good (between {100 * low:+.1f} and {100 * high:+.1f}); among all "
+        f"{100 * metrics.get('uplift', math.nan):+.1f}. Later days judge: {verdict}."
     )
 
 

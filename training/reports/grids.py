@@ -6,20 +6,18 @@ from training.registry.audit import Event
 from training.registry.history import LoggedVersion
 from training.reports.figures import find_measured, write_interval
 from training.reports.page import Grid
-from training.reports.slices import SLICE_COLUMNS, SliceFigures
+from training.reports.slices import SliceFigures, tabulate_slices
 
 _N_SLICES = 10
 
 
 def slices_grid(slices: Sequence[SliceFigures]) -> Grid:
     """The slices with the largest gaps, from the logged metrics."""
-    shown = sorted(slices, key=lambda one: -abs(one.auc_gap or 0.0))[:_N_SLICES]
-    rows = [one.cells for one in shown]
-    header = ("customers", *SLICE_COLUMNS)
+    ranked = [one for one in slices if "auc_gap" in one.measures] or slices
+    shown = sorted(ranked, key=lambda one: -one.excess)[:_N_SLICES]
+    header, rows = tabulate_slices(shown, first="customers")
     left_out = (
-        f"; {len(slices) - len(shown)} smaller gaps are in the card"
-        if len(slices) > len(shown)
-        else ""
+        f"; {len(slices) - len(shown)} others are in the card" if len(slices) > len(shown) else ""
     )
     return Grid(header, rows, f"Is it as good for everybody? The largest gaps{left_out}")
 
@@ -34,7 +32,7 @@ def rules_grid(metrics: Mapping[str, float]) -> Grid:
             write_interval(metrics, f"risk.gain.{name}", signed=True),
         )
         for name, words in (
-            ("auc", "order (AUC)"),
+            ("auc", "ranking (AUC)"),
             ("average_precision", "average precision"),
             ("brier", "Brier score (lower is better)"),
             ("calibration_error", "calibration error (lower is better)"),
@@ -60,7 +58,7 @@ def versions_grid(versions: Sequence[LoggedVersion]) -> Grid:
                 version.tags.get("fingerprint", "")[:12],
             )
         )
-    header = ("version", "made", "part", "on its own later rows", "data")
+    header = ("version", "registered", "part", "on its own later rows", "data")
     return Grid(header, rows, "Every version, the last first")
 
 
@@ -72,7 +70,7 @@ def events_grid(events: Sequence[Event]) -> Grid:
             event.kind.value,
             f"version {event.version}",
             f"version {event.before}" if event.before else "none",
-            "; ".join(event.reasons) or "it beat the baseline and was no worse than the champion",
+            "; ".join(event.reasons) or "not noted",
             event.by or "not noted",
         )
         for event in reversed(events)

@@ -10,11 +10,14 @@ from training.monitoring.profile import Profile
 from training.registry.tracking import TrainingRecord
 from training.reports.figures import find_measured, tell_people
 from training.reports.purposes import Purpose, purpose_of
-from training.reports.slices import SLICE_COLUMNS, find_slices
+from training.reports.slices import find_slices, tabulate_slices
 
 CARD_FILE = "card.md"
-EVALUATION_FILE = "evaluation.json"
 _N_FEATURES = 15
+_SLICE_INTERVALS = (
+    "Brackets hold for all slices together. A loss above the baseline's is worse than the plain "
+    "rule."
+)
 
 
 def write_card(record: TrainingRecord, profile: Profile, *, known_until: datetime) -> str:
@@ -37,7 +40,7 @@ def write_card(record: TrainingRecord, profile: Profile, *, known_until: datetim
         "## How good it is",
         *_describe_figures(record, params, purpose),
         "## Slices",
-        *_describe_slices(record.metrics),
+        *_describe_slices(record),
         *_part("Limits", (*purpose.limits, *record.notes.values())),
         *_part("Ethical notes", purpose.ethics),
         "## Roll back",
@@ -71,7 +74,7 @@ def _describe_data(record: TrainingRecord, profile: Profile, *, known_until: dat
         f"tables: {', '.join(tables) or 'none'}",
         (
             f"known before {known_until:%Y-%m-%d %H:%M} UTC; no label of "
-            f"{record.trained_until:%Y-%m-%d %H:%M} UTC or later was learned from"
+            f"{record.trained_until:%Y-%m-%d %H:%M} UTC or later was learned from: those judged it"
         ),
         *([", ".join(rows)] if rows else []),
         f"fingerprint of the data: `{record.fingerprint}`",
@@ -113,18 +116,19 @@ def _describe_figures(
             record.metrics,
             params=params,
             purpose=purpose,
-            evaluation=record.documents.get(EVALUATION_FILE, ""),
         ),
         _table(("on later rows", "model", baseline, "difference"), rows),
         "Brackets are 95 % bootstrap intervals, customers drawn anew." if rows else "",
     ]
 
 
-def _describe_slices(metrics: Mapping[str, float]) -> list[str]:
-    slices = find_slices(metrics)
-    if not slices:
-        return ["No slice of the customers was large enough to be judged."]
-    return [_table(("slice", *SLICE_COLUMNS), [one.cells for one in slices])]
+def _describe_slices(record: TrainingRecord) -> list[str]:
+    slices = find_slices(record.metrics)
+    if slices:
+        return [_table(*tabulate_slices(slices, first="slice")), _SLICE_INTERVALS]
+    if record.held_out is None:
+        return ["Slices are not asked of this model: it holds no rows out to judge them on."]
+    return ["No slice of the customers was large enough to be judged."]
 
 
 def _part(title: str, points: Iterable[str]) -> list[str]:

@@ -11,8 +11,8 @@ from training.registry.history import LoggedVersion, read_plots, read_versions
 from training.registry.tracking import Tracking
 from training.reports.figures import find_measured, tell_people
 from training.reports.grids import events_grid, rules_grid, slices_grid, versions_grid
-from training.reports.health import health_grid, tell_health
-from training.reports.model_card import CARD_FILE, EVALUATION_FILE
+from training.reports.health import health_grid, tell_health, write_day
+from training.reports.model_card import CARD_FILE
 from training.reports.page import Folded, Grid, Page, Picture, Section, StoredPicture
 from training.reports.plots import draw_use
 from training.reports.purposes import purpose_of
@@ -24,7 +24,11 @@ _CAPTIONS = {
     "on the dashed line both are equal.",
     "lift": "How many times more often than by chance the event is found among the first rows "
     "taken.",
+    "qini": "Good outcomes gained when the best rated are written to first; a model that tells who "
+    "is moved lies above the dashed line of a random order. Below 0, messages do harm there, or "
+    "chance does.",
     "week": "Everybody's week, hour by hour.",
+    "importance": "Share of each feature in what the trees gained while they were grown.",
 }
 _N_USED = 15
 
@@ -39,7 +43,6 @@ class ReportedModel:
         shown: The one that the report is about: the champion, or else the last.
         profile: What the world looked like when it was made; None where it was not kept.
         card: Its card in Markdown; empty where it was not kept.
-        evaluation: Its `evaluation.json`; empty where it was not kept.
         plots: Its plots, as PNG, by name.
         events: What was decided about its versions, oldest first.
         health: How it does today; None where no tables were given or nothing is served.
@@ -50,7 +53,6 @@ class ReportedModel:
     shown: LoggedVersion
     profile: Profile | None
     card: str
-    evaluation: str
     plots: Mapping[str, bytes] = field(repr=False)
     events: tuple[Event, ...] = ()
     health: ModelHealth | None = None
@@ -73,7 +75,6 @@ def read_reported(
                 shown=shown,
                 profile=_read_profile(tracking, shown),
                 card=tracking.read_document(shown.run_id, CARD_FILE) or "",
-                evaluation=tracking.read_document(shown.run_id, EVALUATION_FILE) or "",
                 plots=read_plots(tracking, shown.run_id),
                 events=tracking.read_history(name),
                 health=health.get(name),
@@ -82,12 +83,13 @@ def read_reported(
     return tuple(reported)
 
 
-def make_report(models: Sequence[ReportedModel], *, made_on: str) -> Page:
+def make_report(models: Sequence[ReportedModel], *, made_on: str, warning: str = "") -> Page:
     """The whole page.
 
     Args:
         models: What it is about.
         made_on: The day, in words.
+        warning: What is wrong with the tables by which the models were looked at; often empty.
     """
     return Page(
         title="The models: what they know, how well, and since when",
@@ -97,7 +99,10 @@ def make_report(models: Sequence[ReportedModel], *, made_on: str) -> Page:
             if models
             else "No model has been trained yet: `opportune train all --data PLACE`."
         ),
-        sections=[*([_overview(models)] if models else []), *(_section(one) for one in models)],
+        sections=[
+            *([_overview(models, warning=warning)] if models else []),
+            *(_section(one) for one in models),
+        ],
         footer=(
             f"Made on {made_on} by `opportune report model` from the registry. Intervals are 95 % "
             "bootstrap intervals, customers drawn anew, unless they say otherwise."
@@ -105,7 +110,9 @@ def make_report(models: Sequence[ReportedModel], *, made_on: str) -> Page:
     )
 
 
-def _overview(models: Sequence[ReportedModel]) -> Section:
+def _overview(models: Sequence[ReportedModel], *, warning: str) -> Section:
+    days = {write_day(model.health) for model in models if model.health}
+    today = f"how it did as of {days.pop()}" if len(days) == 1 else "how it did"
     rows = []
     for model in models:
         purpose = purpose_of(model.name)
@@ -115,7 +122,7 @@ def _overview(models: Sequence[ReportedModel]) -> Section:
                 purpose.title,
                 served,
                 _tell(model) or "no figure in people's terms",
-                str(model.health.status) if model.health else "not looked at",
+                _write_status(model),
             )
         )
     points = [
@@ -123,9 +130,16 @@ def _overview(models: Sequence[ReportedModel]) -> Section:
     ]
     return Section(
         "In short",
+        paragraphs=[f"Mind: {warning}"] if warning else [],
         points=points,
-        grids=(Grid(("model", "served", "how good", "today"), rows),),
+        grids=(Grid(("model", "served", "how good", today), rows),),
     )
+
+
+def _write_status(model: ReportedModel) -> str:
+    if not model.shown.is_champion:
+        return "not served"
+    return str(model.health.status) if model.health else "not looked at"
 
 
 def _section(model: ReportedModel) -> Section:
@@ -150,20 +164,24 @@ def _tell(model: ReportedModel) -> str:
         model.shown.metrics,
         params=model.shown.params,
         purpose=purpose,
-        evaluation=model.evaluation,
     )
 
 
 def _tell_state(model: ReportedModel) -> tuple[str, ...]:
     shown = model.shown
+    known = (
+        f" from what was known before {model.profile.known_until:%d %B %Y}" if model.profile else ""
+    )
     state = (
-        f"Version {shown.version} is served; it was made on {shown.made_at:%d %B %Y}."
+        f"Version {shown.version} is served; it was made on {shown.made_at:%d %B %Y}{known}."
         if shown.is_champion
-        else f"Nothing is served: of {len(model.versions)} versions the gate has let none through. "
+        else f"Nothing is served: the gate has let none of {len(model.versions)} version"
+        f"{'s' if len(model.versions) > 1 else ''} through. "
         f"What follows is about version {shown.version}."
     )
     stability = find_stability(model.profile) if model.profile else ""
-    return state, stability, tell_health(model.health) if model.health else ""
+    leans = stability or purpose_of(model.name).why_no_use
+    return state, leans, tell_health(model.health) if model.health else ""
 
 
 def _make_grids(model: ReportedModel) -> tuple[Grid, ...]:
@@ -193,16 +211,17 @@ def _find_notes(version: LoggedVersion) -> list[str]:
 
 def _choose_pictures(model: ReportedModel) -> list[Picture | StoredPicture]:
     pictures: list[Picture | StoredPicture] = []
+    used = use_by_feature(model.profile, n_most=_N_USED) if model.profile else {}
+    left_out = {"importance"} if used else set()  # one of the two is enough
     for name, png in sorted(model.plots.items()):
         outcome, _, kind = name.rpartition("_") if name not in _CAPTIONS else ("", "", name)
         if (
             kind in _CAPTIONS
-            and kind != "precision_recall"
+            and kind not in left_out
             and outcome in {"", purpose_of(model.name).outcome}
         ):
             of_which = f"{outcome.capitalize()}: " if outcome else ""
             pictures.append(StoredPicture(png, of_which + _CAPTIONS[kind]))
-    used = use_by_feature(model.profile, n_most=_N_USED) if model.profile else {}
     if used:
         caption = (
             "Share of each feature in what moves the scores, with the least and the most of any "

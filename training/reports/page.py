@@ -17,6 +17,24 @@ _TEMPLATE = Path(__file__).with_name("page.html.j2")
 
 
 @dataclass(frozen=True)
+class Piece:
+    """A stretch of prose, or a name or command that stands between backticks in it."""
+
+    text: str
+    is_code: bool
+
+
+def split_code(text: str) -> tuple[Piece, ...]:
+    """The text in pieces, the backticks taken off.
+
+    >>> [(piece.text, piece.is_code) for piece in split_code("ask `opportune` first")]
+    [('ask ', False), ('opportune', True), (' first', False)]
+    """
+    pieces = re.split(r"`([^`]+)`", text)
+    return tuple(Piece(piece, at % 2 == 1) for at, piece in enumerate(pieces) if piece)
+
+
+@dataclass(frozen=True)
 class Picture:
     """A plot and what it says.
 
@@ -130,6 +148,7 @@ class Page:
         environment = jinja2.Environment(
             autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
         )
+        environment.filters["split_code"] = split_code
         template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
         return template.render(page=self)
 

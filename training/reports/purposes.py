@@ -23,6 +23,7 @@ class Purpose:
         event: The event in the plural, as in "41 of them leave"; empty where there is none.
         row: What a row is, in the plural.
         outcome: Which of its outcomes the event is; empty where there is one.
+        why_no_use: Why it is not told what the model leans on; empty where it is.
     """
 
     title: str
@@ -35,6 +36,7 @@ class Purpose:
     event: str = ""
     row: str = "customers"
     outcome: str = ""
+    why_no_use: str = ""
 
 
 _UNLISTED = Purpose(
@@ -81,7 +83,7 @@ _PURPOSES: Final[Mapping[str, Purpose]] = MappingProxyType(
         "opportune-channel": Purpose(
             title="Channels: what comes of a message",
             does="For each customer and channel it gives the probability that a message is "
-            "opened, clicked, leads to a purchase, or to unsubscribing, within 7 days.",
+            "delivered, opened, clicked, leads to a purchase, or to unsubscribing, within 7 days.",
             used_for=("choosing the channel of a message, or none, by expected value",),
             not_for=(
                 (
@@ -104,6 +106,8 @@ _PURPOSES: Final[Mapping[str, Purpose]] = MappingProxyType(
             event="are opened by a person within 7 days",
             row="messages",
             outcome="opened",
+            why_no_use="What it leans on is not followed over time: each outcome has trees of its "
+            "own. The gains of those for opening are in a picture below.",
         ),
         "opportune-send-time": Purpose(
             title="Send time: when a customer is there",
@@ -120,6 +124,8 @@ _PURPOSES: Final[Mapping[str, Purpose]] = MappingProxyType(
             ),
             ethics=("it knows when somebody is awake: quiet hours hold whatever it says",),
             word="send-time",
+            why_no_use="It leans on one thing, the hours in which a customer was seen before, so "
+            "there are no features to compare.",
         ),
         "opportune-lateness": Purpose(
             title="Deliveries: which orders come late",
@@ -135,8 +141,8 @@ _PURPOSES: Final[Mapping[str, Purpose]] = MappingProxyType(
         ),
         "opportune-uplift": Purpose(
             title="Uplift: who is moved by a message",
-            does="For each customer it gives what a message changes: the probability of buying "
-            "with it, less the one without.",
+            does="For each customer it gives what a message changes: the probability of buying (of "
+            "not calling about a problem) with it, less the one without.",
             used_for=("spending messages and offers on those whom they move",),
             not_for=(
                 "finding the best customers: who buys anyway is moved by nothing",
@@ -145,6 +151,8 @@ _PURPOSES: Final[Mapping[str, Purpose]] = MappingProxyType(
             limits=("effects of single customers are never seen, only those of groups",),
             ethics=("who is moved most is not who needs it most: look at the slices",),
             word="uplift",
+            why_no_use="What it leans on is not told: an effect is the answer of several learners "
+            "less one another's, and no feature has a share of its own in that.",
         ),
     }
 )

@@ -71,6 +71,19 @@ def test_values_below_a_common_lowest_value_are_seen() -> None:
     assert judge(profile, np.full(500, 1.0)).status is Status.ALARM
 
 
+def test_values_that_many_share_may_be_seen_some_seconds_later() -> None:
+    """Promises are for whole quarters of a day: as of another second all of them moved a little."""
+    rng = np.random.default_rng(5)
+    quarters = rng.integers(1, 24, size=8 * N_EACH) / 4
+    profile = ColumnProfile.of("days_to_promise", quarters, blocks=make_blocks())
+    later = rng.integers(1, 24, size=N_EACH) / 4
+
+    for seconds in (-13, 4):
+        found = judge(profile, later + seconds / 86_400)
+        assert (found.status, found.value < 0.05) == (Status.OK, True)
+    assert judge(profile, later + 1.0).status is not Status.OK
+
+
 def test_edges_of_nothing_are_none_and_a_column_without_values_has_no_median() -> None:
     assert len(find_edges(np.empty(0))) == 0
     nothing = ColumnProfile.of("x", np.full(8 * N_EACH, np.nan), blocks=make_blocks())

@@ -116,6 +116,47 @@ def test_monitor_finds_nothing_where_nothing_happened(watched: Watched) -> None:
         assert states["matured labels"] is Status.OK
 
 
+def test_monitor_has_no_answer_for_a_moment_before_the_model_was_made(watched: Watched) -> None:
+    before = watched.made - timedelta(days=3)
+    known = versions_before(watched.tables, pd.Timestamp(before))
+    found = monitor_models(known, as_of=before, tracking=watched.tracking, seed=1)
+
+    for name in WATCHED:
+        health = found[name]
+        assert isinstance(health, ModelHealth)
+        model, *others = health.checks
+        assert model.status is Status.OK
+        assert {check.status for check in others} == {Status.UNKNOWN}
+        assert all("before this model was made" in check.meaning for check in others)
+
+
+def test_monitor_says_from_which_day_on_labels_can_be_known(watched: Watched) -> None:
+    now = watched.made + timedelta(days=5)
+    known = versions_before(watched.tables, pd.Timestamp(now))
+    found = monitor_models(known, as_of=now, tracking=watched.tracking, seed=1)
+
+    for name, days in ((ModelName.CHURN, 30), (ModelName.CHANNEL, 7)):
+        health = found[name]
+        assert isinstance(health, ModelHealth)
+        (matured,) = [check for check in health.checks if check.name == "matured labels"]
+        assert matured.status is Status.UNKNOWN
+        assert f"only rows from {watched.made:%Y-%m-%d} on count" in matured.meaning
+        ready = watched.made + timedelta(days=days)
+        assert f"known before {ready:%Y-%m-%d}" in matured.meaning
+
+
+def test_delays_are_asked_only_of_models_made_from_messages(watched: Watched) -> None:
+    found = watched.look(watched.tables)
+    names = {name: [check.name for check in found[name].checks] for name in WATCHED}
+    profile = watched.tracking.find(ModelName.CHURN, alias=Alias.CHAMPION)
+    assert isinstance(profile, ModelVersion)
+    text = watched.tracking.read_document(profile.run_id, PROFILE_FILE)
+    tables = {table.name for table in Profile.from_json(text or "").tables}
+
+    assert "reward delay" in names[ModelName.CHANNEL]
+    assert ("reward delay" in names[ModelName.CHURN]) == ({"messages", "outcomes"} <= tables)
+
+
 def test_monitor_names_the_features_that_drifted(watched: Watched) -> None:
     check = watched.check(repeat_activity(watched), ModelName.CHURN, "inputs")
 

@@ -1,13 +1,12 @@
-import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import lightgbm
 import numpy as np
 import pytest
 
-from training.evaluation import Estimate
+from training.evaluation import Estimate, HeldOut, Judged
 from training.gate import Evidence, Promote
 from training.monitoring.columns import ColumnProfile
 from training.monitoring.monitor import ModelHealth
@@ -31,6 +30,8 @@ METRICS = {
     "auc_low": 0.79,
     "auc_high": 0.83,
     "auc_baseline": 0.7,
+    "auc_baseline_low": 0.68,
+    "auc_baseline_high": 0.72,
     "auc_gain": 0.11,
     "auc_gain_low": 0.08,
     "auc_gain_high": 0.14,
@@ -44,6 +45,9 @@ METRICS = {
     "slice.language.kk.auc": 0.7,
     "slice.language.kk.auc_gap": -0.11,
     "slice.language.kk.calibration": 0.02,
+    "slice.language.kk.loss_over_baseline": 0.01,
+    "slice.language.kk.loss_over_baseline_low": -0.02,
+    "slice.language.kk.loss_over_baseline_high": 0.04,
     "risk.score.auc": 0.8,
     "risk.p_churn.auc": 0.81,
     "risk.gain.auc": -0.01,
@@ -115,8 +119,10 @@ def test_report_tells_in_peoples_terms_what_is_served_and_what_the_gate_said(
             "Of 100 customers that it names (the first 50 of each list), 41 leave within 30 days "
             "(between 33 and 49); by chance 12; picked by the plain baseline 20."
         ),
-        "The lists hold 30% of all who do.",
+        "The lists hold 30 % of all customers who leave within 30 days.",
         "Version 1 is served",
+        "from what was known before 01 June 2026",
+        "by <code>opportune report model</code> from the registry",
         "Do not use it for judging what a call or a message would change",
         "0.810 [0.790, 0.830]",
         "language kk",
@@ -137,12 +143,17 @@ def test_report_tells_in_peoples_terms_what_is_served_and_what_the_gate_said(
 def test_report_says_what_worries_today(tracking: Tracking) -> None:
     finding = Finding("visits_30d", Status.ALARM, 0.9, 0.1, 0.25, "visits_30d: median 3 to 9")
     check = Check("inputs", Status.ALARM, "PSI", (finding,), 1, "asked about other customers")
-    health = ModelHealth(ModelName.CHURN, "1", UNTIL, (check,))
+    health = ModelHealth(ModelName.CHURN, "1", UNTIL + timedelta(days=9), UNTIL, (check,))
     models = read_reported(tracking, health={ModelName.CHURN: health})
-    html = make_report(models, made_on="1 June 2026").to_html()
+    html = make_report(models, made_on="2 July 2026", warning="the feed died").to_html()
 
-    assert "Today: something must be done. inputs (alarm): asked about other customers" in html
+    worry = "something must be done. inputs (alarm): asked about other customers"
+    assert f"As of 10 June 2026: {worry}" in html
     assert "visits_30d: median 3 to 9 (1 looked at)" in html
+    assert "How it did as of 10 June 2026, beside how it was until 01 June 2026" in html
+    assert "how it did as of 10 June 2026</th>" in html
+    assert "Mind: the feed died" in html
+    assert "oday" not in html
 
 
 def test_report_of_nothing_says_what_to_do(make_tracking: Callable[[], Tracking]) -> None:
@@ -158,7 +169,10 @@ def test_report_of_what_was_never_promoted_says_that_nothing_is_served(
     (model,) = read_reported(tracking, health={})
 
     assert (model.profile, model.card) == (None, "")
-    assert "Nothing is served" in make_report([model], made_on="1 June 2026").to_html()
+    html = make_report([model], made_on="1 June 2026").to_html()
+    assert "Nothing is served" in html
+    assert "<td>not served</td><td" in html
+    assert "not looked at" not in html
 
 
 def test_card_has_every_part_and_the_way_back() -> None:
@@ -180,8 +194,11 @@ def test_card_has_every_part_and_the_way_back() -> None:
         "ab" * 32,
         "5,000 rows to fit",
         "visits_30d 55.0% (50.0% to 60.0%)",
-        "| order (AUC; chance .5) | 0.810 [0.790, 0.830] | 0.700 | +0.110 [+0.080, +0.140] |",
-        "| language kk | 300 | 0.700 | -0.110 | +0.020 |",
+        (
+            "| ranking (AUC; chance .5) | 0.810 [0.790, 0.830] | 0.700 [0.680, 0.720] | "
+            "+0.110 [+0.080, +0.140] |"
+        ),
+        "| language kk | 300 | 0.700 | -0.110 | +0.020 | +0.010 [-0.020, +0.040] |",
         "only <30> days of history",
         "`opportune rollback churn --reason TEXT`",
     ):
@@ -189,16 +206,51 @@ def test_card_has_every_part_and_the_way_back() -> None:
 
 
 def test_models_without_a_list_are_told_by_the_tenth_that_they_rate_highest() -> None:
-    low, high = ({"p_mean": p, "rate": p, "n_rows": 100} for p in (0.1, 0.3))
-    evaluation = json.dumps({"outcomes": {"opened": {"calibration": {"curve": [low, high]}}}})
+    told_by = {"precision": 0.3, "precision_low": 0.26, "precision_high": 0.34, "lift": 1.5}
+    told_by |= {"recall": 0.15, "precision_baseline": 0.25}
+    metrics = {f"opened.highest.{name}": value for name, value in told_by.items()}
     purpose = purpose_of(ModelName.CHANNEL)
 
-    told = tell_people({}, params={}, purpose=purpose, evaluation=evaluation)
-    assert told == (
-        "Of 100 messages among the 50% that it rates highest, 30 are opened by a person within 7 "
-        "days; of 100 taken by chance 20."
+    assert tell_people(metrics, params={}, purpose=purpose) == (
+        "Of 100 messages among the tenth that it rates highest, 30 are opened by a person within 7 "
+        "days (between 26 and 34); by chance 20; picked by the plain baseline 25. That tenth holds "
+        "15 % of all messages that are opened by a person within 7 days."
     )
-    assert tell_people({}, params={}, purpose=purpose, evaluation="") == ""
+    assert tell_people({}, params={}, purpose=purpose) == ""
+
+
+def test_card_of_a_model_without_an_auc_has_the_loss_of_its_slices() -> None:
+    over = {"loss_over_baseline": 0.01, "loss_over_baseline_low": -0.02, "n": 300.0}
+    over["loss_over_baseline_high"] = 0.04
+    metrics = {f"slice.language.kk.{name}": value for name, value in over.items()}
+    record = replace(make_record(), name=ModelName.SEND_TIME, metrics=metrics)
+    card = write_card(record, make_profile(), known_until=UNTIL)
+
+    assert "| slice | rows | loss less the baseline's |" in card
+    assert "| language kk | 300 | +0.010 [-0.020, +0.040] |" in card
+    assert "large enough" not in card
+
+
+def test_card_tells_slices_that_were_too_small_from_slices_that_were_not_asked() -> None:
+    none = replace(make_record(), metrics={})
+    judged = Judged(np.ones(3), None)
+    ids, moments = np.array(list("abc"), dtype=object), np.zeros(3, dtype="datetime64[us]")
+    asked = replace(none, held_out=HeldOut(ids, moments, ours=judged, baseline=judged))
+
+    cards = [write_card(one, make_profile(), known_until=UNTIL) for one in (none, asked)]
+    assert "Slices are not asked of this model" in cards[0]
+    assert "No slice of the customers was large enough" in cards[1]
+
+
+def test_measures_are_named_in_words() -> None:
+    metrics = {"loss": 3.9, "horizon_60.auc": 0.7, "loss_over_population": -0.2}
+    ends = {f"{name}{end}": 0.5 for name in list(metrics)[1:] for end in ("_low", "_high")}
+    measured = {one.words: one for one in find_measured(metrics | ends)}
+    hours = "log loss of the hour that came, nats (lower is better), beside everybody's week"
+
+    assert set(measured) == {"60 days ahead: ranking (AUC; chance .5)", hours}
+    assert (measured[hours].value, measured[hours].baseline) == ("3.900", "4.100")
+    assert measured[hours].gain == "-0.200 [+0.500, +0.500]"
 
 
 def test_every_model_has_a_purpose() -> None:
