@@ -1,5 +1,6 @@
 """Errors as exit statuses and as HTTP answers: the one place that knows both."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -56,7 +57,13 @@ def describe_validation(error: ValidationError) -> str:
     from_hour: Input should be less than or equal to 23; until: Extra inputs are not permitted
     """
     faults = error.errors(include_url=False, include_input=False, include_context=False)
-    return "; ".join(
-        f"{'.'.join(str(part) for part in fault['loc']) or 'as a whole'}: {fault['msg']}"
-        for fault in faults
-    )
+    return "; ".join(f"{name_place(fault['loc'])}: {fault['msg']}" for fault in faults)
+
+
+def name_place(loc: Sequence[str | int]) -> str:
+    """Where in a body a fault is, in words.
+
+    >>> name_place(("profile", "timezone")), name_place(())
+    ('profile.timezone', 'as a whole')
+    """
+    return ".".join(str(part) for part in loc) or "as a whole"

@@ -77,14 +77,24 @@ def make_calibration_error(p: Floats, labels: Bools) -> Measure:
     Naeini, Cooper & Hauskrecht (2015), with bins of equal mass instead of equal width. Even a
     perfectly calibrated model scores above zero on few rows.
     """
+    surpluses = make_surpluses(p, labels)
+
+    def calibration_error(weights: Floats) -> float:
+        return float(np.abs(surpluses(weights)).sum())
+
+    return calibration_error
+
+
+def make_surpluses(p: Floats, labels: Bools) -> Callable[[Floats], Floats]:
+    """Observed less foretold in each bin of equal mass, as part of all rows, (bins,)."""
     bins = assign_bins(p, n_bins=N_CALIBRATION_BINS)
     surplus = labels - p
 
-    def calibration_error(weights: Floats) -> float:
-        total = weights.sum()
-        return float(np.abs(np.bincount(bins, weights * surplus)).sum() / total)
+    def surpluses(weights: Floats) -> Floats:
+        by_bin: Floats = np.bincount(bins, weights * surplus) / weights.sum()
+        return by_bin
 
-    return calibration_error
+    return surpluses
 
 
 MEASURES: Mapping[str, Callable[[Floats, Bools], Measure]] = MappingProxyType(

@@ -5,7 +5,7 @@ model travels inside it as the JSON in which it is served, and is read once ther
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from features.churn.factors import default_factors
 from features.churn.risk import RiskRules
-from features.engines.batches import RowMapper
+from features.engines.batches import RowMapper, read_batches
 from features.errors import BadInputError, NotReadyError
 from features.vocabulary import Outcome, Trigger
 from serving.policy.cases import Flags, Floats
@@ -33,11 +33,18 @@ _SEGMENT, _LANGUAGE = "segment", "language"
 _KEY_FIELDS = [("customer_id", pa.string()), ("as_of", pa.timestamp("us", "UTC"))]
 _CHURN_FIELDS = [("p_churn", pa.float64()), ("risk_score", pa.float64()), ("tier", pa.string())]
 _FACTORS_FIELD = ("factors", pa.string())
+_REASON_FIELD = ("reason", pa.string())
+ALREADY_GONE = "already_gone"
+"""Why a customer has no score; `/customers/churn` says the same word."""
+
+_MOST_NAMED = 5
 
 
 @dataclass(frozen=True)
 class ChurnScorer:
     """P(churn), risk score and tier of each row; null for customers who are gone already.
+
+    Why there is no score stands in `reason`, which is null where there is one.
 
     Attributes:
         model: The served model as JSON.
@@ -69,7 +76,7 @@ class ChurnScorer:
     def schema(self) -> pa.Schema:
         """What it gives."""
         also = [_FACTORS_FIELD] if self.with_factors else []
-        return pa.schema([*_KEY_FIELDS, *_CHURN_FIELDS, *also])
+        return pa.schema([*_KEY_FIELDS, *_CHURN_FIELDS, *also, _REASON_FIELD])
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Scores of the rows, batch by batch."""
@@ -88,6 +95,8 @@ class ChurnScorer:
             ]
             if self.with_factors:
                 scored.append(self._find_factors(features, known))
+            reasons = np.full(batch.num_rows, ALREADY_GONE, dtype=object)
+            scored.append(pa.array(reasons, mask=known, type=pa.string()))
             yield _with_keys(batch, scored, schema=self.schema)
 
     def _find_factors(self, features: Floats, known: Flags) -> pa.Array:
@@ -182,19 +191,19 @@ def make_scorer(
     Raises:
         NotReadyError: There is no champion.
         IncompatibleModelError: It was made with other declarations.
-        BadInputError: The file lacks features; all of them are named.
+        BadInputError: There is no such file, or it lacks features.
     """
+    present = mapper.find_columns(features)
     models.require_running_features()
     scorer: ChurnScorer | ChannelScorer
     if trigger is not None:
         if models.channel is None:
             raise NotReadyError("no channel champion yet: train channel, then promote it")
-        there = mapper.find_columns(features)
         scorer = ChannelScorer(
             json.dumps(models.channel.to_json()),
             trigger,
-            has_segments=_SEGMENT in there,
-            has_languages=_LANGUAGE in there,
+            has_segments=_SEGMENT in present,
+            has_languages=_LANGUAGE in present,
         )
     else:
         if models.churn is None:
@@ -205,12 +214,26 @@ def make_scorer(
             rules=rules,
             with_factors=with_factors,
         )
-    present = mapper.find_columns(features)
-    if missing := [name for name in scorer.columns if name not in present]:
-        raise BadInputError(
-            f"{features} lacks {', '.join(missing)}; `opportune features` writes them"
-        )
+    require_columns(scorer.columns, present=present, features=features)
     return scorer
+
+
+def require_columns(names: Sequence[str], *, present: Collection[str], features: Path) -> None:
+    """Raise BadInputError where a file lacks columns; a few are named, and how many there are."""
+    missing = [name for name in names if name not in present]
+    if not missing:
+        return
+    few = ", ".join(missing[:_MOST_NAMED])
+    lacks = few if len(missing) <= _MOST_NAMED else f"{len(missing)} columns such as {few}"
+    raise BadInputError(f"{features} lacks {lacks}; is this what `opportune features` wrote?")
+
+
+def count_gone(scores: Path, *, mapper: RowMapper) -> int:
+    """How many rows of a file of scores have none, since the customer is gone already."""
+    if _REASON_FIELD[0] not in mapper.find_columns(scores):
+        return 0
+    parts = read_batches(scores, columns=(_REASON_FIELD[0],))
+    return sum(batch.num_rows - batch.column(0).null_count for batch in parts)
 
 
 def score_rows(

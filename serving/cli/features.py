@@ -15,7 +15,7 @@ from features.triggers.cases import RULES
 from features.triggers.rules import TriggerRule
 from features.vocabulary import Trigger
 from serving.batch.customers import ALL_FEATURES
-from serving.batch.scores import make_scorer, score_rows
+from serving.batch.scores import ALREADY_GONE, count_gone, make_scorer, score_rows
 from serving.batch.uplift import make_uplift_scorer
 from serving.cli.data import AsOfOption, DataOption, OutFileOption
 from serving.cli.engines import (
@@ -127,7 +127,9 @@ def score(
             with_factors=True,
         )
         n_rows = score_rows(scorer, features, mapper=mapper, out=out)
-    _report_scores(out, n_rows=n_rows, names=scorer.schema.names[2:], as_json=as_json)
+        n_gone = count_gone(out, mapper=mapper)
+    names = scorer.schema.names[2:]
+    _report_scores(out, n_rows=n_rows, n_gone=n_gone, names=names, as_json=as_json)
 
 
 def _score_uplift(
@@ -150,8 +152,13 @@ def _score_uplift(
     _report_scores(out, n_rows=n_rows, names=scorer.schema.names[2:], as_json=as_json)
 
 
-def _report_scores(out: Path, *, n_rows: int, names: list[str], as_json: bool) -> None:
+def _report_scores(
+    out: Path, *, n_rows: int, names: list[str], as_json: bool, n_gone: int = 0
+) -> None:
+    n_scored = n_rows - n_gone
     if as_json:
-        show_json({"out": str(out), "rows": n_rows, "scores": list(names)})
+        counts = {"rows": n_rows, "scored": n_scored, ALREADY_GONE: n_gone}
+        show_json({"out": str(out), **counts, "scores": list(names)})
     else:
-        show(f"{n_rows:,} rows scored in {out}: {', '.join(names)}")
+        gone = f", {n_gone:,} already gone" if n_gone else ""
+        show(f"{n_scored:,} rows scored{gone} in {out}: {', '.join(names)}")

@@ -8,8 +8,17 @@ from typing import Annotated
 
 import typer
 
+from features.sources import Location
 from features.tables import Tables
 from serving.cli.data import AsOfOption, DataOption, read_as_of
+from serving.cli.evaluate import (
+    LogOption,
+    PolicyOption,
+    TablesOption,
+    WindowOption,
+    promote_policy,
+    show_policy_answer,
+)
 from serving.cli.output import Json, JsonOption, progress, say, show, show_json, show_table
 from serving.faults import EXIT_REFUSED
 from serving.home import claim_home
@@ -17,6 +26,7 @@ from serving.settings import read_settings
 from training.datasets.provenance import NotEnoughData
 from training.evaluation.capacity import DEFAULT, Capacity
 from training.gate import Hold, Promote, Refused, RolledBack
+from training.policy_gate import HoldPolicy
 from training.promote import promote as promote_through_gate
 from training.promote import roll_back
 from training.registry.audit import Audit
@@ -24,7 +34,9 @@ from training.registry.entries import ModelName
 from training.registry.tracking import Tracking
 from training.search import SearchBudget
 from training.train import TrainedModel, Trainings, train_model
+from training.trained_on import TrainedOn
 
+WHICH_MODEL = "Which model; delivery is the one registered as opportune-lateness."
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Of everything random.")]
 CapacityOption = Annotated[
     str,
@@ -69,7 +81,7 @@ _BY_WORD = {
 
 def train(
     data: DataOption,
-    what: Annotated[Trainable, typer.Argument(help="Which model.")] = Trainable.ALL,
+    what: Annotated[Trainable, typer.Argument(help=WHICH_MODEL)] = Trainable.ALL,
     as_of: AsOfOption = None,
     seed: SeedOption = 0,
     capacity: CapacityOption = str(DEFAULT),
@@ -80,6 +92,7 @@ def train(
     calls = Capacity.parse(capacity)
     tables, moment = read_as_of(data, as_of)
     tracking = _open_registry(tables)
+    trained_on = TrainedOn.of(tables, known_until=moment)
     trained: dict[ModelName, TrainedModel | NotEnoughData] = {}
     for name in what.names():
         with progress(f"training {name}"):
@@ -90,6 +103,7 @@ def train(
                 tracking=tracking,
                 seed=seed,
                 capacity=calls,
+                trained_on=trained_on,
                 budget=None if search is None else SearchBudget(search),
             )
     if as_json:
@@ -98,20 +112,65 @@ def train(
         show_trainings(trained)
         say(f"look at the runs with: mlflow ui --backend-store-uri {tracking.uri}")
         if not all(isinstance(found, NotEnoughData) for found in trained.values()):
-            say(f"next: opportune promote {what} --data {data}")
+            until = "" if as_of is None else f" --as-of {as_of}"
+            say(f"next: opportune promote {what} --data {data}{until}")
     if all(isinstance(found, NotEnoughData) for found in trained.values()):
         raise typer.Exit(EXIT_REFUSED)
 
 
+class Promotable(StrEnum):
+    """What the gate judges: every model, and the policy."""
+
+    CHURN = "churn"
+    CHANNEL = "channel"
+    SEND_TIME = "send-time"
+    DELIVERY = "delivery"
+    UPLIFT = "uplift"
+    ALL = "all"
+    POLICY = "policy"
+
+
 def promote(
-    name: Annotated[Trainable, typer.Argument(help="Which model.")],
-    data: DataOption,
+    name: Annotated[
+        Promotable, typer.Argument(help=f"{WHICH_MODEL} The policy is judged on a log.")
+    ],
+    data: TablesOption = None,
+    policy: PolicyOption = None,
+    log: LogOption = None,
+    window_days: WindowOption = None,
     as_of: AsOfOption = None,
     seed: SeedOption = 0,
     reason: ReasonOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """The gate: judge the challenger on later days, and promote it or say why not."""
+    """The gate: judge the challenger on later days, and promote it or say why not.
+
+    A policy is judged on the log of the running one: --policy, and --log or this home's store.
+    """
+    if name is Promotable.POLICY:
+        if policy is None:
+            raise typer.BadParameter("promote policy needs the file that asks: --policy NEW.yaml")
+        answer = promote_policy(
+            policy,
+            log=log,
+            data=data,
+            window_days=window_days,
+            as_of=as_of,
+            seed=seed,
+            audit=_sign(reason),
+        )
+        show_policy_answer(answer, as_json=as_json)
+        if isinstance(answer, HoldPolicy):
+            raise typer.Exit(EXIT_REFUSED)
+        return
+    if data is None:
+        raise typer.BadParameter(f"promote {name} needs the tables: --data PLACE")
+    _promote_models(Trainable(name.value), data, as_of, seed=seed, reason=reason, as_json=as_json)
+
+
+def _promote_models(
+    name: Trainable, data: Location, as_of: str | None, *, seed: int, reason: str, as_json: bool
+) -> None:
     tables, moment = read_as_of(data, as_of)
     tracking = _open_registry(tables)
     audit = _sign(reason)
@@ -132,7 +191,7 @@ def promote(
 
 
 def rollback(
-    name: Annotated[Trainable, typer.Argument(help="Which model.")],
+    name: Annotated[Trainable, typer.Argument(help=WHICH_MODEL)],
     reason: ReasonOption,
     as_json: JsonOption = False,
 ) -> None:
@@ -174,8 +233,8 @@ def show_trainings(trained: Trainings) -> None:
         show(f"{name} version {found.version.version}")
         for note in found.notes.values():
             show(f"  note: {note}")
-        rows = [(metric, _write(value)) for metric, value in _main_metrics(found.metrics).items()]
-        show_table(("  on later days", ""), [(f"  {metric}", cell) for metric, cell in rows])
+        rows = [(f"  {metric}", cell) for metric, cell in _main_metrics(found.metrics).items()]
+        show_table(("  on later days", "[95 % interval]"), rows)
 
 
 def show_answers(answers: Sequence[Promote | Hold]) -> None:
@@ -196,17 +255,32 @@ def _word_rollback(answer: RolledBack | Refused) -> str:
     return f"{answer.name}: version {answer.version} again, instead of {answer.instead_of}"
 
 
-def _write(value: float) -> str:
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:.4f}"
-
-
-def _main_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
-    """Without ends of intervals and figures by channel, which the registry and --json have."""
+def _main_metrics(metrics: Mapping[str, float]) -> dict[str, str]:
+    """Each with its interval; without figures by channel, which the registry and --json have."""
+    ends = {f"{name}{end}" for name in metrics for end in ("_low", "_high")}
     return {
-        name: value
-        for name, value in metrics.items()
-        if not name.endswith(("_low", "_high")) and name.count(".") < 2
+        name: _write_metric(name, metrics)
+        for name in metrics
+        if name not in ends and name.count(".") < 2
     }
+
+
+def _write_metric(name: str, metrics: Mapping[str, float]) -> str:
+    """A figure, and its interval where it has one.
+
+    >>> _write_metric("auc", {"auc": 0.8, "auc_low": 0.75, "auc_high": 0.85})
+    '0.8000 [0.7500, 0.8500]'
+    >>> _write_metric("capacity.n_called", {"capacity.n_called": 60.4})
+    '60.4'
+    """
+    value = metrics[name]
+    if float(value).is_integer():
+        return f"{value:,.0f}"
+    if name.rpartition(".")[2].startswith("n_"):
+        return f"{value:,.1f}"
+    low, high = metrics.get(f"{name}_low"), metrics.get(f"{name}_high")
+    interval = "" if low is None or high is None else f" [{low:.4f}, {high:.4f}]"
+    return f"{value:.4f}{interval}"
 
 
 def _describe_training(found: TrainedModel | NotEnoughData) -> Json:

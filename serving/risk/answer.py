@@ -101,6 +101,7 @@ class RiskDesk:
             rules=_list_rules(self.rules, risk, wording=wording),
             tier=tier,
             tier_from=risk.tier_from,
+            language=wording.language.code,
             reasons=find_reasons(model, features, wording=wording),
             signals=find_signals(features, wording=wording),
             playbook=load_playbooks()[tier],

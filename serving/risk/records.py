@@ -93,6 +93,7 @@ class ChurnAnswer(FrozenRecord):
         rules: The rules that fired.
         tier: From the score that `tier_from` names.
         tier_from: The score that decides the tier.
+        language: Of all words in the answer; another than was asked for where we do not speak it.
         reasons: At most three, most important first; none for who is no riskier than others.
         signals: What a person would notice.
         playbook: What is done about the tier.
@@ -109,6 +110,7 @@ class ChurnAnswer(FrozenRecord):
     rules: tuple[FiredRule, ...] = ()
     tier: Tier | None = None
     tier_from: TierSource | None = None
+    language: str | None = None
     reasons: tuple[ChurnReason, ...] = ()
     signals: tuple[ChurnSignal, ...] = ()
     playbook: Playbook | None = None

@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from features.errors import BadInputError
 from training.evaluation import (
@@ -11,7 +13,8 @@ from training.evaluation import (
     lift_at,
     mean_difference,
 )
-from training.measures import Bools, Floats
+from training.evaluation.surplus import Surpluses
+from training.measures import Bools, Floats, make_calibration_error
 
 
 def draw_window(rng: np.random.Generator, *, n: int, rows_each: int = 1) -> tuple[Floats, Window]:
@@ -115,3 +118,44 @@ def test_lift_does_not_depend_on_the_order_of_ties() -> None:
     labels = np.array([True, False, False, False])
     p = np.full(4, 0.5)
     assert lift_at(p, labels=labels, share=0.5) == lift_at(p, labels=labels[::-1], share=0.5) == 1.0
+
+
+def test_interval_of_the_calibration_error_holds_value_and_truth() -> None:
+    held = held_gain = 0
+    for rng in np.random.default_rng(11).spawn(40):
+        p, window = draw_window(rng, n=400)
+        gloomy = np.clip(1.5 * p, 0.0, 1.0)
+        truth = float((gloomy - p).mean())
+        found = compare(p, other=gloomy, window=window, rng=rng, n_resamples=120)
+        for one in (found.ours, found.other, found.difference):
+            error = one.calibration_error
+            assert error.low <= error.value <= error.high
+        ours, gain = found.ours.calibration_error, found.difference.calibration_error
+        held += ours.low <= 0.0 and found.other.calibration_error.low <= truth
+        held_gain += gain.low <= -truth <= gain.high
+    assert held >= 36
+    assert held_gain >= 32
+
+
+def test_percentiles_of_the_calibration_error_leave_the_truth_below() -> None:
+    n_left_out = 0
+    for rng in np.random.default_rng(12).spawn(20):
+        p, window = draw_window(rng, n=400)
+        error_of = make_calibration_error(p, window.labels)
+        draws = draw_weights(window.customers, rng=rng, n_resamples=120)
+        n_left_out += np.percentile([error_of(weights) for weights in draws], 2.5) > 0.0
+    assert n_left_out == 20
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 10), st.floats(0.0, 1.0))
+def test_interval_of_an_error_holds_its_value_whatever_the_bins(
+    seed: int, n_bins: int, size: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    seen, other = size * rng.normal(size=(2, n_bins)) / 10.0
+    noise = rng.normal(size=(2, 100, n_bins)) / 20.0
+    ours, theirs = Surpluses(seen, seen + noise[0]), Surpluses(other, other + noise[1])
+    for found in (ours.estimate(), ours.minus(theirs)):
+        assert found.low <= found.value <= found.high
+    assert ours.estimate().low >= 0.0
+    assert ours.estimate() == ours.estimate()

@@ -192,8 +192,8 @@ def split_churn(dataset: ChurnDataset) -> ForwardSplit | NotEnoughData:
     n_horizons = (last - first) // dataset.label_span + 1
     if n_horizons < 3:
         return NotEnoughData(
-            f"known labels span {n_horizons} times {dataset.horizon_days} days: three times are "
-            "needed, to learn from, to calibrate and to test"
+            f"known labels cover {n_horizons} of the 3 stretches of {dataset.horizon_days} days "
+            "that are needed: to learn from, to calibrate and to test"
         )
     n_late = max(1, n_horizons // 5)
     test_from = last - (n_late - 1) * dataset.label_span

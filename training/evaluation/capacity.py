@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.errors import ConfigurationError
-from training.evaluation.comparison import Estimate, draw_weights
+from training.evaluation.bootstrap import Estimate, draw_weights
 from training.evaluation.judged import HeldOut, Scored
 from training.measures import Floats
 
@@ -40,9 +40,11 @@ class Capacity:
         by_number = self.n_customers is not None and self.n_customers >= 1
         by_share = self.share is not None and 0 < self.share <= 1
         if by_number == by_share or (self.n_customers is not None and self.share is not None):
+            given = [] if self.n_customers is None else [f"{self.n_customers} customers"]
+            given += [] if self.share is None else [f"{100 * self.share:.6g}%"]
             raise ConfigurationError(
                 "capacity: expected a number of customers from 1 on or a share above 0 and up to "
-                f"100 %, got {self.n_customers} customers and a share of {self.share}"
+                f"100%, got {' and '.join(given) or 'neither'}"
             )
 
     @classmethod

@@ -13,7 +13,7 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-from training.evaluation.comparison import Estimate
+from training.evaluation.bootstrap import Estimate
 from training.measures import Bools, Floats
 
 LEVEL = 0.95

@@ -1,41 +1,29 @@
 """What probabilities were worth on rows the model never saw, with honest intervals.
 
-Rows of one customer hang together, so the bootstrap draws customers, not rows (Field & Welsh
-2007). Two models are compared on the same draws: the interval is of their difference, and is
-much narrower than the two intervals side by side suggest.
+Two models are compared on the same draws of customers: the interval is of their difference, and is
+much narrower than the two intervals side by side suggest. Intervals are percentiles of the draws,
+but those of the calibration error, which chance makes larger: see `surplus`.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
 
 from features.errors import BadInputError
+from training.evaluation.bootstrap import TAILS_95, Estimate, draw_weights, estimate
+from training.evaluation.surplus import Surpluses
 from training.measures import (
     MEASURES,
     N_CALIBRATION_BINS,
     Bools,
     Floats,
     Integers,
-    Measure,
     assign_bins,
+    make_surpluses,
 )
-
-N_RESAMPLES = 400
-FEWEST_RESAMPLES = 100
-_MOST_WEIGHTS = 20_000_000
-TAILS_95 = (2.5, 97.5)
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A value and its bootstrap interval (percentiles), 95 % where nothing else is said."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -128,16 +116,23 @@ def compare(
     _check_probabilities(other, window=window)
     ours_of = [make(p, window.labels) for make in MEASURES.values()]
     other_of = [make(other, window.labels) for make in MEASURES.values()]
+    surpluses_of = [make_surpluses(scores, window.labels) for scores in (p, other)]
     full = np.ones(len(p))
+    values: list[list[list[float]]] = []
+    surpluses: list[list[Floats]] = []
     draws = draw_weights(window.customers, rng=rng, n_resamples=n_resamples)
-    values = np.array(
-        [
-            [[measure(weights) for measure in measures] for measures in (ours_of, other_of)]
-            for weights in chain([full], draws)
-        ]
+    for weights in chain([full], draws):
+        values.append([[measure(weights) for measure in of] for of in (ours_of, other_of)])
+        surpluses.append([by_bin(weights) for by_bin in surpluses_of])
+    ours, others = np.array(values).transpose(1, 0, 2)
+    errors, others_errors = (
+        Surpluses(seen, np.array(drawn)) for seen, *drawn in zip(*surpluses, strict=True)
     )
-    ours, others = values[:, 0], values[:, 1]
-    return Comparison(_summarise(ours), _summarise(others), _summarise(ours - others))
+    return Comparison(
+        replace(_summarise(ours), calibration_error=errors.estimate()),
+        replace(_summarise(others), calibration_error=others_errors.estimate()),
+        replace(_summarise(ours - others), calibration_error=errors.minus(others_errors)),
+    )
 
 
 def mean_difference(
@@ -155,53 +150,6 @@ def mean_difference(
         return float((weights * differences).sum() / weights.sum())
 
     return estimate(mean, customers=customers, rng=rng, n_resamples=n_resamples)
-
-
-def estimate(
-    measure: Measure,
-    *,
-    customers: npt.NDArray[np.object_],
-    rng: np.random.Generator,
-    n_resamples: int | None = None,
-    tails: tuple[float, float] = TAILS_95,
-) -> Estimate:
-    """A measure of all rows, and its interval over draws of customers.
-
-    Args:
-        measure: Of the rows' weights; a replicate for which it is NaN is left out.
-        customers: Whose row it is, (n,).
-        rng: Of the bootstrap.
-        n_resamples: Replicates; None: as many as the rows ask for.
-        tails: Percentiles of the interval's ends.
-    """
-    draws = draw_weights(customers, rng=rng, n_resamples=n_resamples)
-    low, high = np.nanpercentile([measure(weights) for weights in draws], tails)
-    return Estimate(measure(np.ones(len(customers))), float(low), float(high))
-
-
-def draw_weights(
-    customers: npt.NDArray[np.object_], *, rng: np.random.Generator, n_resamples: int | None = None
-) -> Iterator[Floats]:
-    """How often each row counts in each replicate: as often as its customer was drawn.
-
-    There are `count_resamples` of them where no number is given.
-    """
-    unique, position = np.unique(customers, return_inverse=True)
-    for _ in range(n_resamples or count_resamples(len(customers))):
-        drawn = rng.integers(len(unique), size=len(unique))
-        counts = np.bincount(drawn, minlength=len(unique))
-        yield counts[position].astype(np.float64)
-
-
-def count_resamples(n_rows: int) -> int:
-    """Replicates for so many rows: 400 up to 50,000, then fewer, at least 100.
-
-    An interval of many rows is narrow, and its ends need not be known as well.
-
-    >>> count_resamples(9_000), count_resamples(100_000), count_resamples(1_000_000)
-    (400, 200, 100)
-    """
-    return max(FEWEST_RESAMPLES, min(N_RESAMPLES, _MOST_WEIGHTS // max(n_rows, 1)))
 
 
 def calibration_curve(

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from training.datasets.provenance import NotEnoughData
-from training.evaluation.comparison import Estimate
+from training.evaluation.bootstrap import Estimate
 from training.measures import Bools, Floats, make_auc
 from training.registry.servable import FeatureSignature
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from training.datasets.slices import SliceTable, Values
+from training.evaluation.bootstrap import Estimate
 from training.evaluation.clustered import LEVEL, Influenced, Units, auc_of, mean_of
-from training.evaluation.comparison import Estimate
 from training.evaluation.judged import Scored
 from training.measures import Bools, Floats, log_losses
 

@@ -16,7 +16,7 @@ from serving.risk.answer import RiskDesk, load_playbooks
 from serving.risk.records import ChurnAnswer, ChurnQuestion
 from serving.snapshot.making import make_snapshot
 from serving.snapshot.state import Models, Snapshot
-from training.bandit.state import BanditState
+from training.bandit.files import new_bandit
 from training.registry.servable import Calibration, ChurnModel
 
 NAMES = CHURN_FEATURES.names
@@ -94,9 +94,16 @@ def test_reasons_are_told_in_words_with_the_numbers_seen(
     assert "дней с последнего входа 28 (обычно" in " ".join(r.words for r in answers["ru"].reasons)
     assert "өткен күн 28 (әдетте" in " ".join(r.words for r in answers["kk"].reasons)
     assert (
-        len({str(a.model_dump(exclude={"reasons", "signals", "rules"})) for a in answers.values()})
+        len(
+            {
+                str(a.model_dump(exclude={"reasons", "signals", "rules", "language"}))
+                for a in answers.values()
+            }
+        )
         == 1
     )
+    assert all(answer.language == asked for asked, answer in answers.items())
+    assert ask(silent, "c000", language="fr").language == "en"
 
 
 def test_an_answer_has_every_horizon_and_never_falls_with_it(
@@ -162,7 +169,7 @@ def test_who_is_gone_has_no_number(
         "orders": orders[orders["customer_id"] != "c001"],
     }
     made = make_snapshot(
-        quiet, as_of=cold_snapshot.as_of, models=Models(churn=model), bandit=BanditState()
+        quiet, as_of=cold_snapshot.as_of, models=Models(churn=model), bandit=new_bandit()
     )
 
     assert ask(made, "c001").reason == "already_gone"

@@ -66,6 +66,7 @@ def test_risk_judges_the_rules_that_are_configured(
 
     shipped, own = json.loads(out), json.loads(out_of_ours)
     assert code == 0
+    assert shipped["model"] == {"name": "opportune-churn", "version": "1", "served": False}
     assert shipped["tier_from"] == shipped["favours"] == "p_churn"
     assert set(shipped["metrics"]) >= {"risk.n_fired", "risk.rule.open_ticket_old.n_fired"}
     assert (code_of_ours, own["verdict"], own["favours"]) == (1, "harm", "p_churn")

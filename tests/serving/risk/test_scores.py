@@ -10,7 +10,7 @@ from features.churn import CHURN_FEATURES
 from features.churn.risk import RiskRules, TierSource, default_rules
 from features.engines.batches import InProcess
 from features.engines.spark import SparkEngine
-from serving.batch.scores import make_scorer, score_rows
+from serving.batch.scores import count_gone, make_scorer, score_rows
 from serving.copy.settings import CopySettings
 from serving.requests import churn_risk_requests
 from serving.risk.answer import RiskDesk
@@ -52,8 +52,10 @@ def test_a_file_of_scores_says_what_the_service_says(
     for row in found.itertuples(index=False):
         answer = desk.explain(ChurnQuestion(customer_id=row.customer_id), company)
         if answer.p_churn is None:
-            assert row[2:] == (None, None, None, None) or pd.isna(pd.Series(row[2:])).all()
+            assert pd.isna(pd.Series(row[2:-1])).all()
+            assert row.reason == answer.reason
             continue
+        assert pd.isna(row.reason)
         assert (row.p_churn, row.risk_score) == (answer.p_churn, answer.risk_score)
         assert row.tier == answer.tier
         assert row.factors == ", ".join(reason.factor for reason in answer.reasons)
@@ -83,6 +85,8 @@ def test_a_file_of_customers_who_are_gone_has_no_scores(
     found = score(company, features_file, tmp_path / "scores", rules=default_rules())
 
     assert found[["p_churn", "risk_score", "tier", "factors"]].isna().all(axis=None)
+    assert set(found["reason"]) == {"already_gone"}
+    assert count_gone(tmp_path / "scores", mapper=InProcess()) == len(found)
 
 
 @pytest.mark.slow

@@ -84,7 +84,7 @@ def test_too_short_a_history_is_not_enough(shop_tables: Tables, shop_end: dateti
     assert isinstance(built, ChurnDataset)
     verdict = split_churn(built)
     assert isinstance(verdict, NotEnoughData)
-    assert "begin on 1 days" in verdict.reason
+    assert "cover 1 of the 3 stretches of 30 days" in verdict.reason
     first_days = build_churn_dataset(shop_tables, known_until=shop_end - timedelta(200))
     assert isinstance(first_days, NotEnoughData)
 
