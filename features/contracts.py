@@ -24,6 +24,9 @@ KNOWN_AT = "known_at"
 EVENT_ID = "event_id"
 """Column of tables without a key: tells that a row is the same one again."""
 
+MARKETING = "marketing_consent_"
+"""Beginning of the columns, one per channel, with what a customer said to marketing on it."""
+
 
 class Kind(StrEnum):
     """What a column holds."""
@@ -150,6 +153,7 @@ _DECLARED = (
             _text("segment", optional=True),
             _text("preferred_channel", optional=True, choices=_CHANNELS),
             *(Column(f"consent_{channel}", Kind.CONSENT) for channel in Channel),
+            *(Column(f"{MARKETING}{channel}", Kind.CONSENT, optional=True) for channel in Channel),
             Column("active_from_hour", Kind.HOUR, optional=True, low=0, high=23),
             Column("active_to_hour", Kind.HOUR, optional=True, low=0, high=23),
         ),

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.access import is_open
+from serving.faults import name_place
 
 _DOCUMENTATION = "/docs.json"
 _BEARER = {"type": "http", "scheme": "bearer", "description": "A key of OPPORTUNE_API_KEYS."}
@@ -78,9 +79,13 @@ class PlainAnswers:
 
 
 def _refuse(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """BentoML's report of a wrong body, its JSON, in the shape of our other refusals."""
+    """BentoML's report of a wrong body, its JSON, in the shape of our other refusals.
+
+    >>> _refuse({"detail": [{"loc": [], "msg": "Invalid JSON"}]})["message"]
+    'as a whole: Invalid JSON'
+    """
     faults = [{"loc": fault["loc"], "msg": fault["msg"]} for fault in answer["detail"]]
-    words = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults)
+    words = "; ".join(f"{name_place(fault['loc'])}: {fault['msg']}" for fault in faults)
     return {"error": "invalid", "message": words, "detail": faults}
 
 
@@ -89,8 +94,24 @@ class OneLineForWrongBodies(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Take the traceback out where a validation failed; keep every record."""
-        if record.exc_info and isinstance(record.exc_info[1], ValidationError):
+        fault = record.exc_info[1] if record.exc_info else None
+        if isinstance(fault, ValidationError):
             record.exc_info = None
             record.levelno, record.levelname = logging.INFO, "INFO"
-            record.msg = "refused a wrong body: " + str(record.msg)
+            record.msg = f"refused a wrong body: {record.getMessage()}: {_describe(fault)}"
+            record.args = ()
         return True
+
+
+def _describe(fault: ValidationError) -> str:
+    """Places and kinds of what is wrong; what was sent may be personal, and stays out of the log.
+
+    >>> from serving.records import Profile
+    >>> try:
+    ...     Profile.model_validate({"timezone": "Nowhere", "age": 40})
+    ... except ValidationError as fault:
+    ...     print(_describe(fault))
+    timezone: value_error; age: extra_forbidden
+    """
+    faults = fault.errors(include_url=False, include_input=False, include_context=False)
+    return "; ".join(f"{name_place(one['loc'])}: {one['type']}" for one in faults)

@@ -7,18 +7,34 @@ from datetime import datetime
 
 import numpy as np
 
+from features.churn import CHURN_FEATURES
 from features.engagement import ENGAGEMENT_FEATURES
 from features.evidence import Evidence
 from features.vocabulary import Channel, Trigger
 from serving.online.live import LiveCustomer, read_live
-from serving.policy.cases import Cases, Contacts, Flags, Floats, Ints, to_us
-from serving.policy.settings import CHANNELS
+from serving.policy.cases import (
+    HOUR_US,
+    NEVER_US,
+    Cases,
+    Contacts,
+    Flags,
+    Floats,
+    Ints,
+    Occasions,
+    to_us,
+)
+from serving.policy.settings import CHANNELS, PolicySettings
 from serving.records import DecisionRequest
 from serving.snapshot.state import Snapshot
+from serving.standing import Standing, read_standing
 from serving.store.protocol import DecisionSession
-from serving.store.store import StoredContact, Withdrawal
+from serving.store.reach import Withdrawal
+from serving.store.store import StoredContact
 
 _UNKNOWN = -1
+_STAKES = [
+    CHURN_FEATURES.names.index(name) for name in ("mrr_cents", "orders_90d", "order_cents_90d")
+]
 
 
 @dataclass(frozen=True)
@@ -45,6 +61,7 @@ class CaseBook:
         suppressed: Customers who complained, (n,).
         contacts: Notices of log and store together, by position of the request.
         live: Customers with a state, by position of the request: it knows more than the snapshot.
+        standing: Consent to marketing, reach, and incidents.
     """
 
     snapshot: Snapshot
@@ -55,6 +72,7 @@ class CaseBook:
     suppressed: Flags
     contacts: Sequence[Sequence[StoredContact]]
     live: Mapping[int, LiveCustomer]
+    standing: Standing
 
     @classmethod
     def read(
@@ -65,6 +83,7 @@ class CaseBook:
         *,
         now: datetime,
         look_back_us: int,
+        settings: PolicySettings,
     ) -> "CaseBook":
         """Look everything up, inside the transaction that will keep the decisions."""
         moments_us = np.array([to_us(r.decided_at or now) for r in requests], dtype=np.int64)
@@ -75,7 +94,17 @@ class CaseBook:
         if session.online is not None:
             live = read_live(session.online, snapshot, ids, moments_us=moments_us.tolist())
         consent = _read_consent(snapshot, requests, rows, live=live)
-        suppressed = _withdraw(consent, ids, session.find_withdrawals(ids))
+        refusals = session.find_refusals(ids)
+        suppressed = _withdraw(consent, ids, refusals.withdrawals)
+        standing = read_standing(
+            session,
+            snapshot,
+            requests,
+            live=live,
+            moments_us=moments_us,
+            bounces=refusals.bounces,
+            settings=settings,
+        )
         stored: dict[str, list[StoredContact]] = defaultdict(list)
         since_us = int(moments_us.min()) - look_back_us
         for contact in session.find_contacts(ids, since_us=since_us):
@@ -84,7 +113,9 @@ class CaseBook:
             _merge(snapshot.contacts_by_customer.get(customer_id, ()), stored[customer_id])
             for customer_id in ids
         ]
-        return cls(snapshot, requests, moments_us, rows, consent, suppressed, contacts, live)
+        return cls(
+            snapshot, requests, moments_us, rows, consent, suppressed, contacts, live, standing
+        )
 
     def by_trigger(self) -> list[list[int]]:
         """Positions of the requests, one list per trigger."""
@@ -117,6 +148,31 @@ class CaseBook:
             engagement=numbers.engagement,
             week_counts=numbers.week_counts,
             contacts=_in_columns([self.contacts[p] for p in positions], requests[0].trigger),
+            known_occasions=self._occasions(positions, numbers),
+            marketing_consent=self.standing.marketing_consent[chosen],
+            reachable=self.standing.reachable[chosen],
+            pauses=self.standing.pauses(positions),
+        )
+
+    def _occasions(self, positions: Sequence[int], numbers: "_Numbers") -> Occasions:
+        """What the requests say of their occasions, and what hangs on the customers."""
+        requests = [self.requests[position] for position in positions]
+        decided_us = self.moments_us[np.asarray(positions)]
+        began = [None if r.began_at is None else to_us(r.began_at) for r in requests]
+        ages = [
+            np.nan if at is None else max((now - at) / HOUR_US, 0.0)
+            for at, now in zip(began, decided_us.tolist(), strict=True)
+        ]
+        ends = [NEVER_US if r.expires_at is None else to_us(r.expires_at) for r in requests]
+        amounts = [np.nan if r.amount_cents is None else float(r.amount_cents) for r in requests]
+        return Occasions(
+            age_hours=np.array(ages, dtype=np.float64),
+            expires_us=np.array(ends, dtype=np.int64),
+            amount_cents=np.array(amounts, dtype=np.float64),
+            mrr_cents=numbers.stakes[:, 0],
+            orders=numbers.stakes[:, 1],
+            order_cents=numbers.stakes[:, 2],
+            p_churn=np.array([self.p_churn(position) for position in positions]),
         )
 
     def _numbers(self, positions: Sequence[int]) -> "_Numbers":
@@ -131,12 +187,16 @@ class CaseBook:
             if n_customers
             else np.zeros((len(rows), len(ENGAGEMENT_FEATURES.names))),
             customers.week_counts[safe] if n_customers else np.zeros((len(rows), 168)),
+            np.where(rows[:, None] != _UNKNOWN, customers.churn[safe][:, _STAKES], np.nan)
+            if n_customers
+            else np.full((len(rows), len(_STAKES)), np.nan),
         )
         for place, position in enumerate(positions):
             live = self.live.get(position)
             if live is not None:
                 numbers.engagement[place] = live.engagement
                 numbers.week_counts[place] = live.week_counts
+                numbers.stakes[place] = live.churn[_STAKES]
                 if live.profile is not None:
                     numbers.nine_is_active[place] = live.profile.nine_is_active
         return numbers
@@ -182,11 +242,19 @@ class CaseBook:
 
 @dataclass(frozen=True)
 class _Numbers:
-    """Numbers of some customers, row by row: activity at nine, features, hours of the week."""
+    """Numbers of some customers, row by row.
+
+    Attributes:
+        nine_is_active: Whether nine lies in the active hours, (n,).
+        engagement: Features of the channel model, (n, features).
+        week_counts: Activity by hour of the week, (n, 168).
+        stakes: mrr_cents, orders_90d and order_cents_90d, (n, 3); NaN is unknown.
+    """
 
     nine_is_active: Flags
     engagement: Floats
     week_counts: Floats
+    stakes: Floats
 
 
 def _read_consent(

@@ -5,7 +5,7 @@ it writes happen in one transaction, so that limits hold whoever else decides at
 """
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,18 +18,22 @@ from serving.copy.library import Library
 from serving.copy.render import CopySettings
 from serving.online.own import take_messages, take_outcomes
 from serving.online.served import list_served
+from serving.policy.budgets import Claim, Headroom
 from serving.policy.cases import to_us
 from serving.policy.settings import PolicySettings
 from serving.propose import Proposer
 from serving.records import Decision, DecisionRequest, OutcomeEvent, OutcomeState
 from serving.snapshot.state import Snapshot
+from serving.spending import decide_within, read_headroom
 from serving.store.protocol import DecisionSession, DecisionStore
 from serving.words import Copywriter
-from training.bandit.thompson import ThompsonSampling
 
 _PRIORITIES = tuple(Priority)
 LOOK_BACK_US = 31 * 24 * 3_600_000_000
 """How far back a notice can matter: the longest cool-down and every fatigue period."""
+
+_CLOCKS_DIFFER_US = 5 * 60_000_000
+"""An outcome may bear a time that is this much later than ours: the clock of whoever saw it."""
 
 _LOT = 20_000  # cases decided at once, to bound memory
 
@@ -66,7 +70,7 @@ class Engine:
     def _proposer(self) -> Proposer:
         copywriter = Copywriter(
             self.library,
-            ThompsonSampling(self.snapshot.bandit),
+            self.snapshot.bandit,
             self.copy_settings,
             self.economics,
         )
@@ -101,7 +105,7 @@ class Engine:
                     fresh.append(position)
                     if key is not None:
                         first_with[key] = position
-            for lot in self._in_rounds(requests, fresh):
+            for lot in self._in_rounds(session, requests, fresh, now=now):
                 records = self._decide_round(session, [requests[p] for p in lot], now=now)
                 answers.update(zip(lot, records, strict=True))
         for position, request in enumerate(requests):
@@ -110,48 +114,108 @@ class Engine:
         return [answers[position] for position in range(len(requests))]
 
     def report(self, outcomes: Sequence[OutcomeEvent]) -> list[OutcomeState]:
-        """Book outcomes; reporting one twice changes nothing."""
+        """Book outcomes; reporting one twice changes nothing, and none of the future is booked."""
         now_us = None if self.takes_callers_time else to_us(self.clock())
+        happened = [outcome for outcome in outcomes if not _is_future(outcome, now_us)]
         with self.store.transaction() as session:
-            states = session.add_outcomes(outcomes)
+            states = session.add_outcomes(happened)
             if session.online is not None:
-                take_outcomes(session.online, outcomes, states, now_us=now_us)
-            return states
+                take_outcomes(session.online, happened, states, now_us=now_us)
+        of_those = iter(states)
+        return [
+            OutcomeState.IN_THE_FUTURE if _is_future(outcome, now_us) else next(of_those)
+            for outcome in outcomes
+        ]
 
     def _in_rounds(
-        self, requests: Sequence[DecisionRequest], fresh: Sequence[int]
+        self,
+        session: DecisionSession,
+        requests: Sequence[DecisionRequest],
+        fresh: Sequence[int],
+        *,
+        now: datetime,
     ) -> Iterator[list[int]]:
-        """Positions in lots that hold no customer twice, urgent triggers first."""
-        by_priority = sorted(
+        """Positions in lots that hold no customer twice: by priority, then by value.
+
+        So who comes later finds the place taken, and its record says by whom (`lost_to`).
+        """
+        worth = self._value_rivals(session, requests, fresh, now=now)
+        ranked = sorted(
             fresh,
-            key=lambda p: _PRIORITIES.index(self.settings.triggers[requests[p].trigger].priority),
+            key=lambda p: (
+                _PRIORITIES.index(self.settings.triggers[requests[p].trigger].priority),
+                -worth.get(p, 0.0),
+            ),
         )
-        rounds: dict[int, list[int]] = defaultdict(list)
-        n_seen: dict[str, int] = defaultdict(int)
-        for position in by_priority:
-            customer_id = requests[position].customer_id
-            rounds[n_seen[customer_id]].append(position)
-            n_seen[customer_id] += 1
-        for number in sorted(rounds):
-            lot = rounds[number]
-            for start in range(0, len(lot), _LOT):
-                yield lot[start : start + _LOT]
+        for rivals in _split_rounds(requests, ranked):
+            for start in range(0, len(rivals), _LOT):
+                yield rivals[start : start + _LOT]
+
+    def _value_rivals(
+        self,
+        session: DecisionSession,
+        requests: Sequence[DecisionRequest],
+        fresh: Sequence[int],
+        *,
+        now: datetime,
+    ) -> dict[int, float]:
+        """What the best action is worth to requests that have a rival about the same customer."""
+        n_about = Counter(requests[position].customer_id for position in fresh)
+        rivals = [position for position in fresh if n_about[requests[position].customer_id] > 1]
+        worth: dict[int, float] = {}
+        for lot in _split_rounds(requests, rivals):
+            book = self._read_book(session, [requests[position] for position in lot], now=now)
+            worth.update(zip(lot, self._proposer.best_cents(book).tolist(), strict=True))
+        return worth
+
+    def _read_book(
+        self, session: DecisionSession, requests: list[DecisionRequest], *, now: datetime
+    ) -> CaseBook:
+        return CaseBook.read(
+            session,
+            self.snapshot,
+            requests,
+            now=now,
+            look_back_us=LOOK_BACK_US,
+            settings=self.settings,
+        )
 
     def _decide_round(
         self, session: DecisionSession, requests: list[DecisionRequest], *, now: datetime
     ) -> list[Decision]:
         """Decide requests about different customers, and keep the records."""
-        book = CaseBook.read(session, self.snapshot, requests, now=now, look_back_us=LOOK_BACK_US)
-        records: dict[int, Decision] = {}
-        for positions in book.by_trigger():
-            ids = [self._decision_id(requests[p]) for p in positions]
-            records.update(
-                zip(
-                    positions, self._proposer.decide(book, positions, decision_ids=ids), strict=True
-                )
+        book = self._read_book(session, requests, now=now)
+        ids = [self._decision_id(request) for request in requests]
+        headroom = read_headroom(
+            session.ledger,
+            self.settings,
+            economics=self.economics,
+            since_us=int(book.moments_us.min()),
+            until_us=int(book.moments_us.max()),
+        )
+
+        prices = self._proposer.price(book, headroom)
+
+        def decide(positions: Sequence[int], left: Headroom) -> list[Decision]:
+            return self._proposer.decide(
+                book,
+                positions,
+                decision_ids=[ids[p] for p in positions],
+                headroom=left,
+                prices=prices,
             )
+
+        records: dict[int, Decision] = {}
+        claims: list[Claim] = []
+        for positions in book.by_trigger():
+            spending = decide_within(positions, headroom, decide=decide)
+            headroom = spending.headroom
+            claims += spending.claims
+            records.update(zip(positions, spending.records, strict=True))
         ordered = [records[position] for position in range(len(requests))]
         session.add_decisions(ordered, requests)
+        if session.ledger is not None:
+            session.ledger.reserve(claims)
         if session.online is not None:
             session.online.add_served(list(list_served(book, ordered, share=self.served_share)))
             about = {requests[position].customer_id for position in book.live}
@@ -164,3 +228,19 @@ class Engine:
             return self.new_id()
         digest = hashlib.blake2b(request.idempotency_key.encode(), digest_size=16)
         return digest.hexdigest()
+
+
+def _split_rounds(requests: Sequence[DecisionRequest], positions: Sequence[int]) -> list[list[int]]:
+    """The positions in their order, in lists that hold no customer twice."""
+    rounds: dict[int, list[int]] = defaultdict(list)
+    n_seen: dict[str, int] = defaultdict(int)
+    for position in positions:
+        customer_id = requests[position].customer_id
+        rounds[n_seen[customer_id]].append(position)
+        n_seen[customer_id] += 1
+    return [rounds[number] for number in sorted(rounds)]
+
+
+def _is_future(outcome: OutcomeEvent, now_us: int | None) -> bool:
+    """Whether it claims to have happened after now; never where there is no clock."""
+    return now_us is not None and to_us(outcome.at) > now_us + _CLOCKS_DIFFER_US

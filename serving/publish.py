@@ -2,18 +2,22 @@
 
 from datetime import datetime
 
+from features.engines import DUCKDB, Engine
 from features.errors import BadInputError
 from features.tables import Tables
+from serving.learner.files import LearnerFiles
+from serving.learner.fold import rule_of
+from serving.learner.history import read_history
+from serving.learner.step import learn_from_log
 from serving.policy.settings import PolicySettings
 from serving.settings import Settings
 from serving.snapshot.files import publish_snapshot
 from serving.snapshot.making import make_snapshot
 from serving.snapshot.state import Models, Snapshot
 from serving.store.store import Store
-from training.bandit.rewards import Reward, collect_rewards
-from training.bandit.state import BanditState, state_from
+from training.bandit.policy import VariantPolicy
 from training.registry.entries import ModelName, NoChampion
-from training.registry.servable import ChannelModel, ChurnModel, SendTimeModel
+from training.registry.servable import ChannelModel, ChurnModel, SendTimeModel, UpliftModel
 from training.registry.tracking import Tracking
 
 
@@ -24,39 +28,42 @@ def load_champions(tracking: Tracking) -> Models:
         IncompatibleModelError: One was made with other feature definitions than the running ones.
     """
     found = {name: tracking.load_champion(name) for name in ModelName}
-    churn, channel, send_time = (
+    churn, channel, send_time, uplift = (
         None if isinstance(found[name], NoChampion) else found[name]
-        for name in (ModelName.CHURN, ModelName.CHANNEL, ModelName.SEND_TIME)
+        for name in (
+            ModelName.CHURN,
+            ModelName.CHANNEL,
+            ModelName.SEND_TIME,
+            ModelName.UPLIFT,
+        )
     )
     if not (
         (churn is None or isinstance(churn, ChurnModel))
         and (channel is None or isinstance(channel, ChannelModel))
         and (send_time is None or isinstance(send_time, SendTimeModel))
+        and (uplift is None or isinstance(uplift, UpliftModel))
     ):
         raise BadInputError("the registry holds a model of the wrong kind under one of its names")
-    models = Models(churn, channel, send_time)
+    models = Models(churn, channel, send_time, uplift)
     models.require_running_features()
     return models
 
 
 def learn_bandit(
-    tables: Tables, store: Store, *, as_of: datetime, policy: PolicySettings
-) -> BanditState:
-    """What every matured message teaches, built anew from log and store.
+    tables: Tables,
+    store: Store,
+    *,
+    as_of: datetime,
+    policy: PolicySettings,
+    engine: Engine = DUCKDB,
+) -> VariantPolicy:
+    """What every message teaches, learned from the beginning of tables and store.
 
     A message that stands in both counts once; the store knows the outcomes that were reported
     to it, the tables what the company recorded, and either success is a success.
     """
-    window_days = policy.reward.window_days
-    rewards: dict[str, Reward] = {}
-    for reward in (
-        *collect_rewards(tables, as_of=as_of, window_days=window_days),
-        *store.read_rewards(as_of=as_of, window_days=window_days),
-    ):
-        known = rewards.get(reward.message_id)
-        if known is None or reward.success:
-            rewards[reward.message_id] = reward
-    return state_from(rewards.values())
+    history = read_history(tables, as_of=as_of, rule=rule_of(policy), engine=engine)
+    return learn_from_log(store, history, as_of=as_of, policy=policy).served
 
 
 def publish(
@@ -68,7 +75,12 @@ def publish(
     policy: PolicySettings,
     store: Store,
 ) -> Snapshot:
-    """Make a snapshot of what is known before `as_of`, and let it be served."""
-    bandit = learn_bandit(tables, store, as_of=as_of, policy=policy)
+    """Make a snapshot of what is known before `as_of`, and let it be served.
+
+    What the tables say of messages is kept for the learner, which knows the store alone.
+    """
+    history = read_history(tables, as_of=as_of, rule=rule_of(policy))
+    LearnerFiles(settings.bandit).keep_history(history)
+    bandit = learn_from_log(store, history, as_of=as_of, policy=policy).served
     snapshot = make_snapshot(tables, as_of=as_of, models=models, bandit=bandit)
     return publish_snapshot(snapshot, settings.snapshots)

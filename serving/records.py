@@ -39,6 +39,12 @@ class Reason(StrEnum):
     FATIGUE_WEEK = "fatigue_week"
     FATIGUE_UNOPENED = "fatigue_unopened"
     COOL_DOWN = "cool_down"
+    EXPIRED = "expired"  # no moment is left before the occasion is over
+    NO_MARKETING_CONSENT = "no_marketing_consent"
+    UNREACHABLE = "unreachable"
+    INCIDENT = "incident"
+    QUIET_HOURS = "quiet_hours"
+    BUDGET = "budget"
 
 
 def _to_utc(moment: datetime) -> datetime:
@@ -69,12 +75,23 @@ class Profile(FrozenRecord):
     """What the caller knows of a customer that the tables do not hold yet.
 
     Used for unknown customers only. A consent that is not listed is no consent.
+
+    Attributes:
+        language: Of the texts.
+        timezone: IANA name.
+        first_name: For the greeting.
+        consents: Channels they agreed to.
+        marketing_consents: Of them, those they agreed to for marketing; null where that is not
+            told apart.
+        reachable: Channels they have an address on; null where that is not known.
     """
 
     language: str = "en"
     timezone: TimezoneName = "UTC"
     first_name: str | None = None
     consents: frozenset[Channel] = frozenset()
+    marketing_consents: frozenset[Channel] | None = None
+    reachable: frozenset[Channel] | None = None
 
 
 class DecisionRequest(FrozenRecord):
@@ -87,6 +104,9 @@ class DecisionRequest(FrozenRecord):
         idempotency_key: Asking again with the same key gives the same record.
         decided_at: The moment; only where the service runs on the caller's clock (rehearsals).
         profile: For customers that the tables do not hold yet.
+        began_at: When the problem or occasion began; its worth fades from then on.
+        expires_at: Nothing is sent about it after this moment.
+        amount_cents: Amount of the purchase in question, where it is about one.
     """
 
     customer_id: CustomerId
@@ -95,6 +115,9 @@ class DecisionRequest(FrozenRecord):
     idempotency_key: Key | None = None
     decided_at: UtcDatetime | None = None
     profile: Profile | None = None
+    began_at: UtcDatetime | None = None
+    expires_at: UtcDatetime | None = None
+    amount_cents: int | None = Field(default=None, ge=0)
 
     @field_validator("evidence", mode="after")
     @classmethod
@@ -114,18 +137,26 @@ class ValueTerms(FrozenRecord):
         outcome_cents: Margin of the conversions it causes.
         support_cents: Cost of the support calls it prevents.
         send_cents: What sending costs (subtracted).
-        wearing_out_cents: What the risk of an unsubscribe costs (subtracted).
+        wearing_out_cents: What the risk of losing the channel costs (subtracted).
+        kept_cents: Margin of the customers it keeps.
+        annoyed_cents: Margin of the customers it drives away (subtracted).
+        saturation_cents: Margin that the messages after it lose by it (subtracted).
     """
 
     outcome_cents: float
     support_cents: float
     send_cents: float
     wearing_out_cents: float
+    kept_cents: float = 0.0
+    annoyed_cents: float = 0.0
+    saturation_cents: float = 0.0
 
     @property
     def net_cents(self) -> float:
         """The sum of the terms with their signs."""
-        return self.outcome_cents + self.support_cents - self.send_cents - self.wearing_out_cents
+        gained = self.outcome_cents + self.support_cents + self.kept_cents
+        worn = self.wearing_out_cents + self.annoyed_cents + self.saturation_cents
+        return gained - self.send_cents - worn
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +194,24 @@ class ModelVersions(FrozenRecord):
     churn: str | None = None
     channel: str | None = None
     send_time: str | None = None
+    uplift: str | None = None
     bandit: int | None = None
+
+
+class BanditContext(FrozenRecord):
+    """What the variant was chosen by, beside trigger and channel.
+
+    Attributes:
+        language: Of the customer.
+        segment: Of the customer; null where unknown.
+        numbers: Of the customer at that moment, by the bandit's own list; null where unknown.
+        layout: Digest of that list.
+    """
+
+    language: str
+    segment: str | None = None
+    numbers: tuple[float | None, ...] = ()
+    layout: str = ""
 
 
 class Decision(FrozenRecord):
@@ -185,6 +233,11 @@ class Decision(FrozenRecord):
         propensity: Probability of the final action (channels, time and variant), given the arm.
         allowed: The allowed actions with their probabilities, variants not split.
         variants: Probability of each variant of the first channel.
+        unsure_cents: Cents that the values in `allowed` are unsure by; null where not scored.
+        rules_choice: Position in `allowed` of what the rules policy would do; null where unknown.
+        prices: Cents for each unit of a budget's account, by its name, that were taken off the
+            values when the choice was made; `value_cents` and `scores` are before that.
+        lost_to: Decision whose message took the customer's place, where one did.
         scores: Terms of the final action's value; null where the policy does not score.
         priority: Of the trigger.
         cold_start: No model knows this customer: the rules policy answered.
@@ -194,6 +247,8 @@ class Decision(FrozenRecord):
         feature_hash: Digest of the feature declarations behind the scores.
         features_as_of: Moment of the features; null when the customer is unknown.
         idempotency_key: Key of the request, where it had one.
+        experiment: Under which the arm was assigned; null in records of earlier versions.
+        context: What the variant was chosen by; null where nothing is sent.
     """
 
     decision_id: str
@@ -211,6 +266,10 @@ class Decision(FrozenRecord):
     propensity: float
     allowed: tuple[AllowedAction, ...] = ()
     variants: dict[str, float] = Field(default_factory=dict)
+    unsure_cents: float | None = None
+    rules_choice: int | None = None
+    prices: dict[str, float] = Field(default_factory=dict)
+    lost_to: str | None = None
     scores: ValueTerms | None = None
     priority: Priority
     cold_start: bool
@@ -220,6 +279,8 @@ class Decision(FrozenRecord):
     feature_hash: str
     features_as_of: UtcDatetime | None
     idempotency_key: str | None = None
+    experiment: str | None = None
+    context: BanditContext | None = None
 
 
 class DecisionBatch(FrozenRecord):
@@ -257,6 +318,7 @@ class OutcomeState(StrEnum):
     DUPLICATE = "duplicate"
     UNKNOWN_MESSAGE = "unknown_message"
     BEFORE_MESSAGE = "before_message"
+    IN_THE_FUTURE = "in_the_future"
 
 
 class OutcomeReceipt(FrozenRecord):

@@ -16,24 +16,52 @@ _AT_RISK = frozenset({Tier.HIGH, Tier.CRITICAL})
 _MAX_KEY = 200
 
 
-def requests_of(triggers: pd.DataFrame, *, as_of: datetime) -> list[DecisionRequest]:
-    """A request for each case found; one problem has one key, so it is decided once a day."""
+def requests_of(
+    triggers: pd.DataFrame, *, as_of: datetime, prices: pd.DataFrame | None = None
+) -> list[DecisionRequest]:
+    """A request for each case found; one problem has one key, so it is decided once a day.
+
+    Args:
+        triggers: A frame that `features.triggers.CASES` accepts.
+        as_of: Moment of the decisions.
+        prices: The table of that name: the price known at the moment of the item that a case is
+            about is its amount. None: the amounts are unknown.
+    """
+    price_of = {} if prices is None else _find_prices(prices, as_of=as_of)
     return [
         DecisionRequest(
             customer_id=customer_id,
             trigger=trigger,
-            evidence=json.loads(evidence),
+            evidence=(facts := json.loads(evidence)),
             idempotency_key=f"{key}/{as_of.isoformat()}",
             decided_at=as_of,
+            began_at=_moment(began_at),
+            expires_at=_moment(expires_at),
+            amount_cents=price_of.get(facts.get("item")),
         )
-        for customer_id, trigger, key, evidence in zip(
+        for customer_id, trigger, key, evidence, began_at, expires_at in zip(
             triggers["customer_id"],
             triggers["trigger"],
             triggers["key"],
             triggers["evidence"],
+            triggers["began_at"],
+            triggers["expires_at"],
             strict=True,
         )
     ]
+
+
+def _find_prices(prices: pd.DataFrame, *, as_of: datetime) -> dict[str, int]:
+    """The last price of each item known before the moment."""
+    known = prices[prices["at"] < as_of].sort_values("at", kind="stable")
+    latest = known.drop_duplicates("item", keep="last")
+    return dict(
+        zip(latest["item"].tolist(), latest["price_cents"].astype(int).tolist(), strict=True)
+    )
+
+
+def _moment(at: pd.Timestamp) -> datetime | None:
+    return None if pd.isna(at) else at.to_pydatetime()
 
 
 def churn_risk_requests(snapshot: Snapshot, *, rules: RiskRules) -> list[DecisionRequest]:

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ from serving.copy.library import default_library
 from serving.copy.render import CopySettings
 from serving.decide import Engine
 from serving.faults import describe_validation
+from serving.learner.files import LearnerFiles
 from serving.online.desk import Arrival, EventDesk
 from serving.online.live import read_one
 from serving.online.records import EventReceipt, EventReport
@@ -62,7 +63,7 @@ class EngineParts:
 def wire_parts(settings: Settings, *, clock: Callable[[], datetime]) -> EngineParts:
     """Read every file that the settings name, and open the store."""
     return EngineParts(
-        policy=load_policy_settings(settings.policy),
+        policy=load_policy_settings(settings.policy_file),
         economics=read_economics(settings.economics),
         copy_settings=read_copy_settings(settings),
         risk=read_risk_rules(settings.risk),
@@ -101,23 +102,34 @@ def read_risk_rules(path: Path | None) -> RiskRules:
 
 
 class Runtime:
-    """The engine of a serving process; it takes up new snapshots by itself."""
+    """The engine of a serving process; it takes up new snapshots and bandits by itself."""
 
     def __init__(self, settings: Settings, *, clock: Callable[[], datetime]) -> None:
         """Load the current snapshot; NotReadyError where there is none."""
         self._settings = settings
         self._parts = wire_parts(settings, clock=clock)
-        self._engine = self._parts.engine(load_snapshot(settings.snapshots))
+        self._bandits = LearnerFiles(settings.bandit)
+        self._served = self._look()
+        self._snapshot = load_snapshot(settings.snapshots)
+        self._engine = self._parts.engine(with_newest_bandit(self._snapshot, self._bandits))
+
+    def _look(self) -> tuple[str | None, str | None]:
+        """Versions of snapshot and bandit that are current."""
+        snapshot = current_version(self._settings.snapshots)
+        return snapshot, self._bandits.versions.current()
 
     @cached_property
     def _desk(self) -> EventDesk:
         return EventDesk(self._parts.store, self._parts.takes_callers_time, rules=self._parts.risk)
 
     def engine(self) -> Engine:
-        """The engine for the current snapshot; one small read when nothing has changed."""
-        version = current_version(self._settings.snapshots)
-        if version is not None and version != self._engine.snapshot.version:
-            self._engine = self._parts.engine(load_snapshot(self._settings.snapshots))
+        """The engine for what is current; two small reads when nothing has changed."""
+        found = self._look()
+        if found != self._served:
+            if found[0] is not None and found[0] != self._snapshot.version:
+                self._snapshot = load_snapshot(self._settings.snapshots)
+            self._engine = self._parts.engine(with_newest_bandit(self._snapshot, self._bandits))
+            self._served = found
         return self._engine
 
     def append(self, report: EventReport) -> Arrival:
@@ -148,3 +160,11 @@ class Runtime:
                 "decided_at: not accepted, since this service runs on its own clock "
                 "(OPPORTUNE_CLOCK=caller is meant for rehearsals)"
             )
+
+
+def with_newest_bandit(snapshot: Snapshot, files: LearnerFiles) -> Snapshot:
+    """The snapshot with the learner's bandit, where that has looked at the log since."""
+    learned = files.load_served()
+    if learned is None or learned.as_of_us < snapshot.as_of_us:
+        return snapshot
+    return replace(snapshot, bandit=learned.bandit)

@@ -36,7 +36,7 @@ class Settings(BaseSettings):
         home: Folder of the state: registry, store, snapshots, reports.
         store: URL of the store's database, e.g. postgresql+psycopg://user:password@host/name; a
             SQLite file in the home when not given.
-        policy: Policy file; the one that ships when not given.
+        policy: Policy file; when not given the promoted one of the home, or the one that ships.
         economics: Prices file; the one that ships when not given.
         risk: File of the churn risk rules; the one that ships when not given.
         api_keys: Keys by the name of who holds them, as JSON:
@@ -80,9 +80,26 @@ class Settings(BaseSettings):
         return self.home / "store.db" if self.store is None else self.store.get_secret_value()
 
     @property
+    def promoted_policy(self) -> Path:
+        """Where `opportune promote policy` puts the policy that runs."""
+        return self.home / "policies" / "promoted.yaml"
+
+    @property
+    def policy_file(self) -> Path | None:
+        """The policy that runs: the one that is named, else the promoted one; None: the shipped."""
+        if self.policy is None and self.promoted_policy.exists():
+            return self.promoted_policy
+        return self.policy
+
+    @property
     def snapshots(self) -> Path:
         """The published snapshots."""
         return self.home / "snapshots"
+
+    @property
+    def bandit(self) -> Path:
+        """Versions of the bandit, as the learner publishes them."""
+        return self.home / "bandit"
 
     @property
     def registry(self) -> Path:

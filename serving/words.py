@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from features.economics import Economics
+from features.engagement import ENGAGEMENT_FEATURES
 from features.vocabulary import Arm, Channel, Trigger
 from serving.assemble import Addressee
 from serving.copy.content import Content, Unrenderable
@@ -12,9 +15,11 @@ from serving.copy.render import CopySettings, render
 from serving.policy.arms import draw, stable_uniform
 from serving.policy.cases import Floats
 from serving.policy.choice import uniform_over
-from serving.records import PlannedMessage
-from training.bandit.policy import VariantPolicy
-from training.bandit.rewards import Cell
+from serving.records import BanditContext, PlannedMessage
+from training.bandit.context import CONTEXT_NUMBERS, LAYOUT
+from training.bandit.policy import VariantContexts, VariantPolicy
+
+_NUMBERS = [ENGAGEMENT_FEATURES.names.index(name) for name in CONTEXT_NUMBERS]
 
 
 @dataclass(frozen=True)
@@ -25,11 +30,13 @@ class Words:
         probabilities: Of each variant of the first channel.
         variant: The chosen one.
         messages: One per channel; the other channels carry the first one's style.
+        context: What the variant was chosen by.
     """
 
     probabilities: dict[str, float]
     variant: str
     messages: tuple[PlannedMessage, ...]
+    context: BanditContext
 
     @property
     def p_variant(self) -> float:
@@ -54,10 +61,29 @@ class Copywriter:
         arm: Arm,
         addressee: Addressee,
         decision_id: str,
+        engagement: Floats | None = None,
     ) -> Words:
-        """The words for these channels; the first channel's variant is drawn."""
+        """The words for these channels; the first channel's variant is drawn.
+
+        Args:
+            trigger: Why.
+            channels: Where, at least one.
+            arm: By which rule the variant is chosen.
+            addressee: To whom.
+            decision_id: The draw is a stable hash of it.
+            engagement: Features of the addressee (`ENGAGEMENT_FEATURES`), NaN where unknown; None
+                where nothing is known.
+        """
         variants = self.library.variants(trigger, channels[0])
-        p = self._probabilities(trigger, channels[0], variants, arm=arm)
+        known = np.full(len(_NUMBERS), np.nan) if engagement is None else engagement[_NUMBERS]
+        contexts = VariantContexts(
+            trigger,
+            channels[0],
+            languages=(addressee.language,),
+            segments=(addressee.segment,),
+            numbers=known[None, :],
+        )
+        p = self.choose_probabilities(contexts, variants, arm=arm)[0]
         chosen = variants[draw(p, u=stable_uniform("variant", decision_id))]
         messages = []
         for channel in channels:
@@ -74,19 +100,22 @@ class Copywriter:
                 )
             )
         probabilities = {v.variant_id: float(q) for v, q in zip(variants, p, strict=True)}
-        return Words(probabilities, chosen.variant_id, tuple(messages))
+        return Words(probabilities, chosen.variant_id, tuple(messages), _keep(addressee, known))
 
-    def _probabilities(
-        self, trigger: Trigger, channel: Channel, variants: Sequence[Variant], *, arm: Arm
+    def choose_probabilities(
+        self, contexts: VariantContexts, variants: Sequence[Variant], *, arm: Arm
     ) -> Floats:
-        """The learned arm asks the bandit, the random one is uniform, the rules take the first."""
+        """With which probability each case gets each variant, (n, variants).
+
+        The learned arm asks the bandit, the random one is uniform, the rules take the first.
+        """
         if arm is Arm.LEARNED:
             names = [variant.variant_id for variant in variants]
-            return self.bandit.probabilities(Cell(trigger, channel), allowed=names)
+            return self.bandit.probabilities(contexts, arms=names)
         if arm is Arm.RANDOM:
-            return uniform_over(len(variants))
-        certain = uniform_over(len(variants)) * 0.0
-        certain[0] = 1.0
+            return np.tile(uniform_over(len(variants)), (len(contexts), 1))
+        certain = np.zeros((len(contexts), len(variants)))
+        certain[:, 0] = 1.0
         return certain
 
     def _fill(self, variant: Variant, addressee: Addressee) -> Content:
@@ -110,3 +139,13 @@ class Copywriter:
 def _in_style(variants: Sequence[Variant], style: str) -> Variant:
     """The variant in that style, or the first where a channel has none."""
     return next((variant for variant in variants if variant.style == style), variants[0])
+
+
+def _keep(addressee: Addressee, numbers: Floats) -> BanditContext:
+    """The context as it is kept in the record."""
+    return BanditContext(
+        language=addressee.language,
+        segment=addressee.segment,
+        numbers=tuple(None if np.isnan(number) else float(number) for number in numbers),
+        layout=LAYOUT,
+    )

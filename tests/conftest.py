@@ -38,7 +38,7 @@ from serving.policy.settings import load_policy_settings
 from serving.snapshot.making import make_snapshot
 from serving.snapshot.state import Models, Snapshot, signature_of
 from serving.store.store import Store
-from training.bandit.state import BanditState
+from training.bandit.files import new_bandit
 from training.registry.servable import (
     TRIGGERS,
     BoosterModel,
@@ -167,12 +167,12 @@ def models() -> Models:
 
 @pytest.fixture(scope="session")
 def snapshot(tables: Tables, models: Models) -> Snapshot:
-    return make_snapshot(tables, as_of=AS_OF, models=models, bandit=BanditState())
+    return make_snapshot(tables, as_of=AS_OF, models=models, bandit=new_bandit())
 
 
 @pytest.fixture(scope="session")
 def cold_snapshot(tables: Tables) -> Snapshot:
-    return make_snapshot(tables, as_of=AS_OF, models=Models(), bandit=BanditState())
+    return make_snapshot(tables, as_of=AS_OF, models=Models(), bandit=new_bandit())
 
 
 @dataclass

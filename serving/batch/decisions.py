@@ -10,7 +10,7 @@ import json
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -31,11 +31,13 @@ from serving.policy.cases import from_us, to_us
 from serving.policy.settings import PolicySettings
 from serving.records import Decision, DecisionRequest
 from serving.snapshot.state import Models, Snapshot
+from serving.store.incidents import Incident
 from serving.store.memory import Memory, MemoryStore
 from serving.store.protocol import DecisionSession
 from serving.store.store import DecisionRows, Store, write_rows
-from training.bandit.state import BanditState
-from training.registry.servable import ChannelModel, ChurnModel, SendTimeModel
+from training.bandit.files import read_bandit
+from training.bandit.policy import VariantPolicy
+from training.registry.servable import ChannelModel, ChurnModel, SendTimeModel, UpliftModel
 
 DECISIONS = pa.schema(
     [
@@ -87,6 +89,7 @@ class CaseDecider:
         policy: The policy.
         economics: Prices.
         copy_settings: Brand, currency and links of the texts.
+        regional: Incidents of regions.
     """
 
     version: str
@@ -96,6 +99,7 @@ class CaseDecider:
     policy: PolicySettings
     economics: Economics
     copy_settings: CopySettings
+    regional: tuple[Incident, ...] = ()
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """The decisions of the cases, in lots of about 5,000."""
@@ -113,7 +117,7 @@ class CaseDecider:
             yield from to_table(records, requests).to_batches()
 
     def _engine(self, rows: pa.Table) -> Engine:
-        store = MemoryStore()
+        store = MemoryStore(regional=self.regional)
         known = rows.filter(pc.is_valid(rows["memory"]))
         for customer_id, memory in zip(
             known["customer_id"].to_pylist(), known["memory"].to_pylist(), strict=True
@@ -235,14 +239,23 @@ def _recall(session: DecisionSession, requests: Sequence[DecisionRequest]) -> Ma
     ids = list(dict.fromkeys(r.customer_id for r in requests))
     moments = [to_us(r.decided_at) for r in requests if r.decided_at is not None]
     contacts = session.find_contacts(ids, since_us=min(moments, default=0) - LOOK_BACK_US)
-    withdrawals = session.find_withdrawals(ids)
+    refusals = session.find_refusals(ids)
     known: dict[str, Memory] = {}
     for contact in contacts:
         memory = known.get(contact.customer_id, _NOTHING)
-        known[contact.customer_id] = Memory((*memory.contacts, contact), memory.withdrawals)
-    for withdrawal in withdrawals:
+        known[contact.customer_id] = replace(memory, contacts=(*memory.contacts, contact))
+    for withdrawal in refusals.withdrawals:
         memory = known.get(withdrawal.customer_id, _NOTHING)
-        known[withdrawal.customer_id] = Memory(memory.contacts, (*memory.withdrawals, withdrawal))
+        withdrawals = (*memory.withdrawals, withdrawal)
+        known[withdrawal.customer_id] = replace(memory, withdrawals=withdrawals)
+    for bounce in refusals.bounces:
+        memory = known.get(bounce.customer_id, _NOTHING)
+        known[bounce.customer_id] = replace(memory, bounces=(*memory.bounces, bounce))
+    for incident in session.find_incidents(ids, since_us=min(moments, default=0)):
+        for customer_id in incident.customer_ids:
+            memory = known.get(customer_id, _NOTHING)
+            named = replace(incident, region=None, customer_ids=frozenset({customer_id}))
+            known[customer_id] = replace(memory, incidents=(*memory.incidents, named))
     return {id_: _MEMORY.dump_json(memory).decode() for id_, memory in known.items()}
 
 
@@ -289,9 +302,10 @@ def _read_models(texts: tuple[tuple[str, str], ...]) -> Models:
         churn=ChurnModel.from_json(by_name["churn"]) if "churn" in by_name else None,
         channel=ChannelModel.from_json(by_name["channel"]) if "channel" in by_name else None,
         send_time=SendTimeModel.from_json(by_name["send_time"]) if "send_time" in by_name else None,
+        uplift=UpliftModel.from_json(by_name["uplift"]) if "uplift" in by_name else None,
     )
 
 
 @lru_cache(maxsize=2)
-def _read_bandit(text: str) -> BanditState:
-    return BanditState.from_json(text)
+def _read_bandit(text: str) -> VariantPolicy:
+    return read_bandit(text)

@@ -19,9 +19,9 @@ import pandas as pd
 from features.engines import Engine
 from features.engines.batches import read_batches
 from features.engines.spark import SparkEngine
+from features.errors import ConfigurationError
 from features.tables import Tables
 from features.triggers import write_triggers
-from serving.batch.bandit import learn_bandit_from_log
 from serving.batch.customers import CustomerFiles, select_cases, write_customers
 from serving.batch.decisions import (
     DECISIONS,
@@ -32,13 +32,15 @@ from serving.batch.decisions import (
 )
 from serving.home import claim_home, remembered_customers
 from serving.policy.cases import to_us
+from serving.publish import learn_bandit
 from serving.records import DecisionRequest
 from serving.requests import at_risk_requests, requests_of
 from serving.runtime import EngineParts
 from serving.snapshot.state import Models
-from training.bandit.state import BanditState
+from serving.store.incidents import Incident
+from training.bandit.policy import VariantPolicy
 
-_FOUND = ("customer_id", "trigger", "key", "evidence")
+_FOUND = ("customer_id", "trigger", "key", "evidence", "began_at", "expires_at")
 _OLDEST = 50
 
 
@@ -69,6 +71,9 @@ def decide_on_spark(
 ) -> BatchReport:
     """Decide about everybody a trigger was found for; records go to a file, then to the store.
 
+    Raises:
+        ConfigurationError: The policy has budgets.
+
     Args:
         tables: Conformed tables, best as files.
         out: Folder for the decisions; what leads to them lies beside it meanwhile.
@@ -79,6 +84,7 @@ def decide_on_spark(
         predictions: What a model expects of orders on their way; see `find_triggers`.
     """
     models.require_running_features()
+    _refuse_budgets(parts)
     work = out.with_name(f"{out.name}.work")
     shutil.rmtree(work, ignore_errors=True)
     try:
@@ -112,7 +118,7 @@ class PreparedBatch:
     customers: CustomerFiles
     cases: Path
     n_before: int
-    bandit: BanditState
+    bandit: VariantPolicy
 
 
 def prepare_batch(
@@ -138,15 +144,11 @@ def prepare_batch(
     write_triggers(
         tables, work / "found", as_of=as_of, predictions=predictions, engine=engine, mapper=engine
     )
-    requests = _list_requests(work / "found", customers, as_of=as_of)
-    n_before = write_cases(requests, parts.store, out=work / "cases.parquet")
-    bandit = learn_bandit_from_log(
-        tables,
-        parts.store,
-        as_of=as_of,
-        window_days=parts.policy.reward.window_days,
-        engine=engine,
+    requests = _list_requests(
+        work / "found", customers, as_of=as_of, prices=_find_prices(tables, as_of, engine=engine)
     )
+    n_before = write_cases(requests, parts.store, out=work / "cases.parquet")
+    bandit = learn_bandit(tables, parts.store, as_of=as_of, policy=parts.policy, engine=engine)
     return PreparedBatch(as_of, customers, work / "cases.parquet", n_before, bandit)
 
 
@@ -164,6 +166,7 @@ def decide_prepared(
             policy=parts.policy,
             economics=parts.economics,
             copy_settings=parts.copy_settings,
+            regional=_find_regional(parts, as_of=batch.as_of),
         ),
         text=select_cases(batch.customers),
         order=("position",),
@@ -171,6 +174,23 @@ def decide_prepared(
         out=out,
     )
     return BatchReport(n_decisions, batch.n_before, book_decisions(out, parts.store))
+
+
+def _refuse_budgets(parts: EngineParts) -> None:
+    """A budget holds across all customers, and here each part of them is decided on its own."""
+    if parts.policy.budgets:
+        names = ", ".join(budget.name for budget in parts.policy.budgets)
+        raise ConfigurationError(
+            f"policy {parts.policy.name}: budgets ({names}) cannot be kept on Spark: decide with "
+            "the duckdb engine, or by a policy without budgets"
+        )
+
+
+def _find_regional(parts: EngineParts, *, as_of: datetime) -> tuple[Incident, ...]:
+    """Incidents of regions that are open at that moment or end later."""
+    with parts.store.reading() as session:
+        found = session.find_incidents([], since_us=to_us(as_of))
+    return tuple(incident for incident in found if incident.region is not None)
 
 
 def claim_home_by_sample(home: Path, tables: Tables, *, engine: Engine) -> None:
@@ -188,12 +208,25 @@ def claim_home_by_sample(home: Path, tables: Tables, *, engine: Engine) -> None:
     claim_home(home, {"customers": found.assign(signed_up_at=signed_up.dt.as_unit("us"))})
 
 
+def _find_prices(tables: Tables, as_of: datetime, *, engine: Engine) -> pd.DataFrame | None:
+    """The last price of each item known before the moment; None without the table."""
+    if "prices" not in tables:
+        return None
+    text = (
+        "SELECT item, MAX_BY(price_cents, at) AS price_cents, MAX(at) AS at "
+        f"FROM base_prices WHERE at < {to_us(as_of)} GROUP BY item"
+    )
+    with engine.open(tables, names=("prices",)) as relations:
+        found = relations.query(text)
+    return found.assign(at=pd.to_datetime(found["at"], unit="us", utc=True))
+
+
 def _list_requests(
-    found: Path, customers: CustomerFiles, *, as_of: datetime
+    found: Path, customers: CustomerFiles, *, as_of: datetime, prices: pd.DataFrame | None
 ) -> Iterator[DecisionRequest]:
     """Requests in the order of the in-process run: triggers, then whoever may be lost."""
     for batch in read_batches(found, columns=_FOUND):
-        yield from requests_of(batch.to_pandas(), as_of=as_of)
+        yield from requests_of(batch.to_pandas(), as_of=as_of, prices=prices)
     if customers.scores is not None:
         for batch in read_batches(customers.scores, columns=("customer_id", "tier")):
             customer_ids, tiers = (batch[name].to_pylist() for name in ("customer_id", "tier"))

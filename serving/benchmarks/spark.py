@@ -143,7 +143,7 @@ def _decide_here(company: Company, tables: Tables, home: Path, *, steps: _Steps)
         snapshot = make_snapshot(tables, as_of=as_of, models=models, bandit=bandit)
         found = find_triggers(tables, as_of=as_of)
         at_risk = churn_risk_requests(snapshot, rules=parts.risk)
-        return snapshot, [*requests_of(found, as_of=as_of), *at_risk]
+        return snapshot, [*requests_of(found, as_of=as_of, prices=tables.get("prices")), *at_risk]
 
     def decide() -> int:
         decisions = parts.engine(snapshot).decide_many(requests)

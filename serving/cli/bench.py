@@ -1,14 +1,11 @@
 """The benchmark command."""
 
-import os
 import resource
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -23,11 +20,14 @@ from serving.benchmarks.online_store import bench_online_store
 from serving.benchmarks.spark import bench_spark
 from serving.benchmarks.world_channel import bench_world_channel
 from serving.cli.models import SeedOption
-from serving.cli.output import Json, JsonOption, progress, say, show_json, show_table
+from serving.cli.output import JsonOption, progress, say
+from serving.cli.rows import show_rows
+from training.benchmarks.bandit.bench import BanditPlan, bench_bandit
 from training.benchmarks.features.bench import FeaturePlan, bench_features
 from training.benchmarks.models.bench import WORLDS, ModelsPlan, bench_models
 from training.benchmarks.models.complete_journey import bench_churn
 from training.benchmarks.olist import bench_lateness
+from training.benchmarks.ope.bench import bench_ope
 from training.benchmarks.rows import BenchRow
 from training.benchmarks.triggers import bench_triggers
 from training.world.simulated import SimulatedWorld
@@ -48,6 +48,8 @@ class Benchmark(StrEnum):
     EVENTS = "events"
     SPARK = "spark"
     MODELS = "models"
+    OPE = "ope"
+    BANDIT = "bandit"
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class Asked:
         data: Folder of the data, for lateness and models.
         only: Data sets and worlds, for models; empty means all.
         size: Rows for training speed, for models; None leaves it out.
+        logs: Simulated logs of each kind, for ope.
     """
 
     seed: int
@@ -73,6 +76,7 @@ class Asked:
     data: Path
     only: tuple[str, ...]
     size: int | None
+    logs: int
 
 
 def bench(
@@ -85,21 +89,23 @@ def bench(
         int, typer.Option(min=1_000, help="Rows of the tables (features).")
     ] = 10_000_000,
     runs: Annotated[
-        int, typer.Option(min=1, help="Runs of each contender (features), seeds (models).")
+        int, typer.Option(min=1, help="Runs of each contender (features), seeds (models, bandit).")
     ] = 3,
     scale: Annotated[
         bool, typer.Option("--scale", help="Measure five times the events too (features).")
     ] = False,
     data: Annotated[
         Path,
-        typer.Option(help="Folder of Olist's files (lateness), of all public data (models)."),
+        typer.Option(help="Folder of Olist's files (lateness), of all public data (models, ope)."),
     ] = Path("olist"),
     only: Annotated[
-        list[str] | None, typer.Option(help="A data set or world (models); may be repeated.")
+        list[str] | None,
+        typer.Option(help="A data set or world (models), a stream (bandit); may be repeated."),
     ] = None,
     size: Annotated[
         int | None, typer.Option(min=1_000, help="Rows for training speed (models).")
     ] = None,
+    logs: Annotated[int, typer.Option(min=20, help="Simulated logs of each kind (ope).")] = 500,
     as_json: JsonOption = False,
 ) -> None:
     """Measure ours beside a reference; figures depend on the machine, ratios less so."""
@@ -112,38 +118,11 @@ def bench(
         data=data,
         only=tuple(only or ()),
         size=size,
+        logs=logs,
     )
     with progress(f"measuring {name}"):
         rows = _BENCHMARKS[name](asked)
-    if as_json:
-        described: list[Json] = [_describe(row) for row in rows]
-        machine: Json = {"cores": os.cpu_count() or 0, "platform": sys.platform}
-        show_json(
-            {
-                "bench": name.value,
-                "version": version("opportune"),
-                "machine": machine,
-                "rows": described,
-            }
-        )
-        return
-    header = ("case", "metric", "ours", "interval", "reference", "of", "ratio", "n")
-    show_table(header, [_cells(row) for row in rows])
-
-
-def _cells(row: BenchRow) -> tuple[str, ...]:
-    unit = "" if row.unit == "1" else f" {row.unit}"
-    has_interval = row.low is not None and row.high is not None
-    return (
-        row.case,
-        row.metric,
-        f"{row.ours:.4g}{unit}",
-        f"[{row.low:.4g}, {row.high:.4g}]" if has_interval else "",
-        "" if row.reference is None else f"{row.reference:.4g}",
-        row.reference_name or "",
-        "" if row.ratio is None else f"{row.ratio:.3g}",
-        f"{row.n:,}",
-    )
+    show_rows(name.value, rows, as_json=as_json)
 
 
 def _bench_churn(asked: Asked) -> list[BenchRow]:
@@ -223,23 +202,17 @@ def _bench_models(asked: Asked) -> list[BenchRow]:
     return bench_models(plan, tell=say)
 
 
+def _bench_ope(asked: Asked) -> list[BenchRow]:
+    return bench_ope(asked.data, n_runs=asked.logs, seed=asked.seed, tell=say)
+
+
+def _bench_bandit(asked: Asked) -> list[BenchRow]:
+    plan = BanditPlan(range(asked.seed, asked.seed + asked.runs), scenarios=asked.only)
+    return bench_bandit(plan, tell=say)
+
+
 def _bench_lateness(asked: Asked) -> list[BenchRow]:
     return bench_lateness(asked.data, seed=asked.seed)
-
-
-def _describe(row: BenchRow) -> Json:
-    return {
-        "case": row.case,
-        "metric": row.metric,
-        "ours": row.ours,
-        "low": row.low,
-        "high": row.high,
-        "reference": row.reference,
-        "reference_name": row.reference_name,
-        "ratio": row.ratio,
-        "unit": row.unit,
-        "n": row.n,
-    }
 
 
 _BENCHMARKS: dict[Benchmark, Callable[[Asked], list[BenchRow]]] = {
@@ -253,4 +226,6 @@ _BENCHMARKS: dict[Benchmark, Callable[[Asked], list[BenchRow]]] = {
     Benchmark.EVENTS: _bench_events,
     Benchmark.SPARK: _bench_spark,
     Benchmark.MODELS: _bench_models,
+    Benchmark.OPE: _bench_ope,
+    Benchmark.BANDIT: _bench_bandit,
 }

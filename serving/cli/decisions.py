@@ -63,7 +63,11 @@ def _decide_here(
     )
     late = predict_late_orders(settings, tables, as_of=moment)
     requests = [
-        *requests_of(find_triggers(tables, as_of=moment, predictions=late), as_of=moment),
+        *requests_of(
+            find_triggers(tables, as_of=moment, predictions=late),
+            as_of=moment,
+            prices=tables.get("prices"),
+        ),
         *churn_risk_requests(snapshot, rules=parts.risk),
     ]
     with parts.store.reading() as session:

@@ -4,6 +4,7 @@ A command's module is imported when the command is asked for: `opportune check` 
 MLflow, nor `--help` for anything.
 """
 
+import json
 import os
 import sys
 from collections.abc import Callable, Collection, Mapping
@@ -46,6 +47,9 @@ _COMMANDS: Mapping[str, _Entry] = {
     "score": _Entry("features", "score", "Score a file of features with the served models."),
     "train": _Entry("models", "train", "Fit, judge and register models."),
     "promote": _Entry("models", "promote", "Send a model through the gate."),
+    "evaluate-policy": _Entry(
+        "evaluate", "evaluate_policy", "What other policies would have earned, from a log."
+    ),
     "rollback": _Entry("models", "rollback", "Let the champion before be served again."),
     "monitor": _Entry("monitor", "monitor", "How the served models do; 1 on an alarm."),
     "retrain": _Entry(
@@ -54,7 +58,13 @@ _COMMANDS: Mapping[str, _Entry] = {
     "report": _Entry("report", "report", "Reports for people, as HTML pages."),
     "risk": _Entry("risk", "risk", "Whether your risk rules help or harm."),
     "decide": _Entry("decisions", "decide", "Decide in batch about everybody with a trigger."),
+    "rehearse": _Entry(
+        "rehearse", "rehearse", "Policies side by side in a loop against a known truth."
+    ),
     "serve": _Entry("serve", "serve", "Serve decisions over HTTP."),
+    "learn": _Entry("learn", "learn", "Turn outcomes into what the words are chosen by."),
+    "incident": _Entry("incident", "incident", "Pause marketing where something is wrong."),
+    "cancel": _Entry("incident", "cancel", "Cancel planned messages; budgets get theirs back."),
     "online": _Entry("online", "online", "States and facts of the running service."),
     "parity": _Entry("online", "parity", "Compare features served with those of the tables."),
     "bench": _Entry("bench", "bench", "Measure ours beside a reference."),
@@ -85,6 +95,9 @@ def main() -> None:
         build_app(sys.argv[1:2])()
     except OpportuneError as error:
         print(f"opportune: {error}", file=sys.stderr)  # noqa: T201  # the edge
+        if "--json" in sys.argv:
+            answer = {"error": {"code": error.code, "message": str(error)}}
+            sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
         sys.exit(status_of(error).exit_status)
 
 

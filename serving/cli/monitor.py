@@ -9,16 +9,20 @@ from typing import Annotated
 
 import typer
 
+from features.vocabulary import Priority
 from serving.cli.data import AsOfOption, DataOption, read_as_of
 from serving.cli.models import CapacityOption, SeedOption, Trainable
 from serving.cli.output import Json, JsonOption, progress, say, show, show_json, show_table
 from serving.faults import EXIT_REFUSED
 from serving.home import claim_home
-from serving.settings import read_settings
+from serving.policy.settings import load_policy_settings
+from serving.settings import Settings, read_settings
+from serving.store.store import Store
 from training.evaluation.capacity import DEFAULT, Capacity
+from training.monitoring.arms import ARMS, check_arms
 from training.monitoring.freshness import check_freshness
 from training.monitoring.monitor import ModelHealth, monitor_models
-from training.monitoring.status import Check, Finding, Status
+from training.monitoring.status import Check, Finding, Status, cannot_tell
 from training.registry.audit import Audit
 from training.registry.entries import ModelName, NoVersion
 from training.registry.tracking import Tracking
@@ -46,7 +50,7 @@ def monitor(
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """How the served models do: drift, matured labels, delays, missing data. 1 on an alarm.
+    """How models and arms do: drift, labels, delays, missing data, sample ratio. 1 on an alarm.
 
     Without --as-of it looks at the tables' last day, and says how far that is from the clock.
     """
@@ -59,11 +63,13 @@ def monitor(
     tracking = Tracking.in_folder(settings.registry)
     with progress("looking at every champion"):
         found = monitor_models(tables, as_of=moment, tracking=tracking, seed=seed)
+    arms = _check_arms(settings, until=moment if as_of else datetime.now(UTC))
     if as_json:
         show_json(
             {
                 "as_of": moment.isoformat(),
                 "data": None if fresh is None else _describe_check(fresh),
+                "arms": _describe_check(arms),
                 "models": {name.value: _describe(health) for name, health in found.items()},
             }
         )
@@ -71,11 +77,13 @@ def monitor(
         show(f"as of {moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC")
         if fresh is not None:
             _show_check(fresh)
+        _show_check(arms)
         show_health(found)
     healths = [health for health in found.values() if isinstance(health, ModelHealth)]
     if not healths:
         say("no model has been promoted: there is nothing to watch")
     statuses = [health.status for health in healths] + ([fresh.status] if fresh else [])
+    statuses.append(arms.status)
     if Status.ALARM in statuses:
         raise typer.Exit(EXIT_REFUSED)
 
@@ -112,6 +120,22 @@ def retrain(
                 show(f"{retrained.name}{version}: {retrained.done}; {retrained.reason}")
     if as_json:
         show_json({"as_of": moment.isoformat(), "models": done})
+
+
+def _check_arms(settings: Settings, *, until: datetime) -> Check:
+    """The sample-ratio alarm over the decisions of the store; unknown where there is none."""
+    place = settings.store_place
+    if isinstance(place, Path) and not place.exists():
+        return cannot_tell(ARMS, "nothing was decided yet")
+    policy = load_policy_settings(settings.policy_file)
+    critical = [t for t, rule in policy.triggers.items() if rule.priority is Priority.CRITICAL]
+    store = Store(place)
+    try:
+        with store.reading() as session:
+            assigned = session.count_assigned(policy.experiment, critical=critical, until=until)
+    finally:
+        store.close()
+    return check_arms(assigned.days, shares=policy.arms, n_moved=assigned.n_moved)
 
 
 def show_health(found: Mapping[ModelName, ModelHealth | NoVersion]) -> None:

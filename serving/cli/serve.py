@@ -60,10 +60,19 @@ def _publish_from(settings: Settings, data: Path, as_of: str | None) -> None:
             tables,
             as_of=moment,
             models=load_champions(Tracking.in_folder(settings.registry)),
-            policy=load_policy_settings(settings.policy),
+            policy=load_policy_settings(settings.policy_file),
             store=store,
         )
         store.close()
+
+
+def _has_states(settings: Settings) -> bool:
+    """Whether a rebuild left states that events can be added to."""
+    store = Store(settings.store_place)
+    with store.reading() as session:
+        generation = session.online.current_generation()
+    store.close()
+    return generation is not None and generation.n_customers > 0
 
 
 def _start(settings: Settings, snapshot: Snapshot) -> None:
@@ -77,6 +86,11 @@ def _start(settings: Settings, snapshot: Snapshot) -> None:
         say(f"[yellow]its features are {age_days} days old[/yellow]: fresher tables serve better")
     if missing := sorted({"churn", "channel", "send_time"} - snapshot.models.by_file().keys()):
         say(f"[yellow]no champion yet[/yellow] for {', '.join(missing)}")
+    if not _has_states(settings):
+        say(
+            "[yellow]no states yet[/yellow]: what is posted to /events is kept, and nothing "
+            "follows from it until `opportune online rebuild --data PLACE` has been run"
+        )
     if not snapshot.models.can_score:
         say(RULES_STAND_IN)
     if launch.development_key is not None:

@@ -102,7 +102,9 @@ def _decide(
         models=load_champions(tracking),
         bandit=learn_bandit(tables, parts.store, as_of=as_of, policy=parts.policy),
     )
-    found = requests_of(find_triggers(tables, as_of=as_of), as_of=as_of)
+    found = requests_of(
+        find_triggers(tables, as_of=as_of), as_of=as_of, prices=tables.get("prices")
+    )
     at_risk = churn_risk_requests(snapshot, rules=parts.risk)
     decisions = parts.engine(snapshot).decide_many([*found, *at_risk])
     parts.store.close()

@@ -1,14 +1,17 @@
 """A simulated world with known truth: all models, then some days in a closed loop over HTTP."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from features.tables import Tables
+from serving.client import ServiceClient
 from serving.demo.real import Stage, promote_all
 from serving.launch import find_free_port, running_service
 from serving.publish import load_champions, publish
-from serving.rehearse import RehearsalLog, rehearse
+from serving.records import Decision, OutcomeEvent, OutcomeState
+from serving.rehearsal.loop import Morning, RehearsalLog, rehearse
+from serving.requests import requests_of
 from serving.runtime import wire_parts
 from serving.settings import Settings
 from training.gate import Hold, Promote
@@ -49,6 +52,30 @@ class SimulatedResult:
     n_rewards_after: int
 
 
+@dataclass(frozen=True)
+class ServiceActor:
+    """The service as it runs: a snapshot is published in the morning, the rest goes over HTTP.
+
+    Attributes:
+        client: Of the service.
+        publish: Lets the service know what is known that morning.
+    """
+
+    client: ServiceClient
+    publish: Callable[[Tables, datetime], None]
+
+    def decide(self, morning: Morning, /) -> list[Decision]:
+        """Every case of the morning."""
+        self.publish(morning.tables, morning.now)
+        prices = morning.tables.get("prices")
+        requests = requests_of(morning.found, as_of=morning.now, prices=prices)
+        return self.client.decide_many(requests)
+
+    def report(self, outcomes: Sequence[OutcomeEvent], /) -> list[OutcomeState]:
+        """Outcomes of the day before."""
+        return self.client.report(outcomes)
+
+
 def run_simulated(
     settings: Settings, *, size: SimulatedSize, stage: Stage, seed: int
 ) -> SimulatedResult:
@@ -75,9 +102,7 @@ def run_simulated(
     with stage(f"simulated world: {size.loop_days} days in a closed loop over HTTP"):
         publish_morning(tables, start)
         with running_service(serving, log=settings.home / "service.log") as client:
-            log = rehearse(
-                world, client, start=start, n_days=size.loop_days, publish=publish_morning
-            )
+            log = rehearse(world, ServiceActor(client, publish_morning), n_days=size.loop_days)
         end = start + timedelta(days=size.loop_days)
         publish_morning(world.tables(end), end)
     parts.store.close()

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from features.churn import ACTIVE_WITHIN_DAYS, CHURN_FEATURES
+from features.contracts import MARKETING
 from features.declared.account import SUBSCRIPTION_ACTIVE
 from features.engagement import ENGAGEMENT_FEATURES
 from features.vocabulary import Channel
@@ -55,6 +56,18 @@ class LiveProfile:
     def consent(self) -> Flags:
         """Consent in the order of `Channel`, (5,); unknown is False."""
         return np.array([self.row.get(f"consent_{channel}") is True for channel in Channel])
+
+    @cached_property
+    def marketing_answers(self) -> list[int]:
+        """What the customer said to marketing by channel: yes (1), no (0), nothing (-1)."""
+        told = (self.row.get(f"{MARKETING}{channel}") for channel in Channel)
+        return [-1 if answer is None else int(bool(answer)) for answer in told]
+
+    @property
+    def region(self) -> str | None:
+        """The region; None where unknown."""
+        name = self.row.get("region")
+        return None if name is None else str(name)
 
     @property
     def nine_is_active(self) -> bool:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.vocabulary import Channel, Priority
+from serving.policy.budgets import NO_BUDGETS, Headroom
 from serving.policy.cases import HOUR_US, Cases, Flags, Ints
-from serving.policy.guards import SlotVerdicts, judge_slots
+from serving.policy.guards import Verdicts, judge_actions, open_channels
 from serving.policy.hours import after_quiet_hours
 from serving.policy.settings import CHANNELS, PolicySettings, TriggerRule
 
@@ -25,20 +26,25 @@ class ActionGrid:
         slots_us: Moments of sending, (n, S); the first is the rules policy's own.
         allowed: What the guards allow, (n, K, S).
         rule_set: Set that the rules policy would use, (n,); `NO_MESSAGE` where it has none.
-        verdicts: What the guards said about each moment.
+        verdicts: What the guards said about each action.
     """
 
     sets: tuple[tuple[Channel, ...], ...]
     slots_us: Ints
     allowed: Flags
     rule_set: Ints
-    verdicts: SlotVerdicts
+    verdicts: Verdicts
 
     @property
     def n_actions(self) -> int:
         """Number of actions, *no message* included."""
         _, n_sets, n_slots = self.allowed.shape
         return int(n_sets * n_slots + 1)
+
+    @property
+    def n_slots(self) -> int:
+        """Number of moments."""
+        return int(self.slots_us.shape[1])
 
     def flat_allowed(self) -> Flags:
         """What is allowed by flat index, *no message* included, (n, K * S + 1)."""
@@ -53,18 +59,21 @@ class ActionGrid:
         return np.where(sends, self.rule_set * n_slots, self.n_actions - 1)
 
 
-def propose_actions(cases: Cases, *, settings: PolicySettings) -> ActionGrid:
+def propose_actions(
+    cases: Cases, *, settings: PolicySettings, headroom: Headroom = NO_BUDGETS
+) -> ActionGrid:
     """Every channel set at every candidate moment, with the guards' verdicts."""
     rule = settings.triggers[cases.trigger]
     sets = _channel_sets(rule)
     slots_us = _propose_slots(cases, rule=rule, settings=settings)
-    verdicts = judge_slots(cases, slots_us=slots_us, rule=rule, fatigue=settings.fatigue)
-    consent = np.stack([_has_consent(cases, channels) for channels in sets], axis=1)
-    slot_allowed = verdicts.allowed & _is_first_of_its_kind(slots_us)
+    in_time = slots_us <= cases.occasions.expires_us[:, None]
+    verdicts = judge_actions(
+        cases, sets=sets, slots_us=slots_us, settings=settings, headroom=headroom
+    )
     return ActionGrid(
         sets=sets,
         slots_us=slots_us,
-        allowed=consent[:, :, None] & slot_allowed[:, None, :],
+        allowed=verdicts.allowed & (_is_first_of_its_kind(slots_us) & in_time)[:, None, :],
         rule_set=_rule_sets(cases, rule=rule, sets=sets),
         verdicts=verdicts,
     )
@@ -75,23 +84,19 @@ def _channel_sets(rule: TriggerRule) -> tuple[tuple[Channel, ...], ...]:
     return (*singles, rule.channels) if rule.is_together else singles
 
 
-def _has_consent(cases: Cases, channels: tuple[Channel, ...]) -> Flags:
-    positions = [CHANNELS.index(channel) for channel in channels]
-    has_consent: Flags = cases.consent[:, positions].sum(axis=1) == len(positions)
-    return has_consent
-
-
 def _rule_sets(cases: Cases, *, rule: TriggerRule, sets: tuple[tuple[Channel, ...], ...]) -> Ints:
-    """The rules' set: all its channels with consent together, or the best prior with consent."""
+    """The rules' set: all its channels together, or the best prior, of those that are open."""
     chosen = np.full(cases.n, NO_MESSAGE, dtype=np.int64)
     if rule.prior:
         ranked = sorted(rule.prior, key=lambda channel: -rule.prior[channel])
     else:
         ranked = list(rule.channels)
+    is_open = open_channels(cases)
     for channel in reversed(ranked):  # the best comes last and overwrites
-        chosen[cases.consent[:, CHANNELS.index(channel)]] = sets.index((channel,))
+        chosen[is_open[:, CHANNELS.index(channel)]] = sets.index((channel,))
     if rule.is_together:
-        chosen[_has_consent(cases, rule.channels)] = sets.index(rule.channels)
+        together = [CHANNELS.index(channel) for channel in rule.channels]
+        chosen[is_open[:, together].all(axis=1)] = sets.index(rule.channels)
     return chosen
 
 

@@ -18,6 +18,9 @@ Flags = npt.NDArray[np.bool_]
 
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
+NEVER_US = 2**62
+"""Later than any moment."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -58,6 +61,55 @@ class Contacts:
 
 
 @dataclass(frozen=True)
+class Occasions:
+    """What is known of the occasions and of what hangs on the customers, n rows; NaN is unknown.
+
+    Attributes:
+        age_hours: Since the problem or occasion began, (n,).
+        expires_us: Last moment at which it may be told, UTC microseconds, (n,); `NEVER_US`.
+        amount_cents: Amount of the purchase in question, (n,).
+        mrr_cents: Monthly revenue of the subscription, (n,).
+        orders: Orders of 90 days, (n,).
+        order_cents: Amount of these orders, (n,).
+        p_churn: Churn score, (n,).
+    """
+
+    age_hours: Floats
+    expires_us: Ints
+    amount_cents: Floats
+    mrr_cents: Floats
+    orders: Floats
+    order_cents: Floats
+    p_churn: Floats
+
+    @classmethod
+    def unknown(cls, n: int) -> "Occasions":
+        """Nothing is known of n occasions."""
+        nan = np.full(n, np.nan)
+        return cls(nan, np.full(n, NEVER_US, dtype=np.int64), nan, nan, nan, nan, nan)
+
+
+@dataclass(frozen=True)
+class Pauses:
+    """Stretches in which marketing rests for the cases' customers, one entry each, in any order.
+
+    Attributes:
+        row: Row of the case it holds for.
+        from_us: First moment without marketing.
+        until_us: First moment with it again.
+    """
+
+    row: Ints
+    from_us: Ints
+    until_us: Ints
+
+    @classmethod
+    def none(cls) -> "Pauses":
+        """No pauses at all."""
+        return cls(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int64))
+
+
+@dataclass(frozen=True)
 class Cases:
     """Cases of one trigger.
 
@@ -76,6 +128,11 @@ class Cases:
         engagement: Features of the channel model, (n, features); NaN is null.
         week_counts: Activity by local hour of the week, (n, 168).
         contacts: Past and planned contacts.
+        known_occasions: What is known of the occasions; None: nothing.
+        marketing_consent: Consent to marketing by channel, (n, 5); None where it is not told
+            apart from the consent to the channel.
+        reachable: Channels that a message can arrive on, (n, 5); None where nothing is known.
+        pauses: When marketing rests.
     """
 
     trigger: Trigger
@@ -92,6 +149,15 @@ class Cases:
     engagement: Floats
     week_counts: Floats
     contacts: Contacts = field(default_factory=Contacts.none)
+    known_occasions: Occasions | None = None
+    marketing_consent: Flags | None = None
+    reachable: Flags | None = None
+    pauses: Pauses = field(default_factory=Pauses.none)
+
+    @property
+    def occasions(self) -> Occasions:
+        """What is known of the occasions, n rows."""
+        return self.known_occasions or Occasions.unknown(self.n)
 
     @property
     def n(self) -> int:

@@ -4,32 +4,66 @@ import numpy as np
 
 from features.vocabulary import Arm
 from serving.policy.actions import ActionGrid
-from serving.policy.cases import Floats, Ints
+from serving.policy.cases import Flags, Floats, Ints
 from serving.policy.settings import LearnedSettings
 
+_WIDE = 4.0
+"""The wide softmax is so many times as warm."""
 
-def soft_choice(values: Floats, grid: ActionGrid, *, learned: LearnedSettings) -> Floats:
-    """The learned policy: softmax of the values in cents with a floor, (n, K * S + 1).
 
-    p = (1 - floor) x softmax(value / temperature) + floor / number of allowed actions, over the
-    allowed actions, *no message* (worth 0) among them. So every allowed action keeps at least
-    floor / number, and off-policy evaluation stays possible.
+def soft_choice(
+    values: Floats, grid: ActionGrid, *, unsure: Floats, learned: LearnedSettings
+) -> Floats:
+    """The learned policy: softmaxes of the values with a floor, (n, K * S + 1).
+
+    p = (1 - floor - wide) x softmax(value / t) + wide x softmax(value / 4 t) + floor / number of
+    allowed actions, over the allowed actions, *no message* (worth 0) among them. A softmax at
+    temperature t is the choice of the best when each value has an error of its own by Gumbel's law
+    of scale t (Thompson sampling over it, in closed form), so t follows how unsure they are:
+
+    t = max(temperature_cents, temperature_share x unsure)
+
+    Bad actions get the floor and little else; every allowed action keeps floor / number, and
+    off-policy evaluation stays possible.
+
+    Args:
+        values: Net cents of each action, (n, K, S).
+        grid: Allowed actions.
+        unsure: Cents that the values of a case are unsure by, (n,).
+        learned: Temperatures and shares.
     """
-    n = len(values)
-    allowed = grid.flat_allowed()
-    scaled = np.column_stack([values.reshape(n, -1), np.zeros(n)]) / learned.temperature_cents
-    scaled = np.where(allowed, scaled, -np.inf)
-    weights = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    soft = weights / weights.sum(axis=1, keepdims=True)
-    probabilities: Floats = (1 - learned.floor) * soft + learned.floor * uniform_choice(grid)
+    net = np.column_stack([values.reshape(len(values), -1), np.zeros(len(values))])
+    return soften(net, grid.flat_allowed(), unsure=unsure, learned=learned)
+
+
+def soften(net: Floats, allowed: Flags, *, unsure: Floats, learned: LearnedSettings) -> Floats:
+    """The probabilities of `soft_choice`, for actions in any order, (n, M).
+
+    Args:
+        net: Net cents of each action, *no message* among them, (n, M); where not allowed, anything.
+        allowed: At least one in each row, (n, M).
+        unsure: Cents that the values of a case are unsure by, (n,).
+        learned: Temperatures and shares.
+    """
+    below_best = np.where(allowed, net, -np.inf)
+    below_best -= below_best.max(axis=1, keepdims=True)
+    t = np.maximum(learned.temperature_cents, learned.temperature_share * unsure)[:, None]
+    probabilities: Floats = (
+        (1.0 - learned.floor - learned.wide_share) * _normalise(np.exp(below_best / t))
+        + learned.wide_share * _normalise(np.exp(below_best / (_WIDE * t)))
+        + learned.floor * _normalise(allowed.astype(np.float64))
+    )
     return probabilities
+
+
+def _normalise(weights: Floats) -> Floats:
+    normalised: Floats = weights / weights.sum(axis=1, keepdims=True)
+    return normalised
 
 
 def uniform_choice(grid: ActionGrid) -> Floats:
     """The random arm: every allowed action alike, *no message* among them, (n, K * S + 1)."""
-    allowed = grid.flat_allowed().astype(np.float64)
-    uniform: Floats = allowed / allowed.sum(axis=1, keepdims=True)
-    return uniform
+    return _normalise(grid.flat_allowed().astype(np.float64))
 
 
 def uniform_over(n: int) -> Floats:

@@ -51,7 +51,9 @@ def after_quiet_hours(at_us: Ints, timezones: tuple[str, ...], *, quiet: QuietHo
     midnight = local // DAY_US * DAY_US
     end = midnight + quiet.to_hour * HOUR_US
     end = np.where(end <= local, end + DAY_US, end)
-    # The offset may differ at the end of the night, so it is looked up there once more.
-    guess = at_us + (end - local)
-    guess += end - local_us(timezones, guess)
-    return np.where(is_quiet(local, quiet), guess, at_us)
+    # The offset may differ at the end of the night, so it is looked up there once more. Where
+    # clocks skip that very hour, this leads back into the night: the skip itself is its end.
+    skip = at_us + (end - local)
+    there = skip + (end - local_us(timezones, skip))
+    there = np.where(is_quiet(local_us(timezones, there), quiet), skip, there)
+    return np.where(is_quiet(local, quiet), there, at_us)

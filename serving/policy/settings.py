@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from features.errors import ConfigurationError
 from features.vocabulary import Arm, Channel, Priority, Trigger
 from serving.faults import describe_validation
+from serving.policy.budgets import Budget
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -49,19 +50,23 @@ class TriggerRule(_Settings):
         cool_down_hours: No second message about this trigger within as many hours.
         p_call: Probability that an unanswered case makes the customer call support.
         prevented_share: Share of these calls that a notice prevents when it is seen.
-        kept_share: Share of these customers whom a message that is seen keeps from leaving.
+        saved_share: Share of those who would leave whom a message that is seen keeps.
+        p_churn_unscored: Share of these customers who would leave, where there is no churn score.
         half_life_hours: Time in which the occasion loses half its worth.
+        log_age_hours: Age of such an occasion when the log's messages about it were sent.
     """
 
     channels: tuple[Channel, ...] = ()
     prior: dict[Channel, float] = Field(default_factory=dict)
     priority: Priority
     delay_hours: float | Literal["next_active"]
-    cool_down_hours: float = Field(ge=0)
+    cool_down_hours: float = Field(ge=0, le=31 * 24)  # no contact is looked up that is older
     p_call: float = Field(default=0.0, ge=0, le=1)
     prevented_share: float = Field(default=0.0, ge=0, le=1)
-    kept_share: float = Field(default=0.0, ge=0, le=1)
+    saved_share: float = Field(default=0.0, ge=0, le=1)
+    p_churn_unscored: float = Field(default=0.0, ge=0, le=1)
     half_life_hours: float = Field(gt=0)
+    log_age_hours: float = Field(default=10.0, ge=0)
 
     @model_validator(mode="after")
     def _has_one_way_to_a_channel(self) -> Self:
@@ -81,14 +86,57 @@ class TriggerRule(_Settings):
 
 
 class LearnedSettings(_Settings):
-    """How the learned policy proposes and explores."""
+    """How the learned policy proposes, values and explores.
+
+    Attributes:
+        slot_offsets_hours: Candidate moments after the decision.
+        temperature_cents: Least temperature of the softmax over values.
+        temperature_share: Temperature over the error of what the best action brings.
+        wide_share: Probability given to a softmax four times as warm.
+        floor: Probability spread evenly over the allowed actions.
+        incremental_share: Of the conversions after a message that it caused, until it is measured.
+        believed_share: Weight of that, and of the rules' beliefs, beside measured effects.
+        caution: Standard errors of its level by which a measured effect counts less.
+        believed_error: Relative error of what is believed.
+        lost_per_unsubscribe: Customers lost by annoyance for each one who unsubscribes.
+        message_month_cents: Margin that a month of messages brings from the mean customer.
+        saturation_share: Notice that a message takes from those sent right after it.
+        recovery_hours: Time in which what a message took falls by e.
+        log_load: Mean load of the log's messages, in messages.
+        sms_segments: Segments of an SMS by language; one where the language is not listed.
+    """
 
     slot_offsets_hours: tuple[float, ...]
     temperature_cents: float = Field(gt=0)
+    temperature_share: float = Field(ge=0)
+    wide_share: float = Field(ge=0, lt=1)
     floor: float = Field(gt=0, lt=1)
     incremental_share: float = Field(ge=0, le=1)
-    messages_per_month: float = Field(ge=0)
+    believed_share: float = Field(ge=0, le=1)
+    caution: float = Field(ge=0)
+    believed_error: float = Field(ge=0, le=1)
     lost_per_unsubscribe: float = Field(ge=0, le=1)
+    message_month_cents: float = Field(ge=0)
+    saturation_share: float = Field(ge=0, le=1)
+    recovery_hours: float = Field(gt=0)
+    log_load: float = Field(ge=0)
+    sms_segments: dict[str, int]
+
+    def count_sms_segments(self, language: str) -> int:
+        """Segments of an SMS in that language."""
+        return self.sms_segments.get(language, 1)
+
+
+class Reach(_Settings):
+    """When a channel counts as one that messages do not arrive on.
+
+    Attributes:
+        bounces: So many bounces since the last message that arrived.
+        within_days: Bounces that are older do not count.
+    """
+
+    bounces: int = Field(default=2, ge=1)
+    within_days: int = Field(default=180, gt=0)
 
 
 class RewardSettings(_Settings):
@@ -98,7 +146,22 @@ class RewardSettings(_Settings):
 
 
 class PolicySettings(_Settings):
-    """Everything that decides beside models and guards' code."""
+    """Everything that decides beside models and guards' code.
+
+    Attributes:
+        name: Of the policy.
+        experiment: Salt of the arms; other shares need another name.
+        arms: Share of the customers by arm.
+        quiet_hours: When customers sleep.
+        fatigue: How many messages a customer bears.
+        triggers: What is done about each.
+        learned: How the learned policy proposes and explores.
+        reward: When a message has had its chance.
+        reach: When a channel counts as one that messages do not arrive on.
+        marketing_consent: Whether consent to a channel covers marketing unless the customer said no
+            to that (`channel`), or marketing needs a yes of its own (`own`).
+        budgets: What may be spent.
+    """
 
     name: str
     experiment: str
@@ -108,6 +171,9 @@ class PolicySettings(_Settings):
     triggers: dict[Trigger, TriggerRule]
     learned: LearnedSettings
     reward: RewardSettings
+    reach: Reach = Reach()
+    marketing_consent: Literal["channel", "own"] = "channel"
+    budgets: tuple[Budget, ...] = ()
 
     @model_validator(mode="after")
     def _is_complete(self) -> Self:
@@ -119,6 +185,9 @@ class PolicySettings(_Settings):
             raise ValueError(
                 f"the shares of the arms add up to {sum(self.arms.values())}, not to 1"
             )
+        names = [budget.name for budget in self.budgets]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two budgets of one name: {', '.join(twice)}")
         return self
 
     @cached_property

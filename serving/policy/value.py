@@ -1,21 +1,19 @@
 """What an action is expected to be worth, in cents, against no message.
 
-    outcome   = P(convert | channel) x mean amount x margin x incremental share x timing
-                + share kept x P(seen | channel) x margin of the customer x timing
-    support   = P(call) x share prevented x P(seen | channel) x call's cost x timing
-    send      = price of the channel
-    wearing   = P(unsubscribe | channel) x (margin that the channel would still bring
-                + customers lost for one who unsubscribes x margin of the customer)
-    seen      = P(open | channel) x what a reported open stands for there
-    timing    = what the hour does to a message on the channel x freshness of the occasion
+    outcome    = P(a purchase that else would not come | channel) x margin of the purchase x timing
+    support    = P(a call that else would come | channel) x cost of a call x timing
+    kept       = P(seen | channel) x leavers kept x P(churn) x margin of the customer x timing
+    send       = price of the channel (SMS by segment)
+    wearing    = P(unsubscribe | channel, load) x margin that the channel would still bring
+    annoyed    = P(unsubscribe | channel, load) x customers lost for each x margin of the customer
+    saturation = notice that the messages after it lose x margin that they would bring
 
-The margin of the customer is that of the mean customer, times the own orders over the mean's.
-
-Terms stay separate so that a record can show them.
+Timing is what the hour does to a message on the channel x what is left of the occasion. Terms stay
+separate so that a record can show them. What a message changes comes from the uplift model; where
+there is none, from response rates and the shares that the settings believe in.
 """
 
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 
@@ -23,12 +21,23 @@ from features.economics import Economics
 from features.vocabulary import Channel, Outcome
 from serving.policy.actions import ActionGrid
 from serving.policy.cases import HOUR_US, Cases, Floats
+from serving.policy.effects import Effect, find_effect
 from serving.policy.hours import hour_of_week, local_us
 from serving.policy.settings import CHANNELS, LearnedSettings, TriggerRule
+from serving.policy.stakes import Stakes
 from serving.records import ValueTerms
-from training.registry.servable import ChannelModel, SendTimeModel
+from training.registry.servable import ChannelModel, SendTimeModel, UpliftModel
 
 _VALUED = (Outcome.OPENED, Outcome.CONVERTED, Outcome.UNSUBSCRIBED)
+
+
+@dataclass(frozen=True)
+class ValueModels:
+    """What values are foretold with; without uplift shares of the settings stand in."""
+
+    channel: ChannelModel
+    send_time: SendTimeModel
+    uplift: UpliftModel | None = None
 
 
 @dataclass(frozen=True)
@@ -36,120 +45,110 @@ class ValueGrid:
     """Terms of every action of n cases, cents, broadcastable to (n, K, S).
 
     Attributes:
-        outcome: Margin of the conversions it causes and of the customers it keeps.
+        outcome: Margin of the conversions it causes.
         support: Cost of the calls it prevents.
+        kept: Margin of the customers it keeps.
         send: What sending costs.
-        wearing: What the risk of an unsubscribe costs.
+        wearing: What the risk of losing the channel costs.
+        annoyed: What the risk of losing the customer by annoyance costs.
+        saturation: What the messages after it lose.
+        relative_error: Error of what a message changes over the mean of it, (n,).
     """
 
     outcome: Floats
     support: Floats
+    kept: Floats
     send: Floats
     wearing: Floats
+    annoyed: Floats
+    saturation: Floats
+    relative_error: Floats
+
+    def gross(self) -> Floats:
+        """What the message brings, (n, K, S)."""
+        gross: Floats = self.outcome + self.support + self.kept
+        return gross
 
     def net(self) -> Floats:
         """Net value, (n, K, S)."""
-        net: Floats = self.outcome + self.support - self.send - self.wearing
+        net: Floats = self.gross() - self.send - self.wearing - self.annoyed - self.saturation
         return net
+
+    def unsure(self, grid: ActionGrid) -> Floats:
+        """Cents by which the values of a case are unsure, (n,): of its best allowed action."""
+        gross = np.where(grid.allowed, self.gross(), 0.0).reshape(len(grid.allowed), -1)
+        unsure: Floats = gross.max(axis=1) * self.relative_error
+        return unsure
 
     def terms(self, row: int, set_index: int, slot: int) -> ValueTerms:
         """The terms of one action of one case."""
         return ValueTerms(
             outcome_cents=float(self.outcome[row, set_index, slot]),
             support_cents=float(self.support[row, set_index, slot]),
+            kept_cents=float(self.kept[row, set_index, slot]),
             send_cents=float(self.send[row, set_index, 0]),
             wearing_out_cents=float(self.wearing[row, set_index, 0]),
-        )
-
-
-@dataclass(frozen=True)
-class _Stakes:
-    """Cents that hang on what comes of a message about one trigger, n cases or all alike.
-
-    Attributes:
-        margin_cents: Margin that a conversion after the message was caused to bring.
-        kept_cents: Margin of the customer kept, by message seen, (n, 1).
-        calls_cents: Cost of calls prevented, by message seen.
-        annoyed_cents: Margin of the customer lost by annoyance, by unsubscribe, (n, 1).
-        n_messages_lost: Messages that an unsubscribe ends.
-    """
-
-    margin_cents: float
-    kept_cents: Floats
-    calls_cents: float
-    annoyed_cents: Floats
-    n_messages_lost: float
-
-    @classmethod
-    def of(
-        cls,
-        cases: Cases,
-        *,
-        channel_model: ChannelModel,
-        rule: TriggerRule,
-        learned: LearnedSettings,
-        economics: Economics,
-    ) -> Self:
-        """The stakes of the cases, from what was learned, the rule and the prices."""
-        amount = channel_model.mean_value_cents.get(cases.trigger, 0.0)
-        customer_cents = (
-            channel_model.relate_margins(cases.engagement)[:, None]
-            * channel_model.monthly_cents
-            * economics.margin_share
-            * economics.lost_customer_months
-        )
-        return cls(
-            margin_cents=amount * economics.margin_share * learned.incremental_share,
-            kept_cents=rule.kept_share * customer_cents,
-            calls_cents=rule.p_call * rule.prevented_share * economics.support_call_cents,
-            annoyed_cents=learned.lost_per_unsubscribe * customer_cents,
-            n_messages_lost=economics.channel_loss_months * learned.messages_per_month,
+            annoyed_cents=float(self.annoyed[row, set_index, 0]),
+            saturation_cents=float(self.saturation[row, set_index, 0]),
         )
 
 
 @dataclass(frozen=True)
 class _ChannelOdds:
-    """Per case and channel, (n, 5); seen is opened, or read without an open being reported."""
+    """Per case and channel, (n, 5), of the log's mean message.
+
+    Attributes:
+        p_seen: It is opened, or read without an open being reported.
+        effect: What it changes.
+        p_unsubscribe: Its reader leaves the channel.
+    """
 
     p_seen: Floats
-    p_convert: Floats
+    effect: Effect
     p_unsubscribe: Floats
 
-    def wear_out(self, stakes: _Stakes) -> Floats:
-        """Cents that the risk of an unsubscribe costs, (n, 5)."""
-        channel_cents = self.p_convert * stakes.margin_cents * stakes.n_messages_lost
-        return self.p_unsubscribe * (channel_cents + stakes.annoyed_cents)
+    @property
+    def p_keeps(self) -> Floats:
+        """P(seen), as far as messages change what they are believed to change."""
+        p: Floats = self.p_seen * self.effect.borne_out
+        return p
 
 
 def value_actions(
     cases: Cases,
     grid: ActionGrid,
     *,
-    channel_model: ChannelModel,
-    send_time_model: SendTimeModel,
+    models: ValueModels,
     rule: TriggerRule,
     learned: LearnedSettings,
     economics: Economics,
 ) -> ValueGrid:
     """Expected terms of every action, from the models and the economics."""
-    odds = _predict_odds(cases, channel_model)
-    stakes = _Stakes.of(
-        cases,
-        channel_model=channel_model,
-        rule=rule,
-        learned=learned,
-        economics=economics,
+    odds = _predict_odds(cases, models.channel, models.uplift, rule=rule, learned=learned)
+    stakes = Stakes.of(
+        cases, channel_model=models.channel, rule=rule, learned=learned, economics=economics
     )
-    timing = time_slots(cases, grid, model=send_time_model, rule=rule)
-    seen = _over_sets_at(grid, odds.p_seen, timing=timing)
-    converted = _over_sets_at(grid, odds.p_convert, timing=timing)
+    timing = time_slots(cases, grid, model=models.send_time, rule=rule)
+    keeps = _over_sets_at(grid, odds.p_keeps, timing=timing)
+    effect = _over_sets_at(grid, odds.effect.p, timing=timing)
+    send = find_send_cents(cases, learned=learned, economics=economics)
+    by_channel = (
+        send,
+        *_wear_out(odds, stakes, learned=learned, economics=economics),
+        _saturate(odds, stakes, learned=learned),
+    )
+    sent, wearing, annoyed, saturation = (
+        _sum_over_sets(grid, cents)[:, :, None] for cents in by_channel
+    )
     return ValueGrid(
-        outcome=converted * stakes.margin_cents + seen * stakes.kept_cents[:, :, None],
-        support=seen * stakes.calls_cents,
-        send=np.broadcast_to(
-            _send_cents(grid, economics)[None, :, None], (cases.n, len(grid.sets), 1)
-        ),
-        wearing=_sum_over_sets(grid, odds.wear_out(stakes))[:, :, None],
+        outcome=effect * stakes.conversion[:, :, None],
+        support=effect * stakes.call[:, :, None],
+        kept=keeps * stakes.kept[:, :, None],
+        send=sent,
+        wearing=wearing,
+        annoyed=annoyed,
+        saturation=saturation,
+        relative_error=odds.effect.error,
     )
 
 
@@ -157,34 +156,40 @@ def value_channels(
     cases: Cases,
     *,
     channel_model: ChannelModel,
+    uplift: UpliftModel | None = None,
     rule: TriggerRule,
     learned: LearnedSettings,
     economics: Economics,
 ) -> Floats:
-    """Net cents of one message on each channel, (n, 5), at a mean hour and at once.
+    """Net cents of one message on each channel, (n, 5), at a mean hour and the log's usual age.
 
     What a choice of channels goes by where the moment is given.
     """
-    odds = _predict_odds(cases, channel_model)
-    stakes = _Stakes.of(
-        cases,
-        channel_model=channel_model,
-        rule=rule,
-        learned=learned,
-        economics=economics,
+    odds = _predict_odds(cases, channel_model, uplift, rule=rule, learned=learned)
+    stakes = Stakes.of(
+        cases, channel_model=channel_model, rule=rule, learned=learned, economics=economics
     )
-    send_cents = np.array([economics.send_cost_cents(channel) for channel in CHANNELS])
+    wearing, annoyed = _wear_out(odds, stakes, learned=learned, economics=economics)
     net: Floats = (
-        odds.p_convert * stakes.margin_cents
-        + odds.p_seen * (stakes.kept_cents + stakes.calls_cents)
-        - send_cents
-        - odds.wear_out(stakes)
+        odds.effect.p * (stakes.conversion + stakes.call)
+        + odds.p_keeps * stakes.kept
+        - find_send_cents(cases, learned=learned, economics=economics)
+        - wearing
+        - annoyed
+        - _saturate(odds, stakes, learned=learned)
     )
     return net
 
 
-def _predict_odds(cases: Cases, model: ChannelModel) -> _ChannelOdds:
-    """P(seen), P(converted), P(unsubscribed) of every case on every channel."""
+def _predict_odds(
+    cases: Cases,
+    model: ChannelModel,
+    uplift: UpliftModel | None,
+    *,
+    rule: TriggerRule,
+    learned: LearnedSettings,
+) -> _ChannelOdds:
+    """P(seen), P(effect), P(unsubscribed) of every case on every channel."""
     n_channels = len(CHANNELS)
     sendings = model.describe_channels(
         cases.engagement,
@@ -198,20 +203,50 @@ def _predict_odds(cases: Cases, model: ChannelModel) -> _ChannelOdds:
         found[outcome].reshape(cases.n, n_channels) for outcome in _VALUED
     )
     acted = np.array([model.acted_per_open[channel] for channel in CHANNELS])
-    return _ChannelOdds(np.minimum(p_open * acted, 1.0), p_convert, p_unsubscribe)
+    p_seen = np.minimum(p_open * acted, 1.0)
+    believed = (
+        p_seen * rule.p_call * rule.prevented_share
+        if cases.trigger.is_service
+        else p_convert * learned.incremental_share
+    )
+    effect = find_effect(cases, uplift, believed=believed, learned=learned)
+    return _ChannelOdds(p_seen, effect, p_unsubscribe)
+
+
+def _wear_out(
+    odds: _ChannelOdds, stakes: Stakes, *, learned: LearnedSettings, economics: Economics
+) -> tuple[Floats, Floats]:
+    """Cents that the risk of losing the channel, and the customer, costs, (n, 5) each."""
+    strained = odds.p_unsubscribe * (1.0 + stakes.load) / (1.0 + learned.log_load)
+    channel_cents = stakes.messages * economics.channel_loss_months / len(CHANNELS)
+    return strained * channel_cents, strained * stakes.annoyed
+
+
+def _saturate(odds: _ChannelOdds, stakes: Stakes, *, learned: LearnedSettings) -> Floats:
+    """Cents that the messages after this one lose, on each channel alike, (n, 5)."""
+    months = learned.recovery_hours / (30.0 * 24.0)
+    cents = learned.saturation_share * months * stakes.messages
+    return np.broadcast_to(cents, odds.p_seen.shape)
 
 
 def time_slots(
     cases: Cases, grid: ActionGrid, *, model: SendTimeModel, rule: TriggerRule
 ) -> Floats:
-    """Worth of each slot on each channel over a message sent at once in a mean hour, (n, 5, S)."""
-    return model.timing(
+    """Worth of each slot on each channel over the log's mean message, (n, 5, S).
+
+    The occasion fades by half with every half-life. Where it is known when it began, it is as
+    fresh as the log's messages when it is as old as theirs; where not, when it is decided.
+    """
+    known = cases.occasions.age_hours
+    older = np.where(np.isnan(known), 0.0, known - rule.log_age_hours)
+    timing: Floats = model.timing(
         cases.week_counts,
         week_hours=hour_of_week(local_us(cases.timezones, grid.slots_us)),
         waited_hours=(grid.slots_us - cases.decided_at_us[:, None]) / HOUR_US,
         half_life_hours=rule.half_life_hours,
         segments=cases.segments,
     )
+    return timing * np.exp2(-older / rule.half_life_hours)[:, None, None]
 
 
 def _over_sets_at(grid: ActionGrid, p: Floats, *, timing: Floats) -> Floats:
@@ -226,9 +261,14 @@ def _sum_over_sets(grid: ActionGrid, cents: Floats) -> Floats:
     return np.stack([cents[:, _positions(channels)].sum(axis=1) for channels in grid.sets], axis=1)
 
 
-def _send_cents(grid: ActionGrid, economics: Economics) -> Floats:
+def find_send_cents(cases: Cases, *, learned: LearnedSettings, economics: Economics) -> Floats:
+    """What a message costs, (n, 5): an SMS by the segments that the language needs."""
+    segments = [learned.count_sms_segments(language) for language in cases.languages]
     return np.array(
-        [sum(economics.send_cost_cents(channel) for channel in channels) for channels in grid.sets]
+        [
+            [economics.send_cost_cents(channel, n_segments=n) for channel in CHANNELS]
+            for n in segments
+        ]
     )
 
 

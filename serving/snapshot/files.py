@@ -1,12 +1,6 @@
-"""Snapshots on disk, published whole or not at all.
-
-A snapshot is written under its version and then named in the file `CURRENT`; both by rename, so
-that a reader sees a whole snapshot or the one before. Workers look at `CURRENT` and take a new
-version without a restart.
-"""
+"""Snapshots on disk: workers take a new version without a restart."""
 
 import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,54 +12,41 @@ from features.vocabulary import Trigger
 from serving.policy.cases import from_us, to_us
 from serving.snapshot.state import Customers, Models, Snapshot
 from serving.store.store import StoredContact
-from training.bandit.state import BanditState
+from serving.versions import Versions
+from training.bandit.files import read_bandit
 from training.registry.servable import (
     ChannelModel,
     ChurnModel,
     SendTimeModel,
+    UpliftModel,
     load_servable,
     save_servable,
 )
 
-_CURRENT = "CURRENT"
-_KEPT_VERSIONS = 3
-
 
 def publish_snapshot(snapshot: Snapshot, folder: Path) -> Snapshot:
     """Write the snapshot under the next version and make it the current one."""
-    folder.mkdir(parents=True, exist_ok=True)
-    earlier = _versions(folder)
-    number = (earlier[-1] if earlier else 0) + 1
-    version = f"{number:06d}"
-    unfinished = folder / f"{version}.unfinished"
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir()
-    _write(snapshot, unfinished, version)
-    unfinished.rename(folder / version)
-    pointer = folder / f"{_CURRENT}.unfinished"
-    pointer.write_text(version, encoding="utf-8")
-    pointer.replace(folder / _CURRENT)
-    for old in earlier[: -(_KEPT_VERSIONS - 1)]:
-        shutil.rmtree(folder / f"{old:06d}", ignore_errors=True)
+    Versions(folder).publish(lambda home, version: _write(snapshot, home, version))
     return load_snapshot(folder)
 
 
 def current_version(folder: Path) -> str | None:
-    """The version that `CURRENT` names; None before the first publication."""
-    try:
-        return (folder / _CURRENT).read_text(encoding="utf-8").strip()
-    except FileNotFoundError:
-        return None
+    """The version that is served; None before the first publication."""
+    return Versions(folder).current()
 
 
 def load_snapshot(folder: Path) -> Snapshot:
     """The current snapshot; NotReadyError before the first publication."""
-    version = current_version(folder)
-    if version is None:
+    snapshot = Versions(folder).load(_read)
+    if snapshot is None:
         raise NotReadyError(
             f"{folder} holds no snapshot yet: `opportune serve --data DIR` makes one"
         )
-    home = folder / version
+    snapshot.models.require_running_features()
+    return snapshot
+
+
+def _read(home: Path, version: str) -> Snapshot:
     manifest = json.loads((home / "manifest.json").read_text(encoding="utf-8"))
     with np.load(home / "arrays.npz", allow_pickle=False) as arrays:
         customers = Customers(
@@ -75,20 +56,14 @@ def load_snapshot(folder: Path) -> Snapshot:
             week_counts=arrays["week_counts"].astype(np.float64),
             p_churn=arrays["p_churn"],
         )
-    snapshot = Snapshot(
+    return Snapshot(
         version=version,
         as_of=from_us(manifest["as_of_us"]),
         customers=customers,
         contacts=_read_contacts(home / "contacts.parquet"),
         models=_load_models(home),
-        bandit=BanditState.from_json((home / "bandit.json").read_text(encoding="utf-8")),
+        bandit=read_bandit((home / "bandit.json").read_text(encoding="utf-8")),
     )
-    snapshot.models.require_running_features()
-    return snapshot
-
-
-def _versions(folder: Path) -> list[int]:
-    return sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit())
 
 
 def _write(snapshot: Snapshot, home: Path, version: str) -> None:
@@ -134,11 +109,14 @@ def _read_contacts(path: Path) -> tuple[StoredContact, ...]:
 
 def _load_models(home: Path) -> Models:
     found = {path.name.split(".")[0]: load_servable(path) for path in home.glob("*.model.json")}
-    churn, channel, send_time = (found.get(name) for name in ("churn", "channel", "send_time"))
+    churn, channel, send_time, uplift = (
+        found.get(name) for name in ("churn", "channel", "send_time", "uplift")
+    )
     if not (
         (churn is None or isinstance(churn, ChurnModel))
         and (channel is None or isinstance(channel, ChannelModel))
         and (send_time is None or isinstance(send_time, SendTimeModel))
+        and (uplift is None or isinstance(uplift, UpliftModel))
     ):
         raise BadInputError(f"{home} holds a model of the wrong kind under one of its names")
-    return Models(churn, channel, send_time)
+    return Models(churn, channel, send_time, uplift)

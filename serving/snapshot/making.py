@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from features.churn import CHURN_FEATURES, eligible_customers
-from features.contracts import CONTRACTS
+from features.contracts import CONTRACTS, MARKETING
 from features.declarations import FeatureSet
 from features.engagement import ENGAGEMENT_FEATURES
 from features.point_in_time import build_features, count_hours_of_week, make_spine
@@ -15,14 +15,14 @@ from features.vocabulary import Channel, Outcome, Trigger
 from serving.policy.cases import Floats
 from serving.snapshot.state import Customers, Models, Snapshot
 from serving.store.store import StoredContact
-from training.bandit.state import BanditState
+from training.bandit.policy import VariantPolicy
 from training.registry.servable import ChurnModel
 
 CONTACT_DAYS = 31  # covers the longest cool-down and every fatigue period
 
 
 def make_snapshot(
-    tables: Tables, *, as_of: datetime, models: Models, bandit: BanditState, version: str = "0"
+    tables: Tables, *, as_of: datetime, models: Models, bandit: VariantPolicy, version: str = "0"
 ) -> Snapshot:
     """Features of every customer known before `as_of`, scored by the champions."""
     models.require_running_features()
@@ -87,7 +87,9 @@ def make_profile(customers: pd.DataFrame) -> pd.DataFrame:
             "segment": ordered["segment"],
             # Unknown active hours: nothing speaks against nine o'clock.
             "nine_is_active": inside | opens.isna() | closes.isna(),
+            "region": ordered["region"],
             **consents,
+            **{f"{MARKETING}{channel}": ordered[f"{MARKETING}{channel}"] for channel in Channel},
             "known_us": find_known(ordered, CONTRACTS["customers"]).astype("int64"),
         }
     )

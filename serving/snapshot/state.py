@@ -9,18 +9,20 @@ import numpy as np
 import pandas as pd
 
 from features.churn import CHURN_FEATURES
+from features.contracts import MARKETING
 from features.declarations import FeatureSet
 from features.engagement import ENGAGEMENT_FEATURES
 from features.vocabulary import Channel
 from serving.policy.cases import Flags, Floats, Ints, to_us
 from serving.store.store import StoredContact
-from training.bandit.state import BanditState
+from training.bandit.policy import VariantPolicy
 from training.registry.servable import (
     ChannelModel,
     ChurnModel,
     FeatureSignature,
     SendTimeModel,
     Servable,
+    UpliftModel,
     sign_presence,
 )
 
@@ -32,6 +34,7 @@ class Models:
     churn: ChurnModel | None = None
     channel: ChannelModel | None = None
     send_time: SendTimeModel | None = None
+    uplift: UpliftModel | None = None
 
     @property
     def can_score(self) -> bool:
@@ -44,6 +47,7 @@ class Models:
             "churn": self.churn,
             "channel": self.channel,
             "send_time": self.send_time,
+            "uplift": self.uplift,
         }
         return {name: model for name, model in named.items() if model is not None}
 
@@ -55,6 +59,8 @@ class Models:
             self.channel.signature.require(signature_of(ENGAGEMENT_FEATURES), model="channel")
         if self.send_time is not None:
             self.send_time.signature.require(sign_presence(), model="send time")
+        if self.uplift is not None:
+            self.uplift.signature.require(signature_of(ENGAGEMENT_FEATURES), model="uplift")
 
 
 @dataclass(frozen=True)
@@ -62,8 +68,9 @@ class Customers:
     """Everything that is known per customer, one row each, sorted by customer_id.
 
     Attributes:
-        profile: customer_id, first_name, language, timezone, segment, nine_is_active,
-            consent_<channel>, known_us (when the row became known, UTC microseconds).
+        profile: customer_id, first_name, language, timezone, segment, nine_is_active, region,
+            consent_<channel>, marketing_consent_<channel> (null where nothing was said), known_us
+            (when the row became known, UTC microseconds).
         churn: Features of the churn model, (n, features); NaN is null.
         engagement: Features of the channel model, (n, features); NaN is null.
         week_counts: Activity by local hour of the week, (n, 168).
@@ -87,6 +94,22 @@ class Customers:
         """Consent in the order of `Channel`, (n, 5); unknown is False."""
         columns = [f"consent_{channel}" for channel in Channel]
         return self.profile[columns].to_numpy(dtype=bool)
+
+    @cached_property
+    def marketing_answers(self) -> Ints:
+        """What customers said to marketing by channel, (n, 5): yes (1), no (0), nothing (-1)."""
+        answers = np.full((len(self.profile), len(Channel)), -1, dtype=np.int64)
+        for column, channel in enumerate(Channel):
+            if (name := f"{MARKETING}{channel}") in self.profile:  # not in older snapshots
+                answers[:, column] = self.profile[name].astype("Int64").fillna(-1)
+        return answers
+
+    @cached_property
+    def regions(self) -> list[str | None]:
+        """Regions; None where unknown."""
+        if "region" not in self.profile:  # an older snapshot
+            return [None] * len(self.profile)
+        return [None if pd.isna(name) else str(name) for name in self.profile["region"]]
 
     @cached_property
     def first_names(self) -> list[str | None]:
@@ -138,7 +161,7 @@ class Snapshot:
     customers: Customers
     contacts: tuple[StoredContact, ...]
     models: Models
-    bandit: BanditState
+    bandit: VariantPolicy
 
     @property
     def as_of_us(self) -> int:

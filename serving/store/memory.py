@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 from serving.policy.cases import to_us
 from serving.records import Decision, DecisionRequest, OutcomeEvent, OutcomeState
-from serving.store.store import StoredContact, Withdrawal
+from serving.store.incidents import Incident
+from serving.store.reach import Bounce, Refusals, Withdrawal
+from serving.store.store import StoredContact
 
 
 @dataclass(frozen=True)
@@ -17,10 +19,14 @@ class Memory:
     Attributes:
         contacts: Notices sent or planned.
         withdrawals: Unsubscribes and complaints.
+        bounces: Of channels on which nothing has arrived since.
+        incidents: Incidents that touch the customer by name.
     """
 
     contacts: tuple[StoredContact, ...] = ()
     withdrawals: tuple[Withdrawal, ...] = ()
+    bounces: tuple[Bounce, ...] = ()
+    incidents: tuple[Incident, ...] = ()
 
 
 @dataclass
@@ -29,20 +35,26 @@ class MemoryStore:
 
     Attributes:
         contacts: Notices by customer; those of new decisions join them.
-        withdrawals: By customer.
+        memories: What another store knows, by customer.
+        regional: Incidents of regions.
     """
 
     contacts: dict[str, list[StoredContact]] = field(default_factory=lambda: defaultdict(list))
-    withdrawals: dict[str, tuple[Withdrawal, ...]] = field(default_factory=dict)
+    memories: dict[str, Memory] = field(default_factory=dict)
+    regional: tuple[Incident, ...] = ()
 
     def remember(self, customer_id: str, memory: Memory) -> None:
         """Take over what another store knows of the customer."""
         self.contacts[customer_id] = list(memory.contacts)
-        self.withdrawals[customer_id] = memory.withdrawals
+        self.memories[customer_id] = memory
 
     @property
     def online(self) -> None:
         """No states: a batch decides by its snapshot."""
+
+    @property
+    def ledger(self) -> None:
+        """No budgets: they hold across all customers, and a part of a batch sees some."""
 
     @contextmanager
     def transaction(self) -> Iterator["MemoryStore"]:
@@ -62,13 +74,30 @@ class MemoryStore:
             if contact.sent_at_us >= since_us
         ]
 
-    def find_withdrawals(self, customer_ids: Sequence[str]) -> list[Withdrawal]:
-        """Unsubscribes and complaints of these customers."""
+    def find_refusals(self, customer_ids: Sequence[str]) -> Refusals:
+        """What stands against writing to these customers."""
+        known = self._recall(customer_ids)
+        return Refusals(
+            tuple(withdrawal for memory in known for withdrawal in memory.withdrawals),
+            tuple(bounce for memory in known for bounce in memory.bounces),
+        )
+
+    def find_incidents(self, customer_ids: Sequence[str], *, since_us: int) -> list[Incident]:
+        """Incidents that are open or end after that moment, with whom of these they touch."""
+        found = {
+            (incident.incident_id, incident.customer_ids): incident
+            for memory in self._recall(customer_ids)
+            for incident in memory.incidents
+        }
         return [
-            withdrawal
-            for customer_id in dict.fromkeys(customer_ids)
-            for withdrawal in self.withdrawals.get(customer_id, ())
+            incident
+            for incident in (*self.regional, *found.values())
+            if incident.ends_at_us is None or incident.ends_at_us > since_us
         ]
+
+    def _recall(self, customer_ids: Sequence[str]) -> list[Memory]:
+        unique = dict.fromkeys(customer_ids)
+        return [self.memories[one] for one in unique if one in self.memories]
 
     def add_decisions(self, records: Sequence[Decision], _: Sequence[DecisionRequest], /) -> None:
         """Remember the notices of new records."""

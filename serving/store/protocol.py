@@ -5,8 +5,11 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from serving.records import Decision, DecisionRequest, OutcomeEvent, OutcomeState
+from serving.store.budgets import Ledger
+from serving.store.incidents import Incident
 from serving.store.online import OnlineSession
-from serving.store.store import StoredContact, Withdrawal
+from serving.store.reach import Refusals
+from serving.store.store import StoredContact
 
 
 class DecisionSession(Protocol):
@@ -25,8 +28,17 @@ class DecisionSession(Protocol):
         """Notices to these customers sent or planned since then, with whether a human opened."""
         ...
 
-    def find_withdrawals(self, customer_ids: Sequence[str]) -> list[Withdrawal]:
-        """Unsubscribes and complaints of these customers."""
+    @property
+    def ledger(self) -> Ledger | None:
+        """The budgets' ledger; None where none is kept."""
+        ...
+
+    def find_refusals(self, customer_ids: Sequence[str]) -> Refusals:
+        """What stands against writing to these customers."""
+        ...
+
+    def find_incidents(self, customer_ids: Sequence[str], *, since_us: int) -> list[Incident]:
+        """Incidents that are open or end after that moment, with whom of these they touch."""
         ...
 
     def add_decisions(

@@ -1,13 +1,13 @@
 """The store's questions, built once: building one costs more than running it."""
 
-from sqlalchemy import BigInteger, BindParameter, Select, bindparam, select
+from sqlalchemy import bindparam, func, select
 
 from features.vocabulary import Outcome
-from serving.store.schema import decisions, messages, outcomes
-from training.bandit.rewards import SUCCESSES
+from serving.store.schema import cancellations, decisions, messages, outcomes
 
 _OPENS = (Outcome.OPENED.value, Outcome.CLICKED.value)
-_WITHDRAWALS = (Outcome.UNSUBSCRIBED.value, Outcome.COMPLAINED.value)
+_REFUSALS = (Outcome.UNSUBSCRIBED.value, Outcome.COMPLAINED.value, Outcome.BOUNCED.value)
+_ARRIVALS = (Outcome.DELIVERED.value, *_OPENS, Outcome.CONVERTED.value)
 
 RECORDS_BY_KEY = select(
     decisions.c.idempotency_key, decisions.c.request_digest, decisions.c.record
@@ -34,6 +34,18 @@ _WAS_OPENED = (
     .exists()
 )
 
+_IS_CANCELLED = (
+    select(cancellations.c.message_id)
+    .where(cancellations.c.message_id == messages.c.message_id)
+    .exists()
+)
+_NEVER_SENT = (
+    select(cancellations.c.message_id)
+    .where(cancellations.c.message_id == messages.c.message_id)
+    .where(cancellations.c.is_in_time.is_(True))
+    .exists()
+)
+
 CONTACTS = (
     select(
         messages.c.decision_id,
@@ -44,16 +56,31 @@ CONTACTS = (
     )
     .where(messages.c.customer_id.in_(bindparam("ids", expanding=True)))
     .where(messages.c.sent_at_us >= bindparam("since_us"))
+    .where(~_NEVER_SENT)
 )
 """Messages to some customers since a moment, with whether a human opened them."""
 
-WITHDRAWALS = (
-    select(messages.c.customer_id, messages.c.channel, outcomes.c.outcome)
+REFUSALS = (
+    select(messages.c.customer_id, messages.c.channel, outcomes.c.outcome, outcomes.c.at_us)
     .join(outcomes, outcomes.c.message_id == messages.c.message_id)
     .where(messages.c.customer_id.in_(bindparam("ids", expanding=True)))
-    .where(outcomes.c.outcome.in_(_WITHDRAWALS))
+    .where(outcomes.c.outcome.in_(_REFUSALS))
 )
-"""Unsubscribes and complaints of some customers."""
+"""Unsubscribes, complaints and bounces of some customers."""
+
+LAST_ARRIVALS = (
+    select(messages.c.customer_id, messages.c.channel, func.max(outcomes.c.at_us))
+    .join(outcomes, outcomes.c.message_id == messages.c.message_id)
+    .where(messages.c.customer_id.in_(bindparam("ids", expanding=True)))
+    .where(outcomes.c.outcome.in_(_ARRIVALS))
+    .group_by(messages.c.customer_id, messages.c.channel)
+)
+"""When a message last arrived, by customer and channel; machines open what has arrived, too."""
+
+CUSTOMERS_OF = select(messages.c.message_id, messages.c.customer_id, messages.c.channel).where(
+    messages.c.message_id.in_(bindparam("ids", expanding=True))
+)
+"""To whom some messages went, and where."""
 
 SENDING_TIMES = select(messages.c.message_id, messages.c.sent_at_us).where(
     messages.c.message_id.in_(bindparam("ids", expanding=True))
@@ -65,32 +92,7 @@ MESSAGES_BETWEEN = (
     .join(decisions, decisions.c.decision_id == messages.c.decision_id)
     .where(messages.c.sent_at_us >= bindparam("since_us"))
     .where(messages.c.sent_at_us < bindparam("until_us"))
+    .where(~_IS_CANCELLED)
     .order_by(messages.c.sent_at_us, messages.c.message_id)
 )
-"""Messages sent in a period, in order, with what they were about."""
-
-
-def select_rewards() -> Select[str, str, str, str, bool]:
-    """Messages whose window closed by `as_of_us`, and whether they succeeded in it."""
-    window_us: BindParameter[int] = bindparam("window_us", type_=BigInteger)
-    as_of_us: BindParameter[int] = bindparam("as_of_us", type_=BigInteger)
-    success = (
-        select(outcomes.c.outcome_id)
-        .where(outcomes.c.message_id == messages.c.message_id)
-        .where(outcomes.c.outcome.in_([outcome.value for outcome in SUCCESSES]))
-        .where(outcomes.c.machine.is_(False))
-        .where(outcomes.c.at_us < messages.c.sent_at_us + window_us)
-        .where(outcomes.c.at_us < as_of_us)
-        .exists()
-    )
-    return (
-        select(
-            messages.c.message_id,
-            messages.c.trigger,
-            messages.c.channel,
-            messages.c.variant,
-            success,
-        )
-        .where(messages.c.sent_at_us + window_us <= as_of_us)
-        .order_by(messages.c.message_id)
-    )
+"""Messages sent in a period, in order, with what they were about; none that was cancelled."""

@@ -32,6 +32,7 @@ decisions = Table(
     Column("reason", String, nullable=False),
     Column("propensity", Float, nullable=False),
     Column("record", Text, nullable=False),
+    Column("experiment", String, nullable=True),
 )
 
 messages = Table(
@@ -48,6 +49,10 @@ messages = Table(
     Column("propensity", Float, nullable=False),
     Column("p_variant", Float, nullable=False),
     Column("cost_cents", Float, nullable=False),
+    # What the variant was chosen by: the learner needs no features.
+    Column("language", String, nullable=True),
+    Column("segment", String, nullable=True),
+    Column("context", Text, nullable=True),
     Index("messages_by_customer", "customer_id", "sent_at_us"),
     Index("messages_by_time", "sent_at_us"),
 )
@@ -63,6 +68,62 @@ outcomes = Table(
     Column("machine", Boolean, nullable=False),
     UniqueConstraint("message_id", "outcome", "at_us", "machine", name="outcome_once"),
 )
+
+# ---------------------------------------------------------------- what guards must know
+
+budget_accounts = Table(
+    "budget_accounts",
+    metadata,
+    Column("account", String, primary_key=True),
+    Column("spent", BigInteger, nullable=False),
+)
+"""Millionths booked by budget and period: `sms-daily/2026-06-10`."""
+
+reservations = Table(
+    "reservations",
+    metadata,
+    Column("message_id", ForeignKey("messages.message_id"), primary_key=True),
+    Column("account", String, primary_key=True),
+    Column("decision_id", String, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("is_shared", Boolean, nullable=False),
+    Index("reservations_by_decision", "decision_id"),
+)
+"""What each message took of which account; a contact is shared by the messages of its notice."""
+
+cancellations = Table(
+    "cancellations",
+    metadata,
+    Column("message_id", ForeignKey("messages.message_id"), primary_key=True),
+    Column("at_us", BigInteger, nullable=False),
+    Column("is_in_time", Boolean, nullable=False),
+)
+"""Messages that are not to be sent; in time where they cannot have been sent before."""
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("incident_id", String, primary_key=True),
+    Column("region", String, nullable=True),
+    Column("starts_at_us", BigInteger, nullable=False),
+    Column("ends_at_us", BigInteger, nullable=True),
+)
+"""Something is wrong for a region, or for customers one by one: their marketing rests."""
+
+incident_customers = Table(
+    "incident_customers",
+    metadata,
+    Column("incident_id", ForeignKey("incidents.incident_id"), primary_key=True),
+    Column("customer_id", String, primary_key=True),
+)
+
+clock = Table(
+    "clock",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("latest_us", BigInteger, nullable=False),
+)
+"""The latest moment the store was ever told: clocks may go back, what was sent stays sent."""
 
 # ---------------------------------------------------------------- customers online
 # An owner names whose facts belong together: `customer/c1`, `message/m1`, `tracking/t1`,

@@ -1,6 +1,7 @@
 """Decisions, messages and outcomes, kept so that nothing is lost and nothing counts twice."""
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,31 +14,38 @@ from sqlalchemy import Connection, insert, select
 from sqlalchemy.sql.dml import ReturningInsert
 
 from features.errors import ConflictError
-from features.vocabulary import Channel, Outcome, Trigger
-from serving.policy.cases import DAY_US, from_us, to_us
+from features.vocabulary import Outcome, Trigger
+from serving.policy.cases import from_us, to_us
 from serving.records import (
+    BanditContext,
     Decision,
     DecisionRequest,
     OutcomeEvent,
     OutcomeState,
 )
+from serving.store.assigned import Assigned, count_assigned
+from serving.store.budgets import Ledger
+from serving.store.cancel import CancelDesk, CancelState
 from serving.store.engine import WRITES, insert_into, open_engine
+from serving.store.incidents import Incident, IncidentBook
+from serving.store.learning import LearningSession
 from serving.store.lots import in_lots
 from serving.store.online import OnlineSession
 from serving.store.queries import (
     CONTACTS,
+    CUSTOMERS_OF,
     MESSAGES_BETWEEN,
     OUTCOMES,
     RECORDS,
     RECORDS_BY_KEY,
     SENDING_TIMES,
-    WITHDRAWALS,
-    select_rewards,
 )
+from serving.store.reach import Refusals, find_refusals
 from serving.store.schema import decisions, messages, metadata, outcomes
-from training.bandit.rewards import Reward
+from serving.store.upgrade import add_missing_columns
 
 _LOT = 5_000  # rows read at once, to bound memory
+_REFUSED = (Outcome.UNSUBSCRIBED, Outcome.COMPLAINED)
 
 
 @dataclass(frozen=True)
@@ -51,15 +59,6 @@ class StoredContact:
     opened: bool
 
 
-@dataclass(frozen=True)
-class Withdrawal:
-    """A customer's no: to one channel, or (after a complaint) to all of them."""
-
-    customer_id: str
-    channel: Channel
-    from_all: bool
-
-
 class StoreSession:
     """One transaction: what it reads cannot change before what it writes is committed."""
 
@@ -67,6 +66,10 @@ class StoreSession:
         """Work on an open transaction."""
         self._connection = connection
         self.online = OnlineSession(connection)
+        self.ledger = Ledger(connection)
+        self.incidents = IncidentBook(connection)
+        self._cancelling = CancelDesk(connection, self.ledger)
+        self.learning = LearningSession(connection)
 
     def find_by_keys(self, requests: Sequence[DecisionRequest]) -> dict[str, Decision]:
         """Records that exist under the requests' idempotency keys, by key.
@@ -108,16 +111,28 @@ class StoreSession:
                 )
         return list(found.values())
 
-    def find_withdrawals(self, customer_ids: Sequence[str]) -> list[Withdrawal]:
-        """Unsubscribes and complaints of these customers."""
-        found: list[Withdrawal] = []
-        for ids in in_lots(list(dict.fromkeys(customer_ids))):
-            rows = self._connection.execute(WITHDRAWALS, {"ids": ids})
-            for customer_id, channel, outcome in rows:
-                found.append(
-                    Withdrawal(customer_id, Channel(channel), outcome == Outcome.COMPLAINED.value)
-                )
-        return found
+    def find_refusals(self, customer_ids: Sequence[str]) -> Refusals:
+        """What stands against writing to these customers."""
+        return find_refusals(self._connection, customer_ids)
+
+    def find_incidents(self, customer_ids: Sequence[str], *, since_us: int) -> list[Incident]:
+        """Incidents that are open or end after that moment, with whom of these they touch."""
+        return self.incidents.find(customer_ids, since_us=since_us)
+
+    def count_assigned(
+        self, experiment: str, *, critical: Sequence[Trigger], until: datetime
+    ) -> Assigned:
+        """Customers by the day and arm of their first decision before a moment."""
+        until_us = to_us(until)
+        return count_assigned(self._connection, experiment, critical=critical, until_us=until_us)
+
+    def cancel(self, message_ids: Sequence[str], *, at: datetime) -> list[CancelState]:
+        """Cancel messages that are planned; states in their order."""
+        return self._cancelling.cancel(message_ids, at_us=to_us(at))
+
+    def find_cancelled(self) -> list[str]:
+        """Messages that were cancelled in time: never sent, and no contact."""
+        return self._cancelling.find_in_time()
 
     def add_decisions(
         self, records: Sequence[Decision], requests: Sequence[DecisionRequest]
@@ -142,6 +157,7 @@ class StoreSession:
     def _add_rows(self, rows: Sequence["DecisionRows"]) -> None:
         if not rows:
             return
+        self._cancelling.tell_time(max(row.decided_at_us for row in rows))
         self._connection.execute(insert(decisions), [row.decision for row in rows])
         sent = [message for row in rows for message in row.messages]
         if sent:
@@ -174,7 +190,28 @@ class StoreSession:
         for ids in in_lots(list({e.message_id for e in events})):
             rows = self._connection.execute(SENDING_TIMES, {"ids": ids})
             sent_at.update((message_id, sent_at_us) for message_id, sent_at_us in rows)
-        return [self._book(event, sent_at.get(event.message_id)) for event in events]
+        states = [self._book(event, sent_at.get(event.message_id)) for event in events]
+        booked = [
+            event
+            for event, state in zip(events, states, strict=True)
+            if state is OutcomeState.BOOKED
+        ]
+        if booked:
+            self._cancelling.tell_time(max(to_us(event.at) for event in booked))
+            self._cancel_unwanted(booked)
+        return states
+
+    def _cancel_unwanted(self, booked: Sequence[OutcomeEvent]) -> None:
+        """What is planned for customers who said no since is not sent."""
+        refused = {e.message_id: e for e in booked if e.outcome in _REFUSED}
+        for ids in in_lots(list(refused)):
+            rows = self._connection.execute(CUSTOMERS_OF, {"ids": ids}).all()
+            for message_id, customer_id, channel in rows:
+                event = refused[message_id]
+                is_all = event.outcome is Outcome.COMPLAINED
+                self._cancelling.cancel_planned(
+                    customer_id, at_us=to_us(event.at), channel=None if is_all else channel
+                )
 
     def _book(self, reported: OutcomeEvent, sent_at_us: int | None) -> OutcomeState:
         if sent_at_us is None:
@@ -206,6 +243,7 @@ class Store:
         # Workers start together: whoever comes second must see the tables, not make them again.
         with self._engine.execution_options(**{WRITES: True}).begin() as connection:
             metadata.create_all(connection, checkfirst=True)
+            add_missing_columns(connection, metadata)
 
     @contextmanager
     def transaction(self) -> Iterator[StoreSession]:
@@ -237,19 +275,6 @@ class Store:
             "datetime64[us, UTC]"
         )
         return frame
-
-    def read_rewards(self, *, as_of: datetime, window_days: int) -> list[Reward]:
-        """Rewards of every message whose window had closed by `as_of`.
-
-        Success is a click or a conversion by a human within the window. Later outcomes do not
-        count, and a message whose window is open is pending, not failed.
-        """
-        moments = {"window_us": window_days * DAY_US, "as_of_us": to_us(as_of)}
-        with self._engine.connect() as connection:
-            return [
-                Reward(row[0], Trigger(row[1]), Channel(row[2]), row[3], bool(row[4]))
-                for row in connection.execute(select_rewards(), moments)
-            ]
 
     def close(self) -> None:
         """Give back the connections."""
@@ -292,6 +317,11 @@ class DecisionRows:
         return None if key is None else str(key)
 
     @property
+    def decided_at_us(self) -> int:
+        """When it was decided."""
+        return int(str(self.decision["decided_at_us"]))
+
+    @property
     def request_digest(self) -> str:
         """Of the request under that key."""
         return str(self.decision["request_digest"])
@@ -315,12 +345,18 @@ def _decision_row(record: Decision, request: DecisionRequest) -> dict[str, objec
         "reason": record.reason.value,
         "propensity": record.propensity,
         "record": record.model_dump_json(),
+        "experiment": record.experiment,
     }
+
+
+def _write_context(context: BanditContext) -> str:
+    return json.dumps({"layout": context.layout, "numbers": context.numbers})
 
 
 def _message_rows(record: Decision) -> list[dict[str, object]]:
     if record.send_at is None or record.variant is None:
         return []
+    context = record.context
     return [
         {
             "message_id": message.message_id,
@@ -334,6 +370,9 @@ def _message_rows(record: Decision) -> list[dict[str, object]]:
             "propensity": record.propensity,
             "p_variant": record.variants[record.variant],
             "cost_cents": message.cost_cents,
+            "language": None if context is None else context.language,
+            "segment": None if context is None else context.segment,
+            "context": None if context is None else _write_context(context),
         }
         for message in record.messages
     ]

@@ -20,13 +20,13 @@ from serving.launch import find_free_port, running_service
 from serving.online.rebuild import rebuild_online
 from serving.online.records import Event, EventState
 from serving.records import DecisionRequest
-from serving.rehearse import messages_of
+from serving.rehearsal.loop import messages_of
 from serving.settings import ApiKey, Scope, Settings
 from serving.snapshot.files import publish_snapshot
 from serving.snapshot.making import make_snapshot
 from serving.snapshot.state import Models
 from serving.store.store import Store
-from training.bandit.state import BanditState
+from training.bandit.files import new_bandit
 
 pytestmark = pytest.mark.e2e
 
@@ -55,7 +55,7 @@ def settings(days: Days, models: Models, tmp_path_factory: pytest.TempPathFactor
             "mailer": ApiKey(key=OUTCOMES_ONLY, scopes=frozenset({Scope.OUTCOMES})),
         },
     )
-    snapshot = make_snapshot(days.tables[0], as_of=days.start, models=models, bandit=BanditState())
+    snapshot = make_snapshot(days.tables[0], as_of=days.start, models=models, bandit=new_bandit())
     publish_snapshot(snapshot, chosen.snapshots)
     store = Store(chosen.store_place)
     rebuild_online(store, days.tables[0], as_of=days.start)

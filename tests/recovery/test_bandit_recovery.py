@@ -4,8 +4,14 @@ import numpy as np
 import numpy.typing as npt
 
 from features.vocabulary import Channel, Trigger
+from tests.training.bandit.conftest import contexts_of, make_trials
+from training.bandit.arms import ArmLearner, BanditSettings, alike
+from training.bandit.delays import DelayTally
+from training.bandit.memories import MemorySettings
+from training.bandit.normal_best import draw_arms
 from training.bandit.posterior import compute_best_probabilities, mix_with_floor
-from training.bandit.rewards import Cell, Reward
+from training.bandit.rewards import Cell
+from training.bandit.sites import Rows
 from training.bandit.thompson import ThompsonSampling
 
 CELL = Cell(Trigger.PRICE_DROP, Channel.EMAIL)
@@ -19,14 +25,12 @@ def _run_thompson(rng: np.random.Generator) -> npt.NDArray[np.float64]:
     policy = ThompsonSampling()
     shares = np.empty(N_BATCHES)
     for batch in range(N_BATCHES):
-        p = policy.probabilities(CELL, allowed=VARIANTS)
+        p = policy.probabilities(contexts_of(CELL), arms=VARIANTS)[0]
         chosen = rng.choice(len(VARIANTS), size=BATCH, p=p)
         success = rng.random(BATCH) < RATES[chosen]
         shares[batch] = (chosen == RATES.argmax()).mean()
-        policy = policy.update(
-            Reward(f"{batch}/{i}", CELL.trigger, CELL.channel, VARIANTS[c], bool(s))
-            for i, (c, s) in enumerate(zip(chosen, success, strict=True))
-        )
+        names = [VARIANTS[at] for at in chosen.tolist()]
+        policy = policy.update(make_trials(names, success.tolist(), cell=CELL))
     return shares
 
 
@@ -70,3 +74,55 @@ def test_raw_rates_of_a_bandit_are_too_low_where_weighted_ones_are_right() -> No
     standard_error = weighted.std() / np.sqrt(n_runs)
     assert raw.mean() < truth - 0.02
     assert abs(weighted.mean() - truth) < 3 * standard_error
+
+
+def _learn_stream(rates: npt.NDArray[np.float64], memory: MemorySettings, *, seed: int) -> float:
+    """Share of what can be captured in the last fifth of a stream of rates (batches, arms)."""
+    rng = np.random.default_rng(seed)
+    learner = ArmLearner.start(alike(rates.shape[1], 1), BanditSettings(memory=memory))
+    taken = []
+    for row in rates:
+        x = np.ones((BATCH, 1))
+        arms = draw_arms(learner.probabilities(x), u=rng.random(BATCH))
+        rewards = (rng.random(BATCH) < row[arms]).astype(np.float64)
+        taken.append((row[arms].mean() - row.mean()) / (row.max() - row.mean()))
+        learner = learner.learn(Rows.sort(x, arms, rewards, np.ones(BATCH)))
+    return float(np.mean(taken[-len(taken) // 5 :]))
+
+
+def test_bandit_notices_a_change_that_a_full_memory_sleeps_through() -> None:
+    before = np.array([0.12, 0.06, 0.04, 0.04])
+    rates = np.concatenate([np.tile(before, (60, 1)), np.tile(before[::-1] / 2, (60, 1))])
+    forever = MemorySettings(lengths=(float("inf"),))
+    adaptive = [_learn_stream(rates, MemorySettings(), seed=seed) for seed in range(2)]
+    sleeping = [_learn_stream(rates, forever, seed=seed) for seed in range(2)]
+    assert np.mean(adaptive) > 0.5
+    assert np.mean(sleeping) < 0.2
+
+
+def test_forgetting_costs_little_where_nothing_changes() -> None:
+    rates = np.tile([0.12, 0.06, 0.04, 0.04], (100, 1))
+    assert np.mean([_learn_stream(rates, MemorySettings(), seed=seed) for seed in range(2)]) > 0.9
+
+
+def test_learned_delay_finds_the_rates_that_counting_silence_as_failure_misses() -> None:
+    """Two arms alike, one sent only lately: its silence is not failure yet."""
+    rng = np.random.default_rng(7)
+    n, rate, mean_delay = 30_000, 0.2, 0.3
+    arms = (np.arange(n) >= n // 2).astype(np.int64)
+    ages = np.where(arms == 0, rng.uniform(1.0, 2.0, n), rng.uniform(0.0, 0.3, n))
+    delays = np.minimum(rng.exponential(mean_delay, n), 0.99)
+    success = (rng.random(n) < rate) & (delays < ages)
+    failure = ~success & (ages >= 1.0)
+    watched = np.where(success, delays, np.minimum(ages, 1.0))
+    weights = DelayTally.empty().undecided_weights(
+        watched, ages=ages, success=success, failure=failure
+    )
+    weights[success | failure] = 1.0
+    found = {}
+    for name, each in {"learned": weights, "naive": np.ones(n)}.items():
+        rows = Rows.sort(np.ones((n, 1)), arms, success.astype(np.float64), each)
+        mean, _ = ArmLearner.start(alike(2, 1)).learn(rows).score(np.ones((1, 1)))
+        found[name] = 1.0 / (1.0 + np.exp(-mean[0]))
+    np.testing.assert_allclose(found["learned"], rate, atol=0.025)
+    assert found["naive"][1] < 0.12

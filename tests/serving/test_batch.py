@@ -15,14 +15,19 @@ from features.churn.risk import default_rules
 from features.engines import DUCKDB
 from features.engines.batches import InProcess
 from features.engines.spark import SparkEngine
-from features.errors import BadInputError, ConfigurationError, ConflictError, NotReadyError
+from features.errors import (
+    BadInputError,
+    ConfigurationError,
+    ConflictError,
+    NotReadyError,
+    SourceUnreadableError,
+)
 from features.point_in_time import EveryCustomer, write_features
 from features.sources import write_tables
 from features.table_files import TableFiles
 from features.tables import Tables
 from features.triggers import find_triggers
 from features.vocabulary import Channel, Outcome, Trigger, tier_of
-from serving.batch.bandit import learn_bandit_from_log
 from serving.batch.customers import ALL_FEATURES
 from serving.batch.decisions import book_decisions, to_table, write_cases
 from serving.batch.run import claim_home_by_sample, decide_on_spark
@@ -36,7 +41,7 @@ from serving.settings import Settings
 from serving.snapshot.making import make_snapshot
 from serving.snapshot.state import Models, Snapshot
 from serving.store.store import Store
-from training.bandit.state import BanditState
+from training.bandit.files import new_bandit
 from training.registry.servable import CHANNELS, GroupEffects, Level
 
 AS_OF = datetime.fromisoformat("2026-06-10T07:00:00+00:00")
@@ -93,7 +98,7 @@ def features_file(told_files: TableFiles, tmp_path_factory: pytest.TempPathFacto
 
 
 def open_parts(home: Path) -> EngineParts:
-    return wire_parts(Settings(home=home), clock=lambda: AS_OF)
+    return wire_parts(Settings(home=home, clock="caller"), clock=lambda: AS_OF)
 
 
 def take_snapshot(tables: Tables, models: Models, parts: EngineParts) -> Snapshot:
@@ -186,7 +191,7 @@ def test_scores_on_spark_are_those_in_process(
 def test_churn_scores_are_those_of_the_snapshot(
     features_file: Path, told_tables: Tables, models: Models, tmp_path: Path
 ) -> None:
-    snapshot = make_snapshot(told_tables, as_of=AS_OF, models=models, bandit=BanditState())
+    snapshot = make_snapshot(told_tables, as_of=AS_OF, models=models, bandit=new_bandit())
     scorer = make_scorer(models, features_file, mapper=InProcess(), rules=default_rules())
 
     score_rows(scorer, features_file, mapper=InProcess(), out=tmp_path / "scores")
@@ -214,7 +219,7 @@ def test_customers_who_are_gone_get_no_score(
     )
     subscribed = require_valid({**told_tables, "subscriptions": subscriptions})
     for n, company in enumerate((subscribed, dict(told_tables))):
-        snapshot = make_snapshot(company, as_of=AS_OF, models=models, bandit=BanditState())
+        snapshot = make_snapshot(company, as_of=AS_OF, models=models, bandit=new_bandit())
         features, out = tmp_path / f"features{n}", tmp_path / f"scores{n}"
         write_features(company, EveryCustomer(AS_OF), features, features=ALL_FEATURES)
         scorer = make_scorer(models, features, mapper=InProcess(), rules=default_rules())
@@ -287,8 +292,10 @@ def test_make_scorer_says_what_is_missing(
     few = pq.read_table(features_file, columns=["customer_id", "as_of", "tenure_days"])
     pq.write_table(few, tmp_path / "few.parquet")
 
-    with pytest.raises(BadInputError, match=r"lacks .*days_since_last_activity, .*orders_90d"):
+    with pytest.raises(BadInputError, match=r"few.parquet lacks \d+ columns such as \w+"):
         make_scorer(models, tmp_path / "few.parquet", mapper=InProcess(), rules=default_rules())
+    with pytest.raises(SourceUnreadableError, match="no parquet file is there"):
+        make_scorer(Models(), tmp_path / "none", mapper=InProcess(), rules=default_rules())
     with pytest.raises(NotReadyError, match="no churn champion yet"):
         make_scorer(Models(), features_file, mapper=InProcess(), rules=default_rules())
     with pytest.raises(NotReadyError, match="no channel champion yet"):
@@ -316,13 +323,7 @@ def test_the_bandit_of_the_log_is_that_of_the_frames(
     clicks = [OutcomeEvent(message_id=m, outcome=Outcome.CLICKED, at=clicked_at) for m in sent[::3]]
     parts.engine(snapshot).report(clicks)
 
-    learned = learn_bandit_from_log(
-        told_files,
-        parts.store,
-        as_of=AS_OF,
-        window_days=parts.policy.reward.window_days,
-        engine=DUCKDB,
-    )
+    learned = learn_bandit(told_files, parts.store, as_of=AS_OF, policy=parts.policy, engine=DUCKDB)
 
     expected = learn_bandit(told_tables, parts.store, as_of=AS_OF, policy=parts.policy)
     assert learned == expected

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from features.errors import BadInputError
+from features.errors import BadInputError, SourceUnreadableError
 from features.sources import write_tables
 from features.tables import Tables
 from serving.cli.main import build_app
@@ -107,7 +107,7 @@ def test_simulate_writes_tables_that_check_accepts(
 def test_commands_end_in_a_message_and_a_status_not_a_traceback(tmp_path: Path) -> None:
     program = str(Path(sys.executable).with_name("opportune"))
     done = subprocess.run(
-        [program, "check", "--data", str(tmp_path / "nothing")],
+        [program, "check", "--data", str(tmp_path / "nothing"), "--json"],
         capture_output=True,
         text=True,
         check=False,
@@ -116,6 +116,9 @@ def test_commands_end_in_a_message_and_a_status_not_a_traceback(tmp_path: Path) 
     assert done.returncode == 2
     assert "nothing" in done.stderr
     assert "Traceback" not in done.stderr
+    error = json.loads(done.stdout)["error"]
+    assert error["code"] == SourceUnreadableError.code
+    assert error["message"] in done.stderr
 
 
 @pytest.mark.parametrize("text", ["yesterday", "2026-06-01T09:00", "2026-13-01"])

@@ -1,5 +1,6 @@
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from features.vocabulary import Arm, Channel, Outcome, Priority, Trigger
 from serving.assemble import CaseBook
 from serving.decide import Engine
 from serving.policy.arms import assign_arm
-from serving.records import Decision, DecisionRequest, OutcomeEvent, Profile, Reason
+from serving.records import Decision, DecisionRequest, OutcomeEvent, OutcomeState, Profile, Reason
 from serving.snapshot.state import Snapshot
 from serving.store.store import Store
 
@@ -99,7 +100,14 @@ def test_decide_chooses_as_often_as_it_says(
     proposer = engine._proposer
     request = ask(customer_id)
     with engine.store.transaction() as session:
-        book = CaseBook.read(session, snapshot, [request], now=engine.clock(), look_back_us=0)
+        book = CaseBook.read(
+            session,
+            snapshot,
+            [request],
+            now=engine.clock(),
+            look_back_us=0,
+            settings=engine.settings,
+        )
     proposal = proposer._propose(book.cases([0]))
     for i in range(n):
         decision = proposer._record(proposal, 0, book=book, position=0, decision_id=f"d{i}")
@@ -224,7 +232,7 @@ def test_decide_holds_out_and_says_so(snapshot: Snapshot, engine_of: EngineMaker
 def test_decide_respects_consent_and_its_withdrawal(
     cold_snapshot: Snapshot, engine_of: EngineMaker
 ) -> None:
-    engine = engine_of(cold_snapshot)
+    engine = replace(engine_of(cold_snapshot), takes_callers_time=True)
     customer_id = customers_in(Arm.RULES, engine)[0]
     assert engine.decide(ask(NO_CONSENT)).reason is Reason.NO_CONSENT
 
@@ -249,6 +257,31 @@ def test_decide_respects_consent_and_its_withdrawal(
         ]
     )
     assert engine.decide(ask(customer_id, Trigger.ORDER_SHIPPED)).reason is Reason.SUPPRESSED
+
+
+def test_report_books_nothing_of_the_future_unless_time_is_the_callers(
+    cold_snapshot: Snapshot, engine_of: EngineMaker
+) -> None:
+    engine = replace(engine_of(cold_snapshot), takes_callers_time=True)
+    first = engine.decide(ask(customers_in(Arm.RULES, engine)[0], Trigger.PAYMENT_FAILURE_RISK))
+    assert first.send_at is not None
+    sent_at = first.send_at
+    lived = replace(engine, clock=lambda: sent_at, takes_callers_time=False)
+    opened, clicked, converted = (
+        OutcomeEvent(message_id=first.messages[0].message_id, outcome=outcome, at=sent_at + wait)
+        for outcome, wait in (
+            (Outcome.OPENED, timedelta(minutes=5)),
+            (Outcome.CLICKED, timedelta(minutes=6)),
+            (Outcome.CONVERTED, timedelta(0)),
+        )
+    )
+
+    assert lived.report([opened, clicked, converted]) == [
+        OutcomeState.BOOKED,
+        OutcomeState.IN_THE_FUTURE,
+        OutcomeState.BOOKED,
+    ]
+    assert engine.report([clicked]) == [OutcomeState.BOOKED]
 
 
 def test_decide_lets_urgent_triggers_of_a_customer_go_first(

@@ -17,7 +17,7 @@ from serving.publish import load_champions
 from serving.snapshot.files import load_snapshot, publish_snapshot
 from serving.snapshot.making import make_snapshot
 from serving.snapshot.state import Models, Snapshot
-from training.bandit.state import BanditState
+from training.bandit.files import new_bandit
 from training.datasets.transit import sign_lateness
 from training.evaluation import Estimate
 from training.gate import Evidence, Promote
@@ -83,7 +83,7 @@ def test_snapshot_is_not_made_of_a_model_with_other_features(
 ) -> None:
     old = make_old(models, kind)
     with pytest.raises(IncompatibleModelError, match="was made with features old"):
-        make_snapshot(tables, as_of=snapshot.as_of, models=old, bandit=BanditState())
+        make_snapshot(tables, as_of=snapshot.as_of, models=old, bandit=new_bandit())
 
 
 @each_kind

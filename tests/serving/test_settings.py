@@ -37,7 +37,7 @@ def test_read_settings_names_the_variable(
     ("change", "words"),
     [
         (("name: default", "namex: default"), "name: Field required; .*namex"),
-        (("floor: 0.05", "floor: 7"), "learned.floor"),
+        (("floor: 0.005", "floor: 7"), "learned.floor"),
         (("learned: 0.80", "learned: 0.90"), "add up to"),
         (("  inactivity:", "  inactivty:"), "inactivty"),
         (("arms: {", "arms: {{"), "not YAML"),
@@ -64,7 +64,7 @@ def test_policy_version_changes_with_the_settings(tmp_path: Path) -> None:
     text = DEFAULTS.read_text(encoding="utf-8")
     path.write_text(text, encoding="utf-8")
     same = load_policy_settings(path)
-    path.write_text(text.replace("floor: 0.05", "floor: 0.06"), encoding="utf-8")
+    path.write_text(text.replace("floor: 0.005", "floor: 0.006"), encoding="utf-8")
 
     assert same.version == load_policy_settings().version
     assert load_policy_settings(path).version != same.version

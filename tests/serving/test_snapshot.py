@@ -12,7 +12,7 @@ from features.vocabulary import Channel
 from serving.snapshot.files import current_version, load_snapshot, publish_snapshot
 from serving.snapshot.making import make_snapshot
 from serving.snapshot.state import Models, Snapshot
-from training.bandit.state import BanditState
+from training.bandit.files import new_bandit
 from training.registry.servable import FeatureSignature
 
 
@@ -73,14 +73,14 @@ def test_make_snapshot_refuses_a_model_with_other_features(
 
     with pytest.raises(IncompatibleModelError, match="other"):
         make_snapshot(
-            tables, as_of=snapshot.as_of, models=Models(churn=foreign), bandit=BanditState()
+            tables, as_of=snapshot.as_of, models=Models(churn=foreign), bandit=new_bandit()
         )
 
 
 def test_make_snapshot_knows_nobody_who_signs_up_later(tables: Tables, snapshot: Snapshot) -> None:
     early = snapshot.as_of - timedelta(days=230)
 
-    known = make_snapshot(tables, as_of=early, models=Models(), bandit=BanditState())
+    known = make_snapshot(tables, as_of=early, models=Models(), bandit=new_bandit())
 
     signed_up = tables["customers"]["signed_up_at"] < early
     assert 0 < signed_up.sum() < len(signed_up)
@@ -96,7 +96,7 @@ def test_make_snapshot_takes_an_unknown_consent_for_none(
         {**tables, "customers": customers},
         as_of=snapshot.as_of,
         models=Models(),
-        bandit=BanditState(),
+        bandit=new_bandit(),
     )
 
     assert not made.customers.consent[:, list(Channel).index(Channel.EMAIL)].any()
@@ -126,7 +126,7 @@ def test_make_snapshot_tells_whether_nine_is_an_active_hour(
         {**tables, "customers": customers},
         as_of=snapshot.as_of,
         models=Models(),
-        bandit=BanditState(),
+        bandit=new_bandit(),
     )
 
     assert set(made.customers.nine_is_active.tolist()) == {expected}

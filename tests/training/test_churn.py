@@ -114,7 +114,7 @@ def test_horizons_are_those_that_the_history_allows(
     assert isinstance(result, TrainedChurn)
     assert result.model.horizons_days == (30, 60)
     assert result.fitted.model == trained.fitted.model  # 30 days are as they were without them
-    assert "three are needed" in result.too_short[90].reason
+    assert "2 of the 3 stretches of 90 days" in result.too_short[90].reason
     later = result.later[60]
     assert later.split.test_from <= result.trained_until
     assert later.test.horizon_days == 60

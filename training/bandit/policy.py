@@ -1,34 +1,100 @@
 """What a decision needs of whatever chooses among variants."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from training.bandit.rewards import Cell, Reward
+from features.errors import BadInputError
+from features.vocabulary import Channel, Trigger
+from training.bandit.rewards import Cell, Trials
 
 Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class VariantContexts:
+    """For whom variants are chosen: n cases of one trigger on one channel.
+
+    Attributes:
+        trigger: Why they are written to.
+        channel: Where.
+        languages: Of each customer, (n).
+        segments: Of each; None where unknown, (n).
+        numbers: Of each, (n, len(CONTEXT_NUMBERS)); NaN where unknown.
+    """
+
+    trigger: Trigger
+    channel: Channel
+    languages: tuple[str, ...]
+    segments: tuple[str | None, ...]
+    numbers: Floats
+
+    def __post_init__(self) -> None:
+        if not len(self.languages) == len(self.segments) == len(self.numbers):
+            raise BadInputError(
+                f"contexts of {len(self.languages)} languages, {len(self.segments)} segments and "
+                f"{len(self.numbers)} rows of numbers"
+            )
+
+    def __len__(self) -> int:
+        return len(self.languages)
+
+    @property
+    def cell(self) -> Cell:
+        """Where the variants compete."""
+        return Cell(self.trigger, self.channel)
 
 
 class VariantPolicy(Protocol):
-    """Chooses among the variants of a cell with known probabilities."""
+    """Chooses among the variants of a cell with known probabilities, and learns."""
 
     @property
     def version(self) -> int:
-        """Grows with every reward learned."""
+        """Grows with every trial learned."""
         ...
 
-    def probabilities(self, cell: Cell, *, allowed: Sequence[str]) -> Floats:
-        """Exact probability that each allowed variant is chosen, in the order given.
+    def probabilities(
+        self, contexts: VariantContexts, *, arms: Sequence[str], allowed: Flags | None = None
+    ) -> Floats:
+        """The probability that each variant is chosen, (n, arms) in the order given.
 
         Args:
-            cell: Where the variants compete.
-            allowed: Variants that may be sent, at least one, distinct. Whatever is not named
-                here is forbidden; a name never seen before starts from the prior.
+            contexts: For whom.
+            arms: Variants that compete, at least one, distinct. A name never seen before starts
+                from the prior.
+            allowed: Which of them may be sent, (n, arms); None allows all.
         """
         ...
 
-    def update(self, rewards: Iterable[Reward]) -> Self:
-        """The policy that has also learned from these rewards, not counted before."""
+    def update(self, trials: Trials) -> Self:
+        """The policy that has also learned from these trials, all of them new to it."""
         ...
+
+    def to_json(self) -> str:
+        """Everything it knows as text; equal policies give equal text."""
+        ...
+
+
+def require_arms(
+    contexts: VariantContexts, arms: Sequence[str], allowed: Flags | None = None
+) -> None:
+    """Raise BadInputError unless there is a choice for every row."""
+    if not arms or len(set(arms)) != len(arms):
+        raise BadInputError(
+            f"the variants of {contexts.cell} must be at least one and distinct, got {list(arms)}"
+        )
+    if allowed is None:
+        return
+    if allowed.shape != (len(contexts), len(arms)):
+        raise BadInputError(
+            f"verdicts of shape {allowed.shape}, expected {(len(contexts), len(arms))}"
+        )
+    empty = np.flatnonzero(~allowed.any(axis=1))
+    if len(empty):
+        raise BadInputError(
+            f"no variant of {contexts.cell} is allowed in rows {empty[:5].tolist()}"
+        )

@@ -1,13 +1,16 @@
 """Thompson sampling over variants without context, with a floor under every probability."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self
 
+import numpy as np
+
 from features.errors import BadInputError
-from training.bandit.policy import Floats
-from training.bandit.posterior import compute_best_probabilities, mix_with_floor
-from training.bandit.rewards import Cell, Reward
+from training.bandit.normal_best import lift_to_floor
+from training.bandit.policy import Flags, Floats, VariantContexts, require_arms
+from training.bandit.posterior import compute_best_probabilities
+from training.bandit.rewards import Reward, RewardState, Trials
 from training.bandit.state import BanditState
 
 
@@ -36,16 +39,42 @@ class ThompsonSampling:
         """How many rewards it has learned from."""
         return self.state.version
 
-    def probabilities(self, cell: Cell, *, allowed: Sequence[str]) -> Floats:
-        """Exact probability that each allowed variant is chosen, in the order given."""
-        if not allowed or len(set(allowed)) != len(allowed):
-            raise BadInputError(
-                f"the allowed variants of {cell} must be at least one and distinct, "
-                f"got {list(allowed)}"
-            )
-        posteriors = tuple(self.state.posterior(cell, variant) for variant in allowed)
-        return mix_with_floor(compute_best_probabilities(posteriors), floor=self.floor)
+    def probabilities(
+        self, contexts: VariantContexts, *, arms: Sequence[str], allowed: Flags | None = None
+    ) -> Floats:
+        """Exact probability that each variant is chosen, (n, arms); the same for all who may."""
+        require_arms(contexts, arms, allowed)
+        verdicts = np.ones((len(contexts), len(arms)), dtype=bool) if allowed is None else allowed
+        posteriors = [self.state.posterior(contexts.cell, name) for name in arms]
+        best = np.zeros(verdicts.shape)
+        for verdict in np.unique(verdicts, axis=0):
+            rows = (verdicts == verdict).all(axis=1)
+            running = tuple(p for p, may in zip(posteriors, verdict, strict=True) if may)
+            best[np.ix_(rows, verdict)] = compute_best_probabilities(running)
+        return lift_to_floor(best, floor=self.floor, allowed=verdicts)
 
-    def update(self, rewards: Iterable[Reward]) -> Self:
-        """The policy that has also learned from these rewards, not counted before."""
+    def update(self, trials: Trials) -> Self:
+        """The policy that has also learned from trials whose window has closed.
+
+        A success is known as soon as it happens and a failure only when the window has closed, so
+        the youngest messages would show too many successes.
+        """
+        final = {RewardState.SUCCESS, RewardState.FAILURE}
+        rewards = [
+            Reward(message_id, trigger, channel, variant, state is RewardState.SUCCESS)
+            for message_id, trigger, channel, variant, state, is_matured in zip(
+                trials.message_ids,
+                trials.triggers,
+                trials.channels,
+                trials.variants,
+                trials.states,
+                trials.is_matured.tolist(),
+                strict=True,
+            )
+            if is_matured and state in final
+        ]
         return replace(self, state=self.state.update(rewards))
+
+    def to_json(self) -> str:
+        """The state as text; the floor is a setting."""
+        return self.state.to_json()

@@ -27,7 +27,7 @@ from serving.policy.cases import to_us
 from serving.snapshot.making import make_snapshot
 from serving.snapshot.state import Models, Snapshot
 from serving.store.store import Store
-from training.bandit.state import BanditState
+from training.bandit.files import new_bandit
 
 Floats = npt.NDArray[np.float64]
 SETS = {"churn": CHURN_FEATURES, "engagement": ENGAGEMENT_FEATURES}
@@ -45,7 +45,7 @@ class Days(Protocol):
 
 @pytest.fixture(scope="module")
 def snapshot_of_day_0(days: Days) -> Snapshot:
-    return make_snapshot(days.tables[0], as_of=days.start, models=Models(), bandit=BanditState())
+    return make_snapshot(days.tables[0], as_of=days.start, models=Models(), bandit=new_bandit())
 
 
 @pytest.fixture(scope="module")

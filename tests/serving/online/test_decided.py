@@ -83,7 +83,8 @@ def decided(store: Store, engine_of: Callable[[Snapshot], Engine], snapshot: Sna
     """An engine that made three rounds of decisions by chance, opens of half the messages told."""
     engine = engine_of(snapshot)
     arms = {Arm.LEARNED: 0.2, Arm.RANDOM: 0.6, Arm.RULES: 0.0, Arm.HOLDOUT: 0.2}
-    chancy = replace(engine, settings=engine.settings.model_copy(update={"arms": arms}))
+    by_chance = engine.settings.model_copy(update={"arms": arms})
+    chancy = replace(engine, settings=by_chance, takes_callers_time=True)
     for n, trigger in enumerate((Trigger.PRICE_DROP, Trigger.DELIVERY_DELAY, Trigger.INACTIVITY)):
         records = decide(chancy, trigger, at=AS_OF + timedelta(days=9 * n), prefix=f"round {n}")
         opened = [

@@ -1,6 +1,7 @@
 """Decisions of customers with a state: what arrived since the snapshot counts."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -26,7 +27,7 @@ from serving.risk.records import ChurnQuestion
 from serving.snapshot.making import make_snapshot
 from serving.snapshot.state import Models, Snapshot
 from serving.store.store import Store
-from training.bandit.state import BanditState
+from training.bandit.files import new_bandit
 
 EngineMaker = Callable[[Snapshot], Engine]
 EventMaker = Callable[..., Event]
@@ -93,7 +94,7 @@ def test_states_give_the_decisions_of_a_snapshot_of_the_same_moment(
 ) -> None:
     """Everybody's features and scores, without anything new: those of a fresh snapshot."""
     later = snapshot.as_of + 2 * DAY + 3 * HOUR
-    fresh = make_snapshot(tables, as_of=later, models=models, bandit=BanditState())
+    fresh = make_snapshot(tables, as_of=later, models=models, bandit=new_bandit())
     ids = fresh.customers.profile["customer_id"].tolist()
 
     with rebuilt.reading() as session:
@@ -285,7 +286,7 @@ def test_outcome_and_parcel_may_come_before_what_they_belong_to(
 def test_own_messages_and_their_outcomes_count(
     store: Store, snapshot: Snapshot, engine_of: EngineMaker, event: EventMaker, tell: Teller
 ) -> None:
-    engine = engine_of(snapshot)
+    engine = replace(engine_of(snapshot), takes_callers_time=True)
     at = snapshot.as_of
     ids = [f"n{n}" for n in range(40)]
     tell(*(event("customers", **customer_row(i)) for i in ids), at=at)
@@ -335,8 +336,6 @@ def test_served_features_are_kept_for_decisions_by_models(
 def test_served_share_keeps_that_share(
     store: Store, snapshot: Snapshot, engine_of: EngineMaker
 ) -> None:
-    from dataclasses import replace
-
     engine = replace(engine_of(snapshot), served_share=0.5)
     engine.decide_many([ask(f"c{n:03d}", at=snapshot.as_of) for n in range(60)])
 

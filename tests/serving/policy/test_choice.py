@@ -1,4 +1,6 @@
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -7,11 +9,19 @@ from scipy import stats
 from features.vocabulary import Arm, Channel, Trigger
 from serving.policy.actions import propose_actions
 from serving.policy.arms import draw, stable_uniform
-from serving.policy.cases import Cases
+from serving.policy.cases import HOUR_US, Cases, Occasions
 from serving.policy.choice import choose_by_arm, soft_choice, uniform_choice
 from serving.policy.settings import PolicySettings
 
 TRIGGER = Trigger.ABANDONED_CART
+CONTACTED = datetime(2026, 6, 11, 18, tzinfo=UTC)  # thirty hours after the decision
+N_REPEATS = 200_000
+
+
+@pytest.fixture(scope="module")
+def chances() -> list[float]:
+    """The stable chances of as many decisions."""
+    return [stable_uniform("action", f"d{i}") for i in range(N_REPEATS)]
 
 
 def test_soft_choice_is_a_softmax_with_a_floor_over_the_allowed(
@@ -21,15 +31,32 @@ def test_soft_choice_is_a_softmax_with_a_floor_over_the_allowed(
     grid = propose_actions(one_case(TRIGGER, consents=[Channel.EMAIL]), settings=settings)
     values = np.random.default_rng(3).normal(0, 4, grid.allowed.shape)
 
-    p = soft_choice(values, grid, learned=learned)[0]
+    unsure = 30.0
+    p = soft_choice(values, grid, unsure=np.array([unsure]), learned=learned)[0]
 
     allowed = grid.flat_allowed()[0]
-    scaled = np.append(values[0].ravel(), 0.0)[allowed] / learned.temperature_cents
-    expected = np.exp(scaled) / np.exp(scaled).sum()
     n_allowed = allowed.sum()
+    expected = np.full(n_allowed, learned.floor / n_allowed)
+    narrow = 1 - learned.floor - learned.wide_share
+    for share, warmth in ((narrow, 1.0), (learned.wide_share, 4.0)):
+        t = learned.temperature_share * unsure * warmth
+        scaled = np.append(values[0].ravel(), 0.0)[allowed] / t
+        expected += share * np.exp(scaled) / np.exp(scaled).sum()
     assert p[~allowed].sum() == 0
-    assert p[allowed] == pytest.approx((1 - learned.floor) * expected + learned.floor / n_allowed)
+    assert p[allowed] == pytest.approx(expected)
     assert p[allowed].min() >= learned.floor / n_allowed
+
+
+def test_soft_choice_explores_less_where_values_are_surer(
+    one_case: Callable[..., Cases], settings: PolicySettings
+) -> None:
+    grid = propose_actions(one_case(TRIGGER), settings=settings)
+    values = np.random.default_rng(3).normal(0, 4, grid.allowed.shape)
+    by_error = [
+        soft_choice(values, grid, unsure=np.array([error]), learned=settings.learned)[0].max()
+        for error in (0.0, 10.0, 100.0)
+    ]
+    assert by_error[0] > by_error[1] > by_error[2]
 
 
 def test_soft_choice_survives_values_that_would_overflow(
@@ -39,7 +66,7 @@ def test_soft_choice_survives_values_that_would_overflow(
     values = np.full(grid.allowed.shape, -1e7)
     values[0, 0, 0] = 1e7
 
-    p = soft_choice(values, grid, learned=settings.learned)
+    p = soft_choice(values, grid, unsure=np.array([1.0]), learned=settings.learned)
 
     assert np.isfinite(p).all()
     assert p.sum() == pytest.approx(1.0)
@@ -50,7 +77,9 @@ def test_choose_by_arm_lets_each_arm_do_its_own(
     one_case: Callable[..., Cases], settings: PolicySettings
 ) -> None:
     grid = propose_actions(one_case(TRIGGER), settings=settings)
-    learned = soft_choice(np.zeros(grid.allowed.shape), grid, learned=settings.learned)
+    learned = soft_choice(
+        np.zeros(grid.allowed.shape), grid, unsure=np.array([1.0]), learned=settings.learned
+    )
 
     by_arm = {arm: choose_by_arm((arm,), grid, learned=learned)[0] for arm in Arm}
 
@@ -71,20 +100,48 @@ def test_choose_by_arm_follows_the_rules_where_nothing_is_learned(
         assert p[grid.rule_action()[0]] == 1.0
 
 
-@pytest.mark.parametrize("arm", [Arm.LEARNED, Arm.RANDOM])
-def test_logged_probabilities_are_the_frequencies(
-    arm: Arm, one_case: Callable[..., Cases], settings: PolicySettings
+@pytest.mark.parametrize("arm", list(Arm))
+def test_logged_probabilities_are_the_frequencies_after_guards(
+    arm: Arm,
+    one_case: Callable[..., Cases],
+    settings: PolicySettings,
+    chances: list[float],
 ) -> None:
-    cases = one_case(TRIGGER, consents=[Channel.EMAIL, Channel.PUSH])
-    grid = propose_actions(cases, settings=settings)
+    """Of 200,000 repeats; consent, fatigue and the occasion's end forbid some actions."""
+    cases = one_case(
+        TRIGGER,
+        consents=[Channel.EMAIL, Channel.PUSH],
+        contacts=[(CONTACTED + timedelta(minutes=m), True, False) for m in (0, 60)],
+    )
+    ends = replace(Occasions.unknown(1), expires_us=cases.decided_at_us + 60 * HOUR_US)
+    grid = propose_actions(replace(cases, known_occasions=ends), settings=settings)
+    free = propose_actions(one_case(TRIGGER), settings=settings)
+    assert 2 < grid.allowed.sum() < free.allowed.sum()
     values = np.random.default_rng(5).normal(0, 3, grid.allowed.shape)
-    learned = soft_choice(values, grid, learned=settings.learned)
+    learned = soft_choice(values, grid, unsure=np.array([60.0]), learned=settings.learned)
     p = choose_by_arm((arm,), grid, learned=learned)[0]
 
-    n = 50_000
-    drawn = [draw(p, u=stable_uniform("action", f"d{i}")) for i in range(n)]
+    drawn = [draw(p, u=u) for u in chances]
     counts = np.bincount(drawn, minlength=len(p))
 
+    assert counts[~grid.flat_allowed()[0]].sum() == 0
     possible = p > 0
     assert counts[~possible].sum() == 0
-    assert stats.chisquare(counts[possible], p[possible] * n).pvalue > 0.001
+    if possible.sum() == 1:
+        assert counts[possible] == [N_REPEATS]
+    else:
+        assert (p[possible] * N_REPEATS).min() > 5
+        assert stats.chisquare(counts[possible], p[possible] * N_REPEATS).pvalue > 0.001
+
+
+def test_propose_actions_sends_nothing_after_the_occasion_has_ended(
+    one_case: Callable[..., Cases], settings: PolicySettings
+) -> None:
+    cases = one_case(TRIGGER)
+    for hours in (-1, 5):
+        ends_us = cases.decided_at_us + hours * HOUR_US
+        known = replace(Occasions.unknown(1), expires_us=ends_us)
+        grid = propose_actions(replace(cases, known_occasions=known), settings=settings)
+        late = grid.slots_us[0] > ends_us[0]
+        assert not grid.allowed[0][:, late].any()
+        assert grid.allowed[0].any() == (hours > 0)

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -8,7 +9,8 @@ from hypothesis import strategies as st
 
 from features.vocabulary import Channel, Trigger
 from serving.policy.actions import propose_actions
-from serving.policy.cases import Cases
+from serving.policy.budgets import Budget, Headroom
+from serving.policy.cases import Cases, Pauses, to_us
 from serving.policy.guards import refuse_cases
 from serving.policy.settings import PolicySettings, load_policy_settings
 from serving.records import Reason
@@ -19,7 +21,8 @@ HOUR = timedelta(hours=1)
 
 
 def first_reason(cases: Cases, settings: PolicySettings) -> Reason | None:
-    return propose_actions(cases, settings=settings).verdicts.first_reason(0, 0)
+    grid = propose_actions(cases, settings=settings)
+    return grid.verdicts.first_reason(0, int(grid.rule_set[0]), 0)
 
 
 @pytest.mark.parametrize(
@@ -141,3 +144,82 @@ def test_fatigue_is_never_exceeded_by_any_sequence(
         in_week = sum(first <= at < first + 7 * DAY for at in moments)
         assert in_day <= fatigue.max_per_day
         assert in_week <= fatigue.max_per_week
+
+
+def closed(*channels: Channel) -> np.ndarray:
+    """All channels open but these, (1, 5)."""
+    return np.array([[channel not in channels for channel in Channel]])
+
+
+@pytest.mark.parametrize(
+    ("trigger", "is_held"), [(Trigger.PRICE_DROP, True), (Trigger.ORDER_SHIPPED, False)]
+)
+def test_marketing_needs_consent_to_marketing_and_service_does_not(
+    trigger: Trigger, is_held: bool, one_case: Callable[..., Cases], settings: PolicySettings
+) -> None:
+    cases = replace(one_case(trigger), marketing_consent=closed(*Channel))
+    some = replace(one_case(trigger), marketing_consent=closed(Channel.PUSH))
+
+    assert refuse_cases(cases) == [Reason.NO_MARKETING_CONSENT if is_held else None]
+    assert propose_actions(cases, settings=settings).allowed.any() == (not is_held)
+    grid = propose_actions(some, settings=settings)
+    push = grid.sets.index((Channel.PUSH,))
+    assert grid.allowed[0, push].any() == (not is_held)
+    if is_held:
+        assert grid.verdicts.first_reason(0, push, 0) is Reason.NO_MARKETING_CONSENT
+        assert grid.rule_set[0] != push  # the rules take the next best
+
+
+def test_unreachable_channels_are_closed_for_everybody_even_critical(
+    one_case: Callable[..., Cases], settings: PolicySettings
+) -> None:
+    for trigger in (Trigger.ABANDONED_CART, Trigger.SERVICE_DISRUPTION):
+        nowhere = replace(one_case(trigger), reachable=closed(*Channel))
+        no_sms = replace(one_case(trigger), reachable=closed(Channel.SMS))
+
+        assert refuse_cases(nowhere) == [Reason.UNREACHABLE]
+        grid = propose_actions(no_sms, settings=settings)
+        for index, channels in enumerate(grid.sets):
+            assert grid.allowed[0, index].any() == (Channel.SMS not in channels)
+
+
+def test_incidents_pause_marketing_and_nothing_else(
+    one_case: Callable[..., Cases], settings: PolicySettings
+) -> None:
+    row = np.zeros(1, dtype=np.int64)
+    start, end = to_us(NOON - HOUR), to_us(NOON + 5 * HOUR)
+    pauses = Pauses(row, np.array([start]), np.array([end]))
+
+    marketing = propose_actions(
+        replace(one_case(Trigger.PRICE_DROP), pauses=pauses), settings=settings
+    )
+    service = propose_actions(
+        replace(one_case(Trigger.ORDER_SHIPPED), pauses=pauses), settings=settings
+    )
+
+    is_paused = (marketing.slots_us[0] >= start) & (marketing.slots_us[0] < end)
+    assert is_paused.any()
+    assert not marketing.allowed[0][:, is_paused].any()
+    assert marketing.allowed[0][:, ~is_paused].any()
+    assert marketing.verdicts.first_reason(0, 0, 0) is Reason.INCIDENT
+    assert service.verdicts.first_reason(0, 0, 0) is None
+
+
+def test_budget_guard_takes_a_message_at_the_most_it_may_cost(
+    one_case: Callable[..., Cases], settings: PolicySettings
+) -> None:
+    dearest = {channel: 8.0 if channel is Channel.SMS else 0.02 for channel in Channel}
+    sms = Budget(name="sms", unit="cents", limit=20, per="campaign", channels=("sms",))
+
+    def sms_allowed(spent_cents: float) -> bool:
+        headroom = Headroom((sms,), {"sms/campaign": int(spent_cents * 1e6)}, dearest)
+        grid = propose_actions(one_case(Trigger.PRICE_DROP), settings=settings, headroom=headroom)
+        assert grid.allowed[0, grid.sets.index((Channel.PUSH,))].any()
+        index = grid.sets.index((Channel.SMS,))
+        if not grid.allowed[0, index].any():
+            assert grid.verdicts.first_reason(0, index, 0) is Reason.BUDGET
+        return bool(grid.allowed[0, index].any())
+
+    assert sms_allowed(0)
+    assert sms_allowed(12)
+    assert not sms_allowed(12.01)

@@ -1,7 +1,8 @@
 """The terms of a value, computed by hand."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,10 +10,10 @@ import pytest
 from features.channel_priors import default_channel_priors
 from features.economics import default_economics
 from features.vocabulary import Channel, Outcome, Trigger
-from serving.policy.actions import propose_actions
-from serving.policy.cases import HOUR_US, Cases
+from serving.policy.actions import ActionGrid, propose_actions
+from serving.policy.cases import HOUR_US, Cases, Contacts, Occasions
 from serving.policy.settings import CHANNELS, PolicySettings
-from serving.policy.value import value_actions, value_channels
+from serving.policy.value import ValueGrid, ValueModels, value_actions, value_channels
 from training.registry.servable import (
     ORDERS,
     Calibration,
@@ -24,6 +25,8 @@ from training.registry.servable import (
 
 P = {Outcome.OPENED: 0.4, Outcome.CONVERTED: 0.02, Outcome.UNSUBSCRIBED: 0.003}
 AMOUNT_CENTS = 5000.0
+EVEN = SendTimeModel("1", tuple(np.full(168, 1 / 168)), 1.0)
+EMAIL, SMS = CHANNELS.index(Channel.EMAIL), CHANNELS.index(Channel.SMS)
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +42,31 @@ def channel_model() -> ChannelModel:
     )
 
 
+def knowing(cases: Cases, **known: Any) -> Cases:
+    """The cases with something known of their occasions."""
+    facts = {name: np.array([value]) for name, value in known.items()}
+    return replace(cases, known_occasions=replace(Occasions.unknown(cases.n), **facts))
+
+
+def value(
+    cases: Cases,
+    settings: PolicySettings,
+    channel: ChannelModel,
+    send_time: SendTimeModel = EVEN,
+    learned: Mapping[str, float] | None = None,
+) -> tuple[ActionGrid, ValueGrid]:
+    grid = propose_actions(cases, settings=settings)
+    values = value_actions(
+        cases,
+        grid,
+        models=ValueModels(channel, send_time),
+        rule=settings.triggers[cases.trigger],
+        learned=settings.learned.model_copy(update=learned or {}),
+        economics=default_economics(),
+    )
+    return grid, values
+
+
 def everyone_at(hour: int) -> SendTimeModel:
     """Nine parts in ten of all activity in that hour of the day."""
     week = np.full(168, 0.1 / (168 - 7))
@@ -50,32 +78,25 @@ def test_value_actions_adds_up_marketing_by_hand(
     one_case: Callable[..., Cases], settings: PolicySettings, channel_model: ChannelModel
 ) -> None:
     cases = one_case(Trigger.ABANDONED_CART)
-    rule = settings.triggers[Trigger.ABANDONED_CART]
-    grid = propose_actions(cases, settings=settings)
-    values = value_actions(
-        cases,
-        grid,
-        channel_model=channel_model,
-        send_time_model=everyone_at(14),
-        rule=rule,
-        learned=settings.learned,
-        economics=default_economics(),
-    )
-    sms = CHANNELS.index(Channel.SMS)
+    rule, learned = settings.triggers[Trigger.ABANDONED_CART], settings.learned
+    grid, values = value(cases, settings, channel_model, everyone_at(14))
     slot = int(np.flatnonzero((grid.slots_us - cases.decided_at_us)[0] == 2 * HOUR_US)[0])  # 14:00
 
-    terms = values.terms(0, sms, slot)
+    terms = values.terms(0, SMS, slot)
 
     openness = 0.9 / 7 * 168
     freshness = 2 ** (-2 / rule.half_life_hours)
-    margin = AMOUNT_CENTS * 0.30 * settings.learned.incremental_share
+    margin = AMOUNT_CENTS * 0.30 * learned.incremental_share
     worth = P[Outcome.CONVERTED] * margin
     assert terms.outcome_cents == pytest.approx(worth * openness * freshness)
-    assert terms.support_cents == 0.0
+    assert terms.support_cents == terms.kept_cents == terms.annoyed_cents == 0.0
     assert terms.send_cents == 4.0
-    months = 12 * settings.learned.messages_per_month
-    assert terms.wearing_out_cents == pytest.approx(P[Outcome.UNSUBSCRIBED] * worth * months)
-    assert values.net()[0, sms, slot] == pytest.approx(terms.net_cents)
+    strain = P[Outcome.UNSUBSCRIBED] / (1 + learned.log_load)
+    channel_cents = learned.message_month_cents * 12 / len(CHANNELS)
+    assert terms.wearing_out_cents == pytest.approx(strain * channel_cents)
+    taken = learned.saturation_share * learned.recovery_hours / 720
+    assert terms.saturation_cents == pytest.approx(taken * learned.message_month_cents)
+    assert values.net()[0, SMS, slot] == pytest.approx(terms.net_cents)
 
 
 def test_value_actions_counts_a_notice_on_two_channels_as_seen_on_either(
@@ -83,73 +104,111 @@ def test_value_actions_counts_a_notice_on_two_channels_as_seen_on_either(
 ) -> None:
     cases = one_case(Trigger.DELIVERY_DELAY)
     rule = settings.triggers[Trigger.DELIVERY_DELAY]
-    grid = propose_actions(cases, settings=settings)
-    values = value_actions(
-        cases,
-        grid,
-        channel_model=replace(channel_model, mean_value_cents={}),
-        send_time_model=SendTimeModel("1", tuple(np.full(168, 1 / 168)), 1.0),
-        rule=rule,
-        learned=settings.learned,
-        economics=default_economics(),
-    )
+    grid, values = value(cases, settings, channel_model)
     both = grid.sets.index((Channel.SMS, Channel.PUSH))
 
     terms = values.terms(0, both, 0)
 
-    calls = rule.p_call * rule.prevented_share * 800
-    assert terms.support_cents == pytest.approx((1 - 0.6 * 0.6) * calls)
+    prevents = P[Outcome.OPENED] * rule.p_call * rule.prevented_share
+    assert terms.support_cents == pytest.approx((1 - (1 - prevents) ** 2) * 800)
     assert terms.outcome_cents == 0.0
     assert terms.send_cents == pytest.approx(4.02)
+    alone = values.terms(0, SMS, 0)
+    assert terms.saturation_cents == pytest.approx(2 * alone.saturation_cents)
 
 
-def test_value_actions_counts_who_is_kept_and_who_is_annoyed(
+def test_value_actions_pays_an_sms_by_the_segments_of_its_language(
     one_case: Callable[..., Cases], settings: PolicySettings, channel_model: ChannelModel
 ) -> None:
-    cases = one_case(Trigger.CHURN_RISK)
-    rule = settings.triggers[Trigger.CHURN_RISK]
+    cases = replace(one_case(Trigger.ABANDONED_CART), languages=("kk",))
+    _, values = value(cases, settings, channel_model)
+    assert values.terms(0, SMS, 0).send_cents == 8.0
+    assert values.terms(0, EMAIL, 0).send_cents == 0.1
+
+
+def test_value_actions_takes_the_amount_in_question_over_the_usual_one(
+    one_case: Callable[..., Cases], settings: PolicySettings, channel_model: ChannelModel
+) -> None:
+    cases = one_case(Trigger.ABANDONED_CART)
+    usual = value(cases, settings, channel_model)[1].outcome[0, EMAIL, 0]
+    dear = knowing(cases, amount_cents=3 * AMOUNT_CENTS)
+    own = knowing(cases, orders=7.0, order_cents=7 * 2 * AMOUNT_CENTS)
+    assert value(dear, settings, channel_model)[1].outcome[0, EMAIL, 0] == pytest.approx(3 * usual)
+    # Seven orders of twice the mean amount, beside three of the mean one.
+    assert value(own, settings, channel_model)[1].outcome[0, EMAIL, 0] == pytest.approx(1.7 * usual)
+
+
+def test_value_actions_fades_with_the_age_of_the_case(
+    one_case: Callable[..., Cases], settings: PolicySettings, channel_model: ChannelModel
+) -> None:
+    cases = one_case(Trigger.ABANDONED_CART)
+    rule = settings.triggers[Trigger.ABANDONED_CART]
+    fresh = knowing(cases, age_hours=rule.log_age_hours)
+    old = knowing(cases, age_hours=rule.log_age_hours + 2 * rule.half_life_hours)
+    unknown = value(cases, settings, channel_model)[1].outcome
+    np.testing.assert_allclose(value(fresh, settings, channel_model)[1].outcome, unknown)
+    np.testing.assert_allclose(value(old, settings, channel_model)[1].outcome, unknown / 4)
+
+
+def test_value_actions_finds_a_tired_customer_easier_to_lose(
+    one_case: Callable[..., Cases], settings: PolicySettings, channel_model: ChannelModel
+) -> None:
+    """A message of just now counts as one, and one on another customer's row does not."""
+    cases = one_case(Trigger.ABANDONED_CART)
+    now = Contacts(np.array([0]), cases.decided_at_us, np.array([True]), np.array([False]))
+    model = replace(channel_model, monthly_cents=1000.0)
+    rested = value(cases, settings, model)[1]
+    tired = value(replace(cases, contacts=now), settings, model)[1]
+    assert rested.annoyed[0, EMAIL, 0] > 0
+    assert tired.annoyed[0, EMAIL, 0] == pytest.approx(2 * rested.annoyed[0, EMAIL, 0])
+    assert tired.wearing[0, EMAIL, 0] == pytest.approx(2 * rested.wearing[0, EMAIL, 0])
+
+
+def test_value_channels_counts_who_is_kept_and_who_is_annoyed(
+    one_case: Callable[..., Cases], settings: PolicySettings, channel_model: ChannelModel
+) -> None:
+    cases = knowing(one_case(Trigger.CHURN_RISK), p_churn=0.5)
+    rule, learned = settings.triggers[Trigger.CHURN_RISK], settings.learned
     acted = dict.fromkeys(Channel, 1.0) | {Channel.PUSH: 2.0, Channel.SMS: 9.0}
+    free = learned.model_copy(
+        update={"message_month_cents": 0.0, "log_load": 0.0, "incremental_share": 0.0}
+    )
     net = value_channels(
         cases,
         channel_model=replace(channel_model, monthly_cents=1000.0, acted_per_open=acted),
         rule=rule,
-        learned=settings.learned,
+        learned=free,
         economics=default_economics(),
     )
     customer = 1000.0 * 0.30 * 12
-    annoyed = P[Outcome.UNSUBSCRIBED] * settings.learned.lost_per_unsubscribe * customer
+    annoyed = P[Outcome.UNSUBSCRIBED] * learned.lost_per_unsubscribe * customer
     p_seen = {Channel.EMAIL: 0.4, Channel.PUSH: 0.8, Channel.SMS: 1.0}
     for channel, seen in p_seen.items():
-        kept = seen * rule.kept_share * customer
+        kept = seen * rule.saved_share * 0.5 * customer
         cost = default_economics().send_cost_cents(channel)
         assert net[0, CHANNELS.index(channel)] == pytest.approx(kept - cost - annoyed)
 
 
-def test_value_channels_weighs_a_customer_by_own_orders(
+def test_value_actions_weighs_a_customer_by_own_orders_and_subscription(
     one_case: Callable[..., Cases], settings: PolicySettings, channel_model: ChannelModel
 ) -> None:
     """Who orders twice as often is worth twice as much to keep; who is unknown, the mean."""
-    cases = one_case(Trigger.CHURN_RISK)
     model = replace(
         channel_model,
         signature=FeatureSignature((ORDERS,), "x"),
         monthly_cents=1000.0,
-        acted_per_open=dict.fromkeys(Channel, 1.0),
+        mean_value_cents={Trigger.ABANDONED_CART: 1500.0},
         orders=OrderHabits(mean=2.0, shape=1.0),
     )
 
-    def value(orders: float) -> float:
-        net = value_channels(
-            replace(cases, engagement=np.array([[orders]])),
-            channel_model=model,
-            rule=settings.triggers[Trigger.CHURN_RISK],
-            learned=settings.learned,
-            economics=default_economics(),
-        )
-        cost = default_economics().send_cost_cents(Channel.EMAIL)
-        return float(net[0, CHANNELS.index(Channel.EMAIL)]) + cost
+    def keep(orders: float, **known: float) -> float:
+        case = replace(one_case(Trigger.CHURN_RISK), engagement=np.array([[orders]]))
+        values = value(knowing(case, **known), settings, model)[1]
+        return float(values.kept[0, EMAIL, 0])
 
-    assert value(2.0) > 0.0
-    assert value(5.0) == pytest.approx(2.0 * value(2.0))
-    assert value(np.nan) == pytest.approx(value(2.0))
-    assert value(0.0) == pytest.approx(value(2.0) / 3.0)
+    assert keep(2.0) > 0.0
+    assert keep(5.0) == pytest.approx(2.0 * keep(2.0))
+    assert keep(np.nan) == pytest.approx(keep(2.0))
+    assert keep(0.0) == pytest.approx(keep(2.0) / 3.0)
+    # Two orders of 1,500 in three months are a thousand a month, and the subscription comes on top.
+    assert keep(2.0, mrr_cents=3000.0) == pytest.approx(4.0 * keep(2.0))

@@ -157,7 +157,7 @@ def test_add_outcomes_says_what_became_of_each(store: Store) -> None:
     assert again == [OutcomeState.DUPLICATE]
 
 
-def test_find_withdrawals_tells_one_channel_from_all(store: Store) -> None:
+def test_find_refusals_tells_one_channel_from_all(store: Store) -> None:
     keep(store, record(1), record(2))
     with store.transaction() as session:
         session.add_outcomes(
@@ -166,39 +166,12 @@ def test_find_withdrawals_tells_one_channel_from_all(store: Store) -> None:
                 OutcomeEvent(message_id="d2.email", outcome=Outcome.COMPLAINED, at=SENT_AT),
             ]
         )
-        found = session.find_withdrawals(["c0", "c1", "c2"])
+        found = session.find_refusals(["c0", "c1", "c2"]).withdrawals
 
     assert {(w.customer_id, w.channel, w.from_all) for w in found} == {
         ("c1", Channel.EMAIL, False),
         ("c2", Channel.EMAIL, True),
     }
-
-
-@pytest.mark.parametrize(
-    ("outcome", "delay", "machine", "expected"),
-    [
-        (Outcome.CLICKED, 2 * HOUR, False, True),
-        (Outcome.CONVERTED, 71 * HOUR, False, True),
-        (Outcome.CLICKED, 2 * HOUR, True, False),  # a scanner
-        (Outcome.CLICKED, 72 * HOUR, False, False),  # too late
-        (Outcome.OPENED, 2 * HOUR, False, False),
-    ],
-)
-def test_read_rewards_counts_human_clicks_within_the_window(
-    outcome: Outcome, delay: timedelta, machine: bool, expected: bool, store: Store
-) -> None:
-    keep(store, record(1))
-    event = OutcomeEvent(
-        message_id="d1.email", outcome=outcome, at=SENT_AT + delay, machine=machine
-    )
-    with store.transaction() as session:
-        session.add_outcomes([event])
-
-    pending = store.read_rewards(as_of=SENT_AT + 71 * HOUR, window_days=3)
-    matured = store.read_rewards(as_of=SENT_AT + 100 * HOUR, window_days=3)
-
-    assert pending == []
-    assert [reward.success for reward in matured] == [expected]
 
 
 @hypothesis_settings(max_examples=25)  # each one opens a database
@@ -217,10 +190,13 @@ def test_outcomes_count_once_in_any_order(
         with store.transaction() as session:
             session.add_outcomes([events[position]])
 
-    rewards = store.read_rewards(as_of=SENT_AT + 100 * HOUR, window_days=3)
+    with store.reading() as session:
+        log = session.learning.read_log(since_us=0)
     store.close()
 
-    assert [(r.message_id, r.success) for r in rewards] == [("d0.email", True), ("d1.email", True)]
+    assert sorted(zip(log.outcomes["message_id"], log.outcomes["outcome"], strict=True)) == sorted(
+        (event.message_id, event.outcome.value) for event in events
+    )
 
 
 def test_transactions_of_several_writers_wait_for_each_other(place: Place) -> None:
@@ -279,3 +255,41 @@ def test_store_that_cannot_be_reached_is_a_sentence_without_the_password() -> No
     ) as told:
         Store("postgresql+psycopg://bob:s3cret@127.0.0.1:1/shop")
     assert "s3cret" not in str(told.value)
+
+
+def test_learning_finds_what_came_after_a_mark(place: Place) -> None:
+    store = Store(place)
+    keep(store, record(1), record(2))
+    sent_us, hour_us = int(SENT_AT.timestamp() * 1e6), 3_600_000_000
+    events = [
+        OutcomeEvent(message_id="d1.email", outcome=Outcome.CLICKED, at=SENT_AT + HOUR),
+        OutcomeEvent(message_id="d2.email", outcome=Outcome.COMPLAINED, at=SENT_AT + 2 * HOUR),
+    ]
+    with store.transaction() as session:
+        session.add_outcomes(events[:1])
+    with store.reading() as session:
+        mark = session.learning.mark(until_us=sent_us + 1)
+    with store.transaction() as session:
+        session.add_outcomes(events)
+    with store.reading() as session:
+        log = session.learning.read_log(since_us=sent_us)
+        later = session.learning.read_log(since_us=sent_us + 1)
+        belated = [
+            session.learning.has_belated(
+                after=after, until_us=sent_us + 1, closed_us=sent_us + closed_us
+            )
+            for after, closed_us in [
+                (mark.last_outcome, 3 * hour_us),
+                (mark.last_outcome, hour_us),
+                (mark.last_outcome + 9, 3 * hour_us),
+            ]
+        ]
+        activity = session.learning.read_activity(["c1", "c2"])
+    store.close()
+
+    assert mark.n_messages == 2
+    assert len(log.messages) == len(log.outcomes) == 2
+    assert log.departures["channel"].isna().tolist() == [True]
+    assert len(later.messages) == len(later.outcomes) == 0
+    assert belated == [True, False, False]
+    assert len(activity) == 0

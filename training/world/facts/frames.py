@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from features.contracts import MARKETING
 from features.vocabulary import Channel
 from training.world.clock import NEVER, Ints
 from training.world.facts.ledger import coded_series, times_series
@@ -36,6 +37,7 @@ def customers_frame(realm: Realm, *, until: int) -> pd.DataFrame:
                 )
                 for at, channel in enumerate(Channel)
             },
+            **{f"{MARKETING}{channel}": _unsaid(len(known)) for channel in Channel},
             "active_from_hour": _hours(identity.active_from[known]),
             "active_to_hour": _hours(identity.active_to[known]),
             "known_at": times_series(np.full(len(known), NEVER)),
@@ -59,6 +61,11 @@ def vendors_frame() -> pd.DataFrame:
             "rate_cents": pd.Series(800 + number * 370 % 4_000, dtype="Int64"),
         }
     )
+
+
+def _unsaid(n: int) -> pd.Series:
+    """Nobody was asked about marketing apart: n nulls."""
+    return pd.Series(pd.arrays.BooleanArray(np.zeros(n, dtype=bool), mask=np.ones(n, dtype=bool)))
 
 
 def _hours(hours: Ints) -> pd.Series:

@@ -1,0 +1,106 @@
+"""The command that learns: one process beside the servers turns outcomes into new bandits."""
+
+import signal
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from serving.cli.data import AsOfOption
+from serving.cli.output import JsonOption, parse_moment, say, show, show_json
+from serving.learner.files import LearnerFiles
+from serving.learner.step import Step, take_step
+from serving.policy.cases import from_us
+from serving.policy.settings import PolicySettings, load_policy_settings
+from serving.settings import read_settings
+from serving.store.store import Store
+from training.bandit.rewards import RewardState
+
+
+def learn(
+    every: Annotated[
+        float, typer.Option(min=0.1, help="Seconds from one look at the log to the next.")
+    ] = 60.0,
+    once: Annotated[bool, typer.Option("--once", help="One look, then end.")] = False,
+    as_of: AsOfOption = None,
+    home: Annotated[
+        Path | None,
+        typer.Option("--home", help="Folder of the state; OPPORTUNE_HOME when not given."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Turn what came of messages into what the servers choose words by, until interrupted."""
+    settings = read_settings()
+    if home is not None:
+        settings = settings.model_copy(update={"home": home})
+    moment = None if as_of is None else parse_moment(as_of)
+    policy = load_policy_settings(settings.policy_file)
+    files = LearnerFiles(settings.bandit)
+    if not files.has_history():
+        say(
+            "[yellow]no tables' history here[/yellow]: messages of the store alone are learned; "
+            "`opportune serve --data DIR` keeps what its tables say of earlier ones"
+        )
+    stop = _stop_on_signals()
+    with files.locked():
+        store = Store(settings.store_place)
+        while not stop.is_set():
+            began = time.perf_counter()
+            step = _look(files, store, moment, policy=policy, as_json=as_json)
+            if once:
+                break
+            # A look that takes long makes room for others: at most half of the time is spent.
+            spent = time.perf_counter() - began
+            stop.wait(max(every - spent, spent if step.version else 0.0))
+        store.close()
+
+
+def _look(
+    files: LearnerFiles,
+    store: Store,
+    moment: datetime | None,
+    *,
+    policy: PolicySettings,
+    as_json: bool,
+) -> Step:
+    step = take_step(files, store, as_of=moment or datetime.now(UTC), policy=policy)
+    if step.version is None:
+        say(f"nothing new as of {from_us(step.learned.as_of_us):%Y-%m-%d %H:%M:%S}")
+        return step
+    learned = step.learned
+    young = {state.value: learned.n_young[state] for state in RewardState}
+    if as_json:
+        show_json(
+            {
+                "version": step.version,
+                "as_of": from_us(learned.as_of_us).isoformat(),
+                "settled": learned.settled.n_messages,
+                "settled_until": from_us(learned.settled.until_us).isoformat(),
+                "young": young,
+                "rebuilt": step.rebuilt,
+            }
+        )
+        return step
+    parts = ", ".join(f"{n:,} {state}" for state, n in young.items() if n) or "none"
+    how = "learned from the beginning" if step.rebuilt else "learned what was new"
+    show(
+        f"bandit {step.version}: {how}; {learned.settled.n_messages:,} messages settled; "
+        f"younger ones: {parts}"
+    )
+    return step
+
+
+def _stop_on_signals() -> threading.Event:
+    """An event that an interrupt or a polite kill sets: the look that is going on is ended."""
+    stop = threading.Event()
+
+    def _note(_: int, __: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _note)
+    return stop

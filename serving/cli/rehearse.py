@@ -1,0 +1,87 @@
+"""The rehearsal: policies side by side in a closed loop against the known truth."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from features.errors import BadInputError
+from serving.cli.output import JsonOption, progress, say
+from serving.cli.rows import show_rows
+from serving.rehearsal.measures import group_worlds, make_rows
+from serving.rehearsal.policies import Cadence, PolicyName
+from serving.rehearsal.report import make_page
+from serving.rehearsal.run import RehearsalPlan, run_rehearsal
+from serving.rehearsal.worlds import Foreign, Simulated, WorldSource
+from serving.settings import read_settings
+
+_SEEDS = (0, 1, 2, 3, 4)
+
+
+def rehearse(
+    world: Annotated[
+        str | None,
+        typer.Option(help="path/to/file.py:ClassName of another world; ours when not given."),
+    ] = None,
+    scenario: Annotated[
+        list[str] | None,
+        typer.Option(help="Of our world; may be repeated, all of them when not given."),
+    ] = None,
+    days: Annotated[int, typer.Option(min=1, help="Days in the loop.")] = 60,
+    last: Annotated[int, typer.Option(min=1, help="Last days, which the ratios are about.")] = 20,
+    seed: Annotated[
+        list[int] | None, typer.Option(help="Of a world; may be repeated, 0 to 4 when not given.")
+    ] = None,
+    customers: Annotated[int, typer.Option(min=50, help="Of our world.")] = 20_000,
+    history: Annotated[int, typer.Option(min=10, help="Days before the loop, of ours.")] = 180,
+    policies: Annotated[
+        list[PolicyName] | None,
+        typer.Option(help="Which; may be repeated, all of them when not given."),
+    ] = None,
+    retrain_days: Annotated[
+        int, typer.Option(min=1, help="Days after which models are made anew.")
+    ] = 30,
+    score_days: Annotated[
+        int, typer.Option(min=1, help="Days after which everybody's churn is scored.")
+    ] = 7,
+    models: Annotated[
+        Path | None,
+        typer.Option(help="Folder in which trained models are kept for the next rehearsal."),
+    ] = None,
+    processes: Annotated[int, typer.Option(min=1, help="At once.")] = 2,
+    out: Annotated[Path | None, typer.Option(help="HTML page with plots to write.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let policies act side by side, each in its own copy of a world whose truth is known."""
+    plan = RehearsalPlan(
+        source=_find_source(world, scenario, customers=customers, history=history),
+        seeds=tuple(seed or _SEEDS),
+        n_days=days,
+        last_days=min(last, days),
+        policies=tuple(dict.fromkeys(policies or PolicyName)),
+        cadence=Cadence(retrain_days, score_days),
+        settings=read_settings(),
+        models=models,
+        n_processes=processes,
+    )
+    found = []
+    with progress("rehearsing"):
+        for one in run_rehearsal(plan):
+            say(f"{one.case} {one.seed} {one.policy}: {one.seconds:.0f} s")
+            found.append(one)
+    grouped = group_worlds(found, last_days=plan.last_days)
+    rows = [row for worlds in grouped for row in make_rows(worlds)]
+    if out is not None:
+        make_page(grouped, rows).write(out)
+        say(f"report: {out}")
+    show_rows("rehearse", rows, as_json=as_json)
+
+
+def _find_source(
+    world: str | None, scenario: list[str] | None, *, customers: int, history: int
+) -> WorldSource:
+    if world is None:
+        return Simulated(customers, history, tuple(dict.fromkeys(scenario or ())))
+    if scenario:
+        raise BadInputError("--scenario is for our own world, not for --world")
+    return Foreign.at(world)

@@ -1,0 +1,58 @@
+"""Rows of a benchmark or a rehearsal, for people or in the one shape that programs compare."""
+
+import math
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from serving.cli.output import Json, show_json, show_table
+from training.benchmarks.rows import BenchRow
+
+
+def show_rows(name: str, rows: Sequence[BenchRow], *, as_json: bool) -> None:
+    """Show what was measured; standard output."""
+    if as_json:
+        described: list[Json] = [_describe(row) for row in rows]
+        machine: Json = {"cores": os.cpu_count() or 0, "platform": sys.platform}
+        show_json(
+            {"bench": name, "version": version("opportune"), "machine": machine, "rows": described}
+        )
+        return
+    header = ("case", "metric", "ours", "interval", "reference", "of", "ratio", "n")
+    show_table(header, [_cells(row) for row in rows])
+
+
+def _describe(row: BenchRow) -> Json:
+    return {
+        "case": row.case,
+        "metric": row.metric,
+        "ours": _finite(row.ours),
+        "low": _finite(row.low),
+        "high": _finite(row.high),
+        "reference": _finite(row.reference),
+        "reference_name": row.reference_name,
+        "ratio": _finite(row.ratio),
+        "unit": row.unit,
+        "n": row.n,
+    }
+
+
+def _finite(number: float | None) -> float | None:
+    """JSON knows no NaN: a figure that cannot be had is null."""
+    return number if number is not None and math.isfinite(number) else None
+
+
+def _cells(row: BenchRow) -> tuple[str, ...]:
+    unit = "" if row.unit == "1" else f" {row.unit}"
+    has_interval = row.low is not None and row.high is not None
+    return (
+        row.case,
+        row.metric,
+        f"{row.ours:.4g}{unit}",
+        f"[{row.low:.4g}, {row.high:.4g}]" if has_interval else "",
+        "" if row.reference is None else f"{row.reference:.4g}",
+        row.reference_name or "",
+        "" if row.ratio is None else f"{row.ratio:.3g}",
+        f"{row.n:,}",
+    )

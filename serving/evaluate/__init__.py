@@ -1,0 +1,1 @@
+"""What other policies would have earned, from the decisions that were kept and what came."""

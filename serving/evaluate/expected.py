@@ -1,0 +1,104 @@
+"""What every allowed action was expected to earn: a ridge regression of what came of decisions."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from features.vocabulary import Channel
+from serving.evaluate.columns import DecisionLog
+from serving.policy.cases import DAY_US, Flags, Floats, Ints
+from training.ope.direct import assign_blocks, assign_folds, fit_ridge
+
+_CHUNK = 200_000
+_N_FOLDS = 3
+_LEAST_SQUARE = 0.05  # of the mean one
+
+
+@dataclass(frozen=True)
+class ActionRewards:
+    """What was expected of every allowed action, (m,) each.
+
+    Attributes:
+        across: Reward, by a model of other customers.
+        ahead: Reward, by a model of earlier decisions only; 0 for the first twentieth.
+        squares: Square of the error of `ahead`.
+    """
+
+    across: Floats
+    ahead: Floats
+    squares: Floats
+
+
+def expect_rewards(log: DecisionLog, rewards: Floats, *, rng: np.random.Generator) -> ActionRewards:
+    """Rewards and errors to be expected of every allowed action, in the rewards' unit.
+
+    Args:
+        log: In order of time.
+        rewards: Of the decisions, (n,).
+        rng: Of the folds.
+    """
+    design = _Design(log)
+    across, ahead = np.zeros(len(log.actions.row)), np.zeros(len(log.actions.row))
+    folds = assign_folds(log.customers, n_folds=_N_FOLDS, rng=rng)
+    for fold in range(_N_FOLDS):
+        fitted = design.fit(rewards, rows=folds != fold)
+        design.predict(fitted, rows=folds == fold, into=across)
+    blocks = assign_blocks(log.n)
+    for block in np.unique(blocks)[1:]:
+        fitted = design.fit(rewards, rows=blocks < block)
+        design.predict(fitted, rows=blocks == block, into=ahead)
+    errors = (rewards - ahead[log.taken]) ** 2
+    squares = np.zeros(len(ahead))
+    everywhere = np.ones(log.n, dtype=bool)
+    design.predict(design.fit(errors, rows=everywhere), rows=everywhere, into=squares)
+    return ActionRewards(across, ahead, np.maximum(squares, _LEAST_SQUARE * errors.mean()))
+
+
+@dataclass(frozen=True)
+class _Design:
+    """Columns of the regression, made for some actions at a time."""
+
+    log: DecisionLog
+
+    @cached_property
+    def _triggers(self) -> Ints:
+        return np.unique(self.log.triggers, return_inverse=True)[1].astype(np.int64)
+
+    @cached_property
+    def _has_channel(self) -> Floats:
+        """Whether a kind of action holds each channel, (kinds, channels)."""
+        kinds = np.unique(self.log.actions.channels)
+        held = [[channel.value in kind.split("+") for channel in Channel] for kind in kinds]
+        return np.array(held, dtype=np.float64).reshape(len(kinds), len(Channel))
+
+    @cached_property
+    def _kinds(self) -> Ints:
+        return np.unique(self.log.actions.channels, return_inverse=True)[1].astype(np.int64)
+
+    def columns(self, at: Ints) -> Floats:
+        """Columns of these actions, (len(at), d): trigger, channels, waiting, value."""
+        actions, row = self.log.actions, self.log.actions.row[at]
+        sends = ~actions.is_nothing[at]
+        trigger = np.eye(int(self._triggers.max(initial=0)) + 1)[self._triggers[row]]
+        waited = np.where(sends, actions.send_at_us[at] - self.log.decided_at_us[row], 0) / DAY_US
+        return np.column_stack(
+            [
+                trigger,
+                trigger * sends[:, None],
+                self._has_channel[self._kinds[at]],
+                waited,
+                np.nan_to_num(actions.value_cents[at]),
+            ]
+        )
+
+    def fit(self, rewards: Floats, *, rows: Flags) -> Floats:
+        """Coefficients from what was done in some decisions, (d,)."""
+        return fit_ridge(self.columns(self.log.taken[rows]), rewards[rows])
+
+    def predict(self, fitted: Floats, *, rows: Flags, into: Floats) -> None:
+        """Write what is expected of the actions of some decisions."""
+        asked = np.flatnonzero(rows[self.log.actions.row])
+        for begin in range(0, len(asked), _CHUNK):
+            at = asked[begin : begin + _CHUNK]
+            into[at] = self.columns(at) @ fitted

@@ -1,0 +1,1 @@
+"""From the log of messages and outcomes to what the bandit knows: nothing lost, nothing twice."""

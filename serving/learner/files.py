@@ -1,0 +1,173 @@
+"""Versions of the bandit on disk, and the tables' history that a learner goes on from.
+
+State and place in the log are one version, published whole or not at all: a learner that was killed
+goes on from a state and the place that belongs to it.
+"""
+
+import fcntl
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from features.errors import BadInputError, ConflictError
+from serving.learner.fold import Learned, Settled
+from serving.versions import Versions
+from training.bandit.files import read_bandit
+from training.bandit.policy import VariantPolicy
+from training.bandit.rewards import RewardLog
+
+_FRAMES = ("messages", "outcomes", "departures", "activity")
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """How far a learner has read.
+
+    Attributes:
+        as_of_us: Moment of the last look at the log.
+        until_us: Messages sent before it are settled.
+        n_messages: How many those are, in store and history.
+        n_stored: How many of them the store held.
+        last_outcome: The last outcome of the store that was read.
+        basis: Digest of everything else that the state follows from: rules, history, prior.
+    """
+
+    as_of_us: int
+    until_us: int
+    n_messages: int
+    n_stored: int
+    last_outcome: int
+    basis: str
+
+
+@dataclass(frozen=True)
+class BanditVersion:
+    """The bandit that is served, of one version.
+
+    Attributes:
+        version: Identity; grows with every publication.
+        as_of_us: Moment of the last look at the log.
+        bandit: What it knows.
+    """
+
+    version: str
+    as_of_us: int
+    bandit: VariantPolicy
+
+
+@dataclass(frozen=True)
+class LearnerFiles:
+    """The folder of a learner.
+
+    Attributes:
+        folder: Where versions and history are kept.
+    """
+
+    folder: Path
+
+    @property
+    def versions(self) -> Versions:
+        """Versions of the bandit."""
+        return Versions(self.folder)
+
+    @property
+    def _histories(self) -> Versions:
+        return Versions(self.folder / "history", n_kept=2)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Learn alone; ConflictError where another process does already."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "LOCK").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # falls with the process
+            except BlockingIOError:
+                raise ConflictError(f"another learner is at work in {self.folder}") from None
+            yield
+
+    def publish(self, learned: Learned, cursor: Cursor) -> str:
+        """Make this the current version; its name."""
+
+        def write(home: Path, _: str) -> None:
+            (home / "served.json").write_text(learned.served.to_json(), encoding="utf-8")
+            (home / "settled.json").write_text(learned.settled.bandit.to_json(), encoding="utf-8")
+            (home / "cursor.json").write_text(json.dumps(asdict(cursor)), encoding="utf-8")
+
+        return self.versions.publish(write)
+
+    def load_served(self) -> BanditVersion | None:
+        """The current version as servers need it; None where no learner has run."""
+
+        def read(home: Path, version: str) -> BanditVersion:
+            bandit = read_bandit((home / "served.json").read_text(encoding="utf-8"))
+            return BanditVersion(version, _read_cursor(home).as_of_us, bandit)
+
+        return self.versions.load(read)
+
+    def load_settled(self) -> tuple[Settled, Cursor] | None:
+        """Where a learner goes on; None where none has run."""
+
+        def read(home: Path, _: str) -> tuple[Settled, Cursor]:
+            cursor = _read_cursor(home)
+            bandit = read_bandit((home / "settled.json").read_text(encoding="utf-8"))
+            return Settled(bandit, cursor.until_us, cursor.n_messages), cursor
+
+        return self.versions.load(read)
+
+    def has_history(self) -> bool:
+        """Whether anybody has kept what the tables say."""
+        return self._histories.current() is not None
+
+    def keep_history(self, history: RewardLog) -> None:
+        """Keep what the tables say; a learner then learns from the beginning."""
+
+        def write(home: Path, _: str) -> None:
+            for name in _FRAMES:
+                frame: pd.DataFrame | None = getattr(history, name)
+                if frame is not None:
+                    frame.to_parquet(home / f"{name}.parquet", index=False)
+            np.save(home / "numbers.npy", history.numbers)
+            (home / "digest").write_text(_digest_history(home), encoding="utf-8")
+
+        self._histories.publish(write)
+
+    def load_history(self) -> tuple[RewardLog, str]:
+        """What the tables said, and a digest of it; nothing where it was never kept."""
+
+        def read(home: Path, _: str) -> tuple[RewardLog, str]:
+            frames = {
+                name: pd.read_parquet(home / f"{name}.parquet")
+                for name in _FRAMES
+                if (home / f"{name}.parquet").exists()
+            }
+            log = RewardLog(
+                frames["messages"],
+                np.load(home / "numbers.npy"),
+                frames["outcomes"],
+                frames["departures"],
+                frames.get("activity"),
+            )
+            return log, (home / "digest").read_text(encoding="utf-8")
+
+        return self._histories.load(read) or (RewardLog.empty(), "")
+
+
+def _read_cursor(home: Path) -> Cursor:
+    text = (home / "cursor.json").read_text(encoding="utf-8")
+    try:
+        return Cursor(**json.loads(text))
+    except (TypeError, ValueError) as fault:
+        raise BadInputError(f"{home / 'cursor.json'}: not a learner's cursor: {fault}") from fault
+
+
+def _digest_history(home: Path) -> str:
+    digest = hashlib.blake2b(digest_size=12)
+    for path in sorted(home.iterdir()):
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""The closed loop: policies side by side in copies of one world, against its known truth."""

@@ -1,0 +1,222 @@
+"""The policies that are rehearsed side by side; all but the oracle are the engine with settings."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from features.tables import Tables
+from features.vocabulary import Arm, Channel, Tier
+from serving.learner.fold import Settled, rule_of
+from serving.learner.history import read_history
+from serving.learner.step import learn_from_log
+from serving.policy.settings import PolicySettings
+from serving.records import Decision, DecisionRequest, OutcomeEvent, OutcomeState
+from serving.rehearsal.loop import Morning
+from serving.rehearsal.shelf import replace_models
+from serving.rehearsal.snapshots import find_at_risk, snapshot_of_some
+from serving.requests import at_risk_requests, requests_of
+from serving.runtime import EngineParts
+from serving.snapshot.state import Models, Snapshot
+from training.bandit.files import new_bandit
+from training.bandit.policy import VariantPolicy
+from training.bandit.rewards import RewardLog
+
+
+class PolicyName(StrEnum):
+    """What can be rehearsed."""
+
+    LEARNED = "learned"  # as it ships: all four arms
+    RULES = "rules"
+    RANDOM = "random"
+    SINGLE_CHANNEL = "single_channel"  # the rules' moments, always on the channel that is best
+    ORACLE = "oracle"  # greedy on the true value
+    NOBODY = "nobody"  # sends nothing
+
+
+@dataclass(frozen=True)
+class Cadence:
+    """How often something is done again, in days.
+
+    Attributes:
+        retrain_days: Models are trained anew.
+        score_days: Everybody's churn is scored.
+    """
+
+    retrain_days: int = 30
+    score_days: int = 7
+
+
+Retrain = Callable[[Morning], Models]
+"""Models made of what is known in a morning."""
+
+
+def settings_of(
+    policy: PolicyName, shipped: PolicySettings, *, channel: Channel | None = None
+) -> PolicySettings:
+    """The settings with which the engine acts as that policy.
+
+    Args:
+        policy: The learned one has the settings as they ship.
+        shipped: What ships, or was configured.
+        channel: Of the single-channel policy.
+    """
+    match policy:
+        case PolicyName.LEARNED:
+            return shipped
+        case PolicyName.RANDOM | PolicyName.ORACLE:  # the oracle chooses among what is allowed
+            return _all_in(Arm.RANDOM, shipped)
+        case PolicyName.SINGLE_CHANNEL if channel is not None:
+            return _on_one_channel(_all_in(Arm.RULES, shipped), channel)
+        case _:
+            return _all_in(Arm.RULES, shipped)
+
+
+def _all_in(arm: Arm, shipped: PolicySettings) -> PolicySettings:
+    shares = {one: float(one is arm) for one in Arm}
+    return shipped.model_copy(update={"arms": shares})
+
+
+def _on_one_channel(settings: PolicySettings, channel: Channel) -> PolicySettings:
+    rules = {
+        trigger: rule.model_copy(update={"channels": (), "prior": {channel: 1.0}})
+        for trigger, rule in settings.triggers.items()
+    }
+    return settings.model_copy(update={"triggers": rules})
+
+
+@dataclass
+class AtRisk:
+    """Whom the churn model names, scored again from time to time; asked about every morning.
+
+    Attributes:
+        every_days: How often everybody is scored.
+        tiers: Customers of the last scoring.
+    """
+
+    every_days: int
+    tiers: dict[str, Tier] = field(default_factory=dict)
+
+    def requests(
+        self, morning: Morning, *, models: Models, parts: EngineParts
+    ) -> list[DecisionRequest]:
+        """A request for each of them; none without a churn model."""
+        if models.churn is None:
+            return []
+        if morning.day % self.every_days == 0:
+            self.tiers = find_at_risk(
+                morning.tables, as_of=morning.now, model=models.churn, rules=parts.risk
+            )
+        return at_risk_requests(list(self.tiers), list(self.tiers.values()), as_of=morning.now)
+
+
+def ask(morning: Morning, at_risk: Sequence[DecisionRequest]) -> list[DecisionRequest]:
+    """Every case of the morning, with whoever may be lost."""
+    prices = morning.tables.get("prices")
+    return [*requests_of(morning.found, as_of=morning.now, prices=prices), *at_risk]
+
+
+@dataclass
+class DailyLearner:
+    """What the bandit has learned, day by day: from the history once, then from the store.
+
+    Messages of before the rehearsal are read again until nothing more can come of them.
+
+    Attributes:
+        history: Messages of before the first morning, and what came of them.
+        settled: What is learned for good.
+    """
+
+    history: RewardLog | None = None
+    settled: Settled | None = None
+
+    def learn(self, morning: Morning, parts: EngineParts) -> VariantPolicy:
+        """The bandit of this morning."""
+        rule = rule_of(parts.policy)
+        if self.history is None or morning.day <= rule.window_days + 1:
+            start = morning.now - timedelta(days=morning.day)
+            tables = _sent_before(morning.tables, start)
+            self.history = read_history(tables, as_of=morning.now, rule=rule)
+            self.settled = None
+        learned = learn_from_log(
+            parts.store,
+            self.history,
+            as_of=morning.now,
+            policy=parts.policy,
+            since=self.settled,
+        )
+        self.settled = learned.settled
+        return learned.served
+
+
+def _sent_before(tables: Tables, moment: datetime) -> Tables:
+    """The tables without later messages, which the store knows itself."""
+    if "messages" not in tables:
+        return tables
+    messages = tables["messages"]
+    return {**tables, "messages": messages[messages["sent_at"] < moment]}
+
+
+class NobodyActor:
+    """Writes to nobody: what would have happened anyway."""
+
+    def decide(self, _: Morning, /) -> list[Decision]:
+        """Nothing."""
+        return []
+
+    def report(self, outcomes: Sequence[OutcomeEvent], /) -> list[OutcomeState]:
+        """There is nothing that could come of nothing."""
+        return [OutcomeState.UNKNOWN_MESSAGE] * len(outcomes)
+
+
+@dataclass
+class EngineActor:
+    """The engine as it is served, on its own store, with the settings of a policy.
+
+    Attributes:
+        parts: Settings, prices, store.
+        models: Champions; they name who is at risk for every policy alike.
+        cadence: How often models are made and scores taken.
+        retrain: How models are made anew; None where the policy has no use for them.
+        at_risk: Whom the churn model names.
+        learner: Of the bandit.
+    """
+
+    parts: EngineParts
+    models: Models
+    cadence: Cadence
+    retrain: Retrain | None = None
+    at_risk: AtRisk = field(init=False)
+    learner: DailyLearner = field(default_factory=DailyLearner, init=False)
+    snapshot: Snapshot | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        """Nobody has been scored yet."""
+        self.at_risk = AtRisk(self.cadence.score_days)
+
+    def decide(self, morning: Morning, /) -> list[Decision]:
+        """Learn what has matured, make a snapshot of those in question, decide."""
+        due = morning.day > 0 and morning.day % self.cadence.retrain_days == 0
+        if self.retrain is not None and due:
+            self.models = replace_models(self.models, self.retrain(morning))
+        at_risk = self.at_risk.requests(morning, models=self.models, parts=self.parts)
+        requests = ask(morning, at_risk)
+        self.snapshot = self._publish(morning, {request.customer_id for request in requests})
+        return self.parts.engine(self.snapshot).decide_many(requests) if requests else []
+
+    def report(self, outcomes: Sequence[OutcomeEvent], /) -> list[OutcomeState]:
+        """Book outcomes in the store."""
+        if self.snapshot is None:
+            return []
+        return self.parts.engine(self.snapshot).report(outcomes)
+
+    def _publish(self, morning: Morning, customer_ids: set[str]) -> Snapshot:
+        learns = self.retrain is not None
+        bandit = self.learner.learn(morning, self.parts) if learns else new_bandit()
+        return snapshot_of_some(
+            morning.tables,
+            customer_ids,
+            as_of=morning.now,
+            models=self.models if learns else Models(),
+            bandit=bandit,
+        )

@@ -1,0 +1,114 @@
+"""The page of a rehearsal: each policy's net value day by day, then the figures."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from features.vocabulary import Arm
+from serving.policy.cases import Floats
+from serving.rehearsal.measures import Worlds
+from serving.rehearsal.policies import PolicyName
+from training.benchmarks.rows import BenchRow
+from training.reports.page import Grid, Page, Picture, Section
+
+_COLOURS: Mapping[PolicyName, str] = MappingProxyType(
+    {
+        PolicyName.LEARNED: "#0b6e6e",
+        PolicyName.RULES: "#b8742a",
+        PolicyName.RANDOM: "#8a94a3",
+        PolicyName.SINGLE_CHANNEL: "#7a5195",
+        PolicyName.ORACLE: "#1c2430",
+        PolicyName.NOBODY: "#c9cfd8",
+    }
+)
+_SMOOTH_DAYS = 7
+
+
+def make_page(cases: Sequence[Worlds], rows: Sequence[BenchRow]) -> Page:
+    """The report of all cases."""
+    return Page(
+        title="Opportune: a rehearsal",
+        lead=(
+            "Policies side by side, each in its own copy of the same worlds, whose truth is known: "
+            "what every message was truly worth when it was decided."
+        ),
+        sections=tuple(_section(worlds, rows) for worlds in cases),
+        footer=(
+            "Made by `opportune rehearse`. Every policy is measured on the same customers, those "
+            "of the learned arm. Intervals are 95 %, Student's t over seeds; that of calls against "
+            "holdout is over customers."
+        ),
+    )
+
+
+def _section(worlds: Worlds, rows: Sequence[BenchRow]) -> Section:
+    n_seeds = len(worlds.by_seed)
+    words = (
+        f"{n_seeds} world{'s' if n_seeds != 1 else ''}; ratios and counts are about the last "
+        f"{worlds.last_days} days, calls against holdout and retained customers about all days."
+    )
+    cells = [_cells(row) for row in rows if row.case == worlds.case]
+    header = ("measure", "learned policy or as named", "95 % interval", "beside", "of")
+    return Section(
+        worlds.case,
+        (words,),
+        grids=(Grid(header, cells),),
+        pictures=(
+            Picture(
+                _draw(worlds, "value_cents", "cents per customer and day"),
+                f"Net value of what was sent, mean of {_SMOOTH_DAYS} days and of the worlds; bands "
+                "are the least and the most of the worlds.",
+            ),
+            Picture(
+                _draw(worlds, "messages", "messages per customer and day"),
+                "Messages sent: a policy that sees no effect stops.",
+            ),
+        ),
+    )
+
+
+def _cells(row: BenchRow) -> tuple[str, ...]:
+    interval = "" if row.low is None or row.high is None else f"{row.low:.4g} to {row.high:.4g}"
+    unit = "" if row.unit == "1" else f" {row.unit}"
+    return (
+        row.metric.replace("_", " "),
+        f"{row.ours:.4g}{unit}",
+        interval,
+        "" if row.reference is None else f"{row.reference:.4g}",
+        row.reference_name or "",
+    )
+
+
+def _draw(worlds: Worlds, what: str, label: str) -> Figure:
+    """A count by customer and day of every policy, on the customers of the learned arm."""
+    figure = Figure(figsize=(8.0, 4.0), layout="constrained")
+    axes = figure.subplots()
+    for policy in worlds.policies:
+        curves = np.stack([_smooth(_curve(worlds, policy, what, seed)) for seed in worlds.by_seed])
+        days = np.arange(curves.shape[1]) + 1
+        colour = _COLOURS[policy]
+        axes.plot(days, curves.mean(axis=0), color=colour, label=policy.replace("_", " "))
+        axes.fill_between(days, curves.min(axis=0), curves.max(axis=0), color=colour, alpha=0.15)
+    axes.axhline(0.0, color="0.6", linewidth=0.8)
+    axes.set(xlabel="day", ylabel=label)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    return figure
+
+
+def _curve(worlds: Worlds, policy: PolicyName, what: str, seed: int) -> Floats:
+    daily = worlds.by_seed[seed][policy.value].daily.xs(Arm.LEARNED.value, level="arm")
+    customers = np.maximum(daily["customers"].to_numpy(dtype=np.float64), 1.0)
+    curve: Floats = daily[what].to_numpy(dtype=np.float64) / customers
+    return curve
+
+
+def _smooth(curve: Floats) -> Floats:
+    """Mean of the last days up to each."""
+    totals = np.concatenate([[0.0], np.cumsum(curve)])
+    ends = np.arange(1, len(totals))
+    begins = np.maximum(ends - _SMOOTH_DAYS, 0)
+    smooth: Floats = (totals[ends] - totals[begins]) / (ends - begins)
+    return smooth

@@ -1,0 +1,162 @@
+"""Where a rehearsal takes place: our simulated world in its scenarios, or any class by its path."""
+
+import importlib.util
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol, cast
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from features.checks import require_valid
+from features.errors import BadInputError, ConfigurationError
+from training.world.protocol import World
+from training.world.scenario import SCENARIOS, scenario_named
+from training.world.simulated import SimulatedWorld
+
+_PARTS = ("start", "tables", "deliver", "advance", "true_value")
+
+
+class WorldSource(Protocol):
+    """Makes worlds; the same case and seed give the same world, as often as it is asked."""
+
+    @property
+    def cases(self) -> tuple[str, ...]:
+        """What it can make."""
+        ...
+
+    def make(self, case: str, *, seed: int) -> World:
+        """A world of its own that has lived up to its start."""
+        ...
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """Our world in some of its scenarios.
+
+    Attributes:
+        n_customers: Customers.
+        history_days: Days before the start.
+        scenarios: Names; empty means all.
+    """
+
+    n_customers: int
+    history_days: int
+    scenarios: tuple[str, ...] = ()
+
+    @property
+    def cases(self) -> tuple[str, ...]:
+        """The scenarios."""
+        return self.scenarios or tuple(SCENARIOS)
+
+    def make(self, case: str, *, seed: int) -> World:
+        """The world of that scenario; ConfigurationError lists the known ones."""
+        return SimulatedWorld(
+            seed=seed,
+            n_customers=self.n_customers,
+            days=self.history_days,
+            scenario=scenario_named(case),
+        )
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """Somebody else's world, a class in a file of theirs.
+
+    Attributes:
+        file: Python file.
+        class_name: Class in it that is built as `ClassName(seed=...)`.
+    """
+
+    file: Path
+    class_name: str
+
+    @classmethod
+    def at(cls, place: str) -> "Foreign":
+        """The class at `path/to/file.py:ClassName`; ConfigurationError when written otherwise."""
+        file, _, class_name = place.rpartition(":")
+        if not file.endswith(".py") or not class_name.isidentifier():
+            raise ConfigurationError(
+                f"--world {place!r}: expected path/to/file.py:ClassName, e.g. shop.py:ShopWorld"
+            )
+        return cls(Path(file), class_name)
+
+    @property
+    def cases(self) -> tuple[str, ...]:
+        """One: the class."""
+        return (self.class_name,)
+
+    def make(self, case: str, *, seed: int) -> World:
+        """The world; its tables are checked whenever they are asked for.
+
+        Raises:
+            ConfigurationError: There is no such file or class, or it lacks a part of a world.
+        """
+        kind = getattr(_load(self.file), case, None)
+        if kind is None:
+            raise ConfigurationError(f"--world: {self.file} has no class {case}")
+        world = kind(seed=seed)
+        missing = [part for part in _PARTS if not hasattr(world, part)]
+        if missing:
+            raise ConfigurationError(
+                f"--world: {case} of {self.file} lacks {', '.join(missing)}; "
+                "training/world/protocol.py says what a world has"
+            )
+        if not isinstance(world.start, datetime) or world.start.tzinfo is None:
+            raise ConfigurationError(
+                f"--world: {case}.start must be an aware datetime, got {world.start!r}"
+            )
+        return Conformed(cast("World", world))
+
+
+class Conformed:
+    """A world whose tables are made to fit the contracts, or refused.
+
+    Attributes:
+        start: First moment of the rehearsal.
+    """
+
+    def __init__(self, world: World) -> None:
+        """Wrap a world."""
+        self.start = world.start
+        self._world = world
+
+    def tables(self, until: datetime) -> Mapping[str, pd.DataFrame]:
+        """Facts known strictly before `until`; TablesRefusedError lists what is wrong with them."""
+        return require_valid(self._world.tables(until), as_of=until)
+
+    def deliver(self, messages: pd.DataFrame) -> None:
+        """Take messages to send."""
+        self._world.deliver(messages)
+
+    def advance(self, until: datetime) -> None:
+        """Live on until that moment."""
+        self._world.advance(until)
+
+    def true_value(self, candidates: pd.DataFrame) -> npt.NDArray[np.float64]:
+        """Cents of each candidate; BadInputError where the world gives something else."""
+        values = np.asarray(self._world.true_value(candidates), dtype=np.float64)
+        if values.shape != (len(candidates),) or not np.isfinite(values).all():
+            raise BadInputError(
+                f"--world: true_value of {len(candidates)} candidates must be as many finite "
+                f"numbers, got shape {values.shape}"
+            )
+        return values
+
+
+def _load(file: Path) -> object:
+    """The module in that file, run once per process."""
+    name = f"opportune_world_{file.stem}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None or not file.is_file():
+        raise ConfigurationError(f"--world: {file} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,98 @@
+"""All policies in a world of somebody else whose truth is plain: what each must come to."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from features.vocabulary import Arm
+from serving.cli.main import build_app
+from serving.rehearsal.days import PolicyDays
+from serving.rehearsal.policies import Cadence, PolicyName
+from serving.rehearsal.run import RehearsalPlan, run_rehearsal
+from serving.rehearsal.worlds import Foreign
+
+SHOP = Path(__file__).with_name("corner_shop.py")
+EMAIL, PUSH = 2.0, 10.0  # of the shop's true values
+N_DAYS = 2
+
+
+@pytest.fixture(scope="module")
+def found() -> dict[str, PolicyDays]:
+    plan = RehearsalPlan(
+        Foreign(SHOP, "CornerShop"), seeds=(0,), n_days=N_DAYS, last_days=1, cadence=Cadence(30, 7)
+    )
+    return {one.policy: one for one in run_rehearsal(plan)}
+
+
+def _sums(one: PolicyDays, what: str) -> float:
+    return float(one.daily[what].sum())
+
+
+def test_every_policy_acts_on_the_same_customers(found: dict[str, PolicyDays]) -> None:
+    assert set(found) == {name.value for name in PolicyName}
+    for one in found.values():
+        assert one.daily["customers"].groupby("day").sum().eq(60).all()
+        assert one.customers["everybody"].sum() == 60
+        assert len(one.daily) == N_DAYS * len(Arm)
+
+
+def test_nobody_sends_nothing(found: dict[str, PolicyDays]) -> None:
+    assert _sums(found["nobody"], "messages") == _sums(found["nobody"], "value_cents") == 0.0
+
+
+def test_rules_and_oracle_are_worth_what_the_world_says(found: dict[str, PolicyDays]) -> None:
+    rules, oracle = found["rules"], found["oracle"]
+
+    assert _sums(rules, "value_cents") == EMAIL * _sums(rules, "messages") > 0
+    assert _sums(oracle, "value_cents") == PUSH * _sums(oracle, "messages") > 0
+
+
+def test_single_channel_takes_the_best_one(found: dict[str, PolicyDays]) -> None:
+    one = found["single_channel"]
+
+    assert _sums(one, "value_cents") == PUSH * _sums(one, "messages") > 0
+
+
+def test_random_is_worse_than_the_oracle(found: dict[str, PolicyDays]) -> None:
+    assert _sums(found["random"], "value_cents") < _sums(found["oracle"], "value_cents")
+
+
+def test_learned_without_enough_data_follows_the_rules_but_in_its_fixed_arms(
+    found: dict[str, PolicyDays],
+) -> None:
+    learned, rules = (
+        found[name].daily.groupby("arm")["value_cents"].sum() for name in ("learned", "rules")
+    )
+
+    assert learned["learned"] == rules["learned"] > 0
+    assert learned["holdout"] == 0.0
+
+
+def test_rehearse_from_the_command_line_in_processes(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    options = ["--world", f"{SHOP}:CornerShop", "--days", "2", "--last", "1", "--json"]
+    policies = ["--policies", "learned", "--policies", "oracle"]
+    asked = [*options, *policies, "--seed", "0", "--seed", "1", "--processes", "2"]
+    done = CliRunner().invoke(build_app(["rehearse"]), ["rehearse", *asked, "--out", str(page)])
+
+    assert done.exit_code == 0, done.output
+    result = json.loads(done.stdout)
+    rows = {row["metric"]: row for row in result["rows"]}
+    assert result["bench"] == "rehearse"
+    assert {row["case"] for row in result["rows"]} == {"CornerShop"}
+    assert rows["net_value"]["n"] == 2
+    assert rows["net_value"]["low"] <= rows["net_value"]["ours"] <= rows["net_value"]["high"]
+    assert rows["ratio_to_oracle"]["ours"] == pytest.approx(EMAIL / PUSH)
+    assert rows["support_calls"]["ours"] == 0.0
+    assert rows["fall_of_support_calls_against_holdout"]["ours"] is None
+    assert "CornerShop" in page.read_text(encoding="utf-8")
+
+
+def test_rehearse_refuses_scenarios_of_another_world() -> None:
+    asked = ["rehearse", "--world", f"{SHOP}:CornerShop", "--scenario", "calm"]
+    done = CliRunner().invoke(build_app(["rehearse"]), asked)
+
+    assert done.exit_code != 0
+    assert "--scenario" in str(done.exception)

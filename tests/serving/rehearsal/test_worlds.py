@@ -1,0 +1,57 @@
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from features.errors import ConfigurationError, TablesRefusedError
+from serving.rehearsal.worlds import Foreign, Simulated
+
+SHOP = Path(__file__).with_name("corner_shop.py")
+
+
+def test_foreign_world_is_built_from_its_path_with_its_seed() -> None:
+    source = Foreign.at(f"{SHOP}:CornerShop")
+    world = source.make("CornerShop", seed=3)
+
+    assert source.cases == ("CornerShop",)
+    customers = world.tables(world.start)["customers"]
+    assert customers["customer_id"].str.startswith("s3-").all()
+    assert str(customers["signed_up_at"].dtype) == "datetime64[us, UTC]"
+
+
+@pytest.mark.parametrize("place", ["corner_shop.py", "corner_shop:CornerShop", ".py:", "a.py:b c"])
+def test_foreign_world_wants_a_file_and_a_class(place: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"expected path/to/file\.py:ClassName"):
+        Foreign.at(place)
+
+
+@pytest.mark.parametrize(
+    ("file", "name", "why"),
+    [
+        (SHOP, "Nobody", "has no class Nobody"),
+        (SHOP, "NoWorld", "lacks tables, deliver, advance, true_value"),
+        (SHOP.with_name("nothing.py"), "CornerShop", "is no Python file"),
+    ],
+)
+def test_foreign_world_says_what_is_missing(file: Path, name: str, why: str) -> None:
+    with pytest.raises(ConfigurationError, match=why):
+        Foreign(file, name).make(name, seed=0)
+
+
+def test_foreign_world_that_tells_the_future_is_refused() -> None:
+    world = Foreign(SHOP, "Crystal").make("Crystal", seed=0)
+
+    with pytest.raises(TablesRefusedError, match="activity"):
+        world.tables(world.start)
+
+
+def test_simulated_worlds_are_every_scenario_unless_some_are_asked_for() -> None:
+    assert set(Simulated(50, 20).cases) == {"calm", "seasonal_change", "tiny_traffic", "hostile"}
+    few = Simulated(60, 20, ("hostile",))
+    assert few.cases == ("hostile",)
+
+    one, other = (few.make("hostile", seed=1) for _ in range(2))
+    end = one.start + timedelta(days=1)
+    for world in (one, other):
+        world.advance(end)
+    assert one.tables(end)["activity"].equals(other.tables(end)["activity"])

@@ -1,0 +1,120 @@
+"""Commands of whoever is on duty, and the sample-ratio alarm of `opportune monitor`."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from features.errors import ConflictError
+from features.vocabulary import Arm, Trigger
+from serving.cli.main import build_app
+from serving.decide import Engine
+from serving.policy.settings import load_policy_settings
+from serving.records import DecisionRequest
+from serving.snapshot.state import Snapshot
+from serving.store.store import Store
+from tests.conftest import AS_OF
+from training.monitoring.arms import check_arms
+from training.monitoring.status import Status
+
+Run = Callable[..., tuple[int, str]]
+EngineMaker = Callable[[Snapshot], Engine]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("OPPORTUNE_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def run(home: Path) -> Run:
+    def invoke(*arguments: str) -> tuple[int, str]:
+        result = CliRunner().invoke(
+            build_app(arguments[:1]), list(arguments), catch_exceptions=False
+        )
+        return result.exit_code, result.stdout
+
+    return invoke
+
+
+def test_incidents_are_opened_listed_and_closed(run: Run) -> None:
+    at = ["--at", "2026-06-10T07:00:00+00:00"]
+    run("incident", "open", "heating", "--region", "north", *at)
+    run("incident", "open", "two", "--customer", "c1", "--customer", "c2", *at)
+    with pytest.raises(ConflictError):
+        run("incident", "open", "heating", "--region", "north")
+    run("incident", "close", "heating", "--at", "2026-06-10T09:00:00+00:00", "--json")
+
+    _, out = run("incident", "list", "--json")
+
+    assert json.loads(out)["incidents"] == [
+        {
+            "incident": "heating",
+            "region": "north",
+            "starts_at": "2026-06-10T07:00:00+00:00",
+            "ends_at": "2026-06-10T09:00:00+00:00",
+        },
+        {
+            "incident": "two",
+            "region": None,
+            "starts_at": "2026-06-10T07:00:00+00:00",
+            "ends_at": None,
+        },
+    ]
+    assert "heating" in run("incident", "list")[1]
+
+
+def test_cancel_says_what_became_of_each_message(
+    run: Run, home: Path, cold_snapshot: Snapshot, engine_of: EngineMaker
+) -> None:
+    store = Store(home / "store.db")
+    engine = replace(engine_of(cold_snapshot), store=store)
+    ids = [f"c{n:03d}" for n in range(6)]
+    asked = [DecisionRequest(customer_id=i, trigger=Trigger.ORDER_SHIPPED) for i in ids]
+    sent = next(d for d in engine.decide_many(asked) if d.send)
+    store.close()
+    message_id = sent.messages[0].message_id
+
+    in_time, out = run("cancel", message_id, "--at", AS_OF.isoformat(), "--json")
+    unknown, _ = run("cancel", "nobody", "--at", AS_OF.isoformat())
+
+    assert (in_time, unknown) == (0, 1)
+    assert json.loads(out)["states"] == {message_id: "cancelled"}
+
+
+def test_the_store_counts_customers_by_the_arm_of_their_first_decision(
+    cold_snapshot: Snapshot, engine_of: EngineMaker, store: Store
+) -> None:
+    engine = engine_of(cold_snapshot)
+    ids = [f"c{n:03d}" for n in range(60)]
+    for trigger in (Trigger.SERVICE_DISRUPTION, Trigger.PRICE_DROP, Trigger.INACTIVITY):
+        engine.decide_many([DecisionRequest(customer_id=i, trigger=trigger) for i in ids])
+    critical = [Trigger.SERVICE_DISRUPTION]
+
+    with store.reading() as session:
+        found = session.count_assigned("always-on", critical=critical, until=AS_OF.replace(day=11))
+        before = session.count_assigned("always-on", critical=critical, until=AS_OF)
+        other = session.count_assigned("spring", critical=critical, until=AS_OF.replace(day=11))
+
+    assert len(found.days) == 1
+    assert sum(found.days[0].values()) == 60
+    assert found.days[0][Arm.HOLDOUT] > 0  # critical decisions would have made rules of them
+    assert found.n_moved == 0
+    assert before.days == other.days == ()
+
+
+def test_check_arms_alarms_on_a_planted_skew_and_on_customers_who_moved() -> None:
+    shares = load_policy_settings().arms
+    planned = {arm: round(10_000 * share) for arm, share in shares.items()}
+    skewed = planned | {Arm.HOLDOUT: 350}
+
+    assert check_arms([planned], shares=shares).status is Status.OK
+    assert check_arms([], shares=shares).status is Status.UNKNOWN
+    assert check_arms([planned], shares=shares, n_moved=1).status is Status.ALARM
+    alarm = check_arms([skewed], shares=shares)
+    assert alarm.status is Status.ALARM
+    assert "holdout: 3.55% of 9,850 customers, 5.00% planned" in alarm.findings[0].words

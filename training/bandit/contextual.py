@@ -1,0 +1,230 @@
+"""The bandit that is served: Thompson sampling on a pooled logistic model of all variants.
+
+One model holds the variants of every trigger and channel, so that a variant nobody knows starts
+from what others of its trigger, its channel and its style have shown, and leaves them behind as far
+as its own data say. A style may suit some readers better than others wherever it appears: styles
+have slopes of their own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+
+from features.errors import BadInputError
+from features.vocabulary import Channel, Trigger
+from training.bandit.arms import ArmLearner, BanditSettings
+from training.bandit.context import LAYOUT, N_COLUMNS, encode_contexts
+from training.bandit.contextual_json import (
+    FORMAT,
+    ArmRecord,
+    BanditRecord,
+    SettingsRecord,
+    pack_memory,
+    read_record,
+    write_record,
+)
+from training.bandit.delays import DelayTally
+from training.bandit.memories import restore_memories
+from training.bandit.policy import Flags, Floats, VariantContexts, require_arms
+from training.bandit.rewards import Cell, RewardState, Trials
+from training.bandit.sites import Designs, Rows
+
+_TRIGGERS, _CHANNELS = list(Trigger), list(Channel)
+Arm = tuple[Cell, str]
+
+
+@dataclass(frozen=True, eq=False)
+class ContextualBandit:
+    """A `VariantPolicy` that knows who reads.
+
+    Attributes:
+        arms: Cell and name of every variant it has seen or been asked about, in the order of the
+            learner's arms.
+        learner: What is known of them.
+        delays: How long outcomes take.
+        n_trials: Trials learned.
+    """
+
+    arms: tuple[Arm, ...]
+    learner: ArmLearner
+    delays: DelayTally
+    n_trials: int
+    _asked: dict[Cell, "ContextualBandit"] = field(default_factory=dict, compare=False, repr=False)
+
+    @classmethod
+    def start(cls, settings: BanditSettings | None = None) -> Self:
+        """Before the first trial."""
+        learner = ArmLearner.start(design_arms(()), settings)
+        return cls((), learner, DelayTally.empty(), 0)
+
+    @property
+    def version(self) -> int:
+        """How many trials it has learned from."""
+        return self.n_trials
+
+    @cached_property
+    def position(self) -> dict[Arm, int]:
+        """Place of each variant among the learner's arms."""
+        return {arm: at for at, arm in enumerate(self.arms)}
+
+    def probabilities(
+        self, contexts: VariantContexts, *, arms: Sequence[str], allowed: Flags | None = None
+    ) -> Floats:
+        """The probability that each variant is chosen, (n, arms) in the order given."""
+        require_arms(contexts, arms, allowed)
+        wanted = [(contexts.cell, name) for name in arms]
+        knowing = self._knowing(contexts.cell, wanted)
+        x = encode_contexts(contexts.languages, contexts.segments, contexts.numbers)
+        positions = [knowing.position[arm] for arm in wanted]
+        return knowing.learner.probabilities(x, arms=positions, allowed=allowed)
+
+    def update(self, trials: Trials) -> Self:
+        """The bandit that has also learned from these trials, in one batch."""
+        if not len(trials):
+            return self
+        wanted = [
+            (Cell(trigger, channel), variant)
+            for trigger, channel, variant in zip(
+                trials.triggers, trials.channels, trials.variants, strict=True
+            )
+        ]
+        wider = self.with_arms(wanted)
+        success, failure = trials.is_in(RewardState.SUCCESS), trials.is_in(RewardState.FAILURE)
+        watched = trials.watched_us / trials.window_us
+        weights = np.where(
+            success | failure,
+            1.0,
+            self.delays.undecided_weights(
+                watched, ages=trials.ages_us / trials.window_us, success=success, failure=failure
+            ),
+        )
+        rows = Rows.sort(
+            encode_contexts(trials.languages, trials.segments, trials.numbers),
+            np.array([wider.position[arm] for arm in wanted], dtype=np.int64),
+            success.astype(np.float64),
+            weights,
+        )
+        closed = trials.is_matured
+        delays = self.delays.add(watched, success=success & closed, failure=failure & closed)
+        return replace(
+            wider,
+            learner=wider.learner.learn(rows),
+            delays=delays,
+            n_trials=self.n_trials + len(trials),
+            _asked={},
+        )
+
+    def with_arms(self, arms: Sequence[Arm]) -> Self:
+        """The same knowledge, and a place for these arms, in order of their names."""
+        new = sorted(set(arms) - self.position.keys())
+        if not new:
+            return self
+        known = (*self.arms, *new)
+        return replace(self, arms=known, learner=self.learner.widen(design_arms(known)), _asked={})
+
+    def _knowing(self, cell: Cell, wanted: Sequence[Arm]) -> "ContextualBandit":
+        """This bandit with a place for arms that it was never told of; kept by cell."""
+        if all(arm in self.position for arm in wanted):
+            return self
+        kept = self._asked.get(cell, self)
+        if not all(arm in kept.position for arm in wanted):
+            kept = kept.with_arms(wanted)
+            self._asked[cell] = kept
+        return kept
+
+    def to_json(self) -> str:
+        """Everything it knows as text; equal bandits give equal text."""
+        memories, settings = self.learner.memories, self.learner.settings
+        packed = tuple(
+            pack_memory(
+                memory.sites,
+                memory.spread,
+                length=length,
+                weight=float(memories.weights[at]),
+                evidence=memories.evidence[at],
+            )
+            for at, (memory, length) in enumerate(
+                zip(memories.each, settings.memory.lengths, strict=True)
+            )
+        )
+        record = BanditRecord(
+            format=FORMAT,
+            layout=LAYOUT,
+            n_trials=self.n_trials,
+            arms=tuple(
+                ArmRecord(trigger=cell.trigger, channel=cell.channel, variant=name)
+                for cell, name in self.arms
+            ),
+            settings=SettingsRecord.of(settings),
+            successes=tuple(self.delays.successes.tolist()),
+            failures=tuple(self.delays.failures.tolist()),
+            memories=packed,
+        )
+        return write_record(record)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The bandit that `to_json` wrote; BadInputError says what is wrong with another text."""
+        record = read_record(text)
+        if record.layout != LAYOUT:
+            raise BadInputError(
+                f"a bandit of contexts {record.layout!r}, this version has {LAYOUT!r}"
+            )
+        arms = tuple((Cell(arm.trigger, arm.channel), arm.variant) for arm in record.arms)
+        designs = design_arms(arms)
+        try:
+            settings = record.settings.settings(record.lengths)
+            memories = restore_memories(
+                [memory.sites(len(arms), N_COLUMNS) for memory in record.memories],
+                [memory.spread.spread() for memory in record.memories],
+                weights=np.array([memory.weight for memory in record.memories]),
+                evidence=np.array([memory.evidence for memory in record.memories]),
+                designs=designs,
+                prior=settings.prior,
+            )
+            delays = record.delays()
+        except ValueError as fault:
+            raise BadInputError(f"not the state of a bandit: {fault}") from fault
+        return cls(arms, ArmLearner(designs, memories, settings), delays, record.n_trials)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ContextualBandit) and self.to_json() == other.to_json()
+
+    def __hash__(self) -> int:
+        return hash((self.n_trials, self.arms))
+
+
+def design_arms(arms: Sequence[Arm]) -> Designs:
+    """How variants share: all columns; offsets by trigger, channel and style; slopes by style.
+
+    A style is what follows the last dot of a variant's name.
+    """
+    styles = sorted({style_of(name) for _, name in arms})
+    n_offsets = len(_TRIGGERS) + len(_CHANNELS) + len(styles)
+    n_shared = N_COLUMNS + n_offsets + len(styles) * (N_COLUMNS - 1)
+    matrices = np.zeros((len(arms), N_COLUMNS, n_shared))
+    for at, (cell, name) in enumerate(arms):
+        style = styles.index(style_of(name))
+        matrices[at, :, :N_COLUMNS] = np.eye(N_COLUMNS)
+        matrices[at, 0, N_COLUMNS + _TRIGGERS.index(cell.trigger)] = 1.0
+        matrices[at, 0, N_COLUMNS + len(_TRIGGERS) + _CHANNELS.index(cell.channel)] = 1.0
+        matrices[at, 0, N_COLUMNS + len(_TRIGGERS) + len(_CHANNELS) + style] = 1.0
+        start = N_COLUMNS + n_offsets + style * (N_COLUMNS - 1)
+        matrices[at, 1:, start : start + N_COLUMNS - 1] = np.eye(N_COLUMNS - 1)
+    groups = np.array(
+        [0] + [1] * (N_COLUMNS - 1) + [2] * n_offsets + [3] * (len(styles) * (N_COLUMNS - 1)),
+        dtype=np.int64,
+    )
+    return Designs(matrices, groups, 4)
+
+
+def style_of(variant: str) -> str:
+    """How a variant speaks, from a name such as price_drop.email.warm.
+
+    >>> style_of("price_drop.email.warm")
+    'warm'
+    """
+    return variant.rsplit(".", 1)[-1]

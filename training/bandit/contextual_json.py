@@ -1,0 +1,164 @@
+"""The state of a contextual bandit as JSON: checked when read, exact to the last bit."""
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from features.errors import BadInputError
+from features.vocabulary import Channel, Trigger
+from training.bandit.arms import BanditSettings
+from training.bandit.delays import N_STEPS, DelayTally
+from training.bandit.memories import BanditPrior, MemorySettings
+from training.bandit.sites import Floats, Sites, Spread
+
+FORMAT = "opportune.bandit/2"
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class ArmRecord(_Record):
+    """One variant."""
+
+    trigger: Trigger
+    channel: Channel
+    variant: str
+
+
+class SpreadRecord(_Record):
+    """Variances of the pool."""
+
+    shared: tuple[float, ...]
+    base: float
+    slope: float
+
+    @classmethod
+    def of(cls, spread: Spread) -> "SpreadRecord":
+        """As a record."""
+        return cls(shared=spread.shared, base=spread.base, slope=spread.slope)
+
+    def spread(self) -> Spread:
+        """What it records."""
+        return Spread(self.shared, self.base, self.slope)
+
+
+class MemoryRecord(_Record):
+    """One memory: its data (upper triangles of the precisions), variances and length."""
+
+    length: float | None  # null: it forgets nothing
+    weight: float
+    evidence: tuple[float, ...]
+    spread: SpreadRecord
+    precision: tuple[tuple[float, ...], ...]
+    shift: tuple[tuple[float, ...], ...]
+
+    def sites(self, n_arms: int, n_columns: int) -> Sites:
+        """Its data; ValueError where the shapes are others."""
+        upper = np.array(self.precision, dtype=np.float64)
+        shift = np.array(self.shift, dtype=np.float64)
+        rows, columns = np.triu_indices(n_columns)
+        if n_arms == 0 and shift.size == 0:
+            return Sites.empty(0, n_columns)
+        if upper.shape != (n_arms, len(rows)) or shift.shape != (n_arms, n_columns):
+            raise ValueError(
+                f"data of shape {upper.shape} and {shift.shape} for {n_arms} variants with "
+                f"{n_columns} columns"
+            )
+        precision = np.zeros((n_arms, n_columns, n_columns))
+        precision[:, rows, columns] = upper
+        precision[:, columns, rows] = upper
+        return Sites(precision, shift)
+
+
+class SettingsRecord(_Record):
+    """How it learns and chooses."""
+
+    rate: float
+    strength: float
+    spread: SpreadRecord
+    spread_strength: float
+    share: float
+    restart_at: float
+    explore: float
+    floor: float
+
+    @classmethod
+    def of(cls, settings: BanditSettings) -> "SettingsRecord":
+        """As a record; lengths stand with the memories."""
+        prior, memory = settings.prior, settings.memory
+        return cls(
+            rate=prior.rate,
+            strength=prior.strength,
+            spread=SpreadRecord.of(prior.spread),
+            spread_strength=prior.spread_strength,
+            share=memory.share,
+            restart_at=memory.restart_at,
+            explore=settings.explore,
+            floor=settings.floor,
+        )
+
+    def settings(self, lengths: Sequence[float]) -> BanditSettings:
+        """What it records."""
+        prior = BanditPrior(self.rate, self.strength, self.spread.spread(), self.spread_strength)
+        memory = MemorySettings(tuple(lengths), self.share, self.restart_at)
+        return BanditSettings(prior, memory, self.explore, self.floor)
+
+
+class BanditRecord(_Record):
+    """The whole state."""
+
+    format: Literal["opportune.bandit/2"]
+    layout: str
+    n_trials: int
+    arms: tuple[ArmRecord, ...]
+    settings: SettingsRecord
+    successes: tuple[float, ...]
+    failures: tuple[float, ...]
+    memories: tuple[MemoryRecord, ...]
+
+    @property
+    def lengths(self) -> tuple[float, ...]:
+        """Of the memories."""
+        return tuple(math.inf if m.length is None else m.length for m in self.memories)
+
+    def delays(self) -> DelayTally:
+        """How long outcomes took; ValueError where the steps are others."""
+        if not len(self.successes) == len(self.failures) == N_STEPS:
+            raise ValueError(f"delays want {N_STEPS} steps")
+        return DelayTally(np.array(self.successes), np.array(self.failures))
+
+
+def write_record(record: BanditRecord) -> str:
+    """As text; equal records give equal text."""
+    return json.dumps(record.model_dump(mode="json"))
+
+
+def read_record(text: str) -> BanditRecord:
+    """The record that `write_record` wrote; BadInputError says what is wrong with another text."""
+    try:
+        return BanditRecord.model_validate_json(text)
+    except ValidationError as fault:
+        first = fault.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise BadInputError(f"not the state of a bandit: {place}: {first['msg']}") from fault
+
+
+def pack_memory(
+    sites: Sites, spread: Spread, *, length: float, weight: float, evidence: Floats
+) -> MemoryRecord:
+    """One memory as a record."""
+    rows, columns = np.triu_indices(sites.shift.shape[1])
+    upper = sites.precision[:, rows, columns].tolist()
+    return MemoryRecord(
+        length=None if math.isinf(length) else length,
+        weight=weight,
+        evidence=tuple(evidence.tolist()),
+        spread=SpreadRecord.of(spread),
+        precision=tuple(tuple(row) for row in upper),
+        shift=tuple(tuple(row) for row in sites.shift.tolist()),
+    )

@@ -1,0 +1,227 @@
+"""Learning at several speeds of forgetting at once, each trusted as far as it foretells.
+
+A stationary stream wants everything remembered, a stream that changed wants the past forgotten, and
+nobody knows beforehand which it is. So a few memories run side by side. Their weights are those of
+Bayesian model averaging with a fixed share (Herbster and Warmuth 1998), and a longer memory that a
+shorter one has beaten by a cumulative sum of log likelihood ratios (Page 1954) starts again from
+the shorter one's data: after a change it grows anew, without the past and without forgetting.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from features.errors import BadInputError
+from training.bandit.sites import (
+    Designs,
+    Floats,
+    Pool,
+    Rows,
+    Sites,
+    Spread,
+    add_rows,
+    log_likelihood,
+    refit_spread,
+    solve_pool,
+)
+
+_MAX_STEPS = 8
+_TRIALS_EACH = 50  # for each coefficient
+_SHORTEST = (2_000.0, 20_000.0)  # trials
+_SAME = 0.1  # between two steps, on the scale of coefficients; the next step is far closer
+
+
+@dataclass(frozen=True)
+class BanditPrior:
+    """What is believed before the first reward.
+
+    Attributes:
+        rate: Of success, of an arm nobody knows.
+        strength: How many trials that belief is worth.
+        spread: How far coefficients lie apart; the data move it.
+        spread_strength: Coefficients that this belief is worth.
+    """
+
+    rate: float = 0.07
+    strength: float = 30.0
+    spread: Spread = field(default_factory=lambda: Spread((0.1,), base=0.25, slope=0.1))
+    spread_strength: float = 4.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.rate < 1.0 or self.strength <= 0.0:
+            raise BadInputError(
+                "a prior wants a rate in (0, 1) and a strength above 0, "
+                f"got {self.rate!r} and {self.strength!r}"
+            )
+
+    @property
+    def base_logit(self) -> float:
+        """Log odds of the rate."""
+        return float(np.log(self.rate / (1.0 - self.rate)))
+
+    @property
+    def base_variance(self) -> float:
+        """Variance of the log odds that the strength stands for."""
+        return 1.0 / (self.strength * self.rate * (1.0 - self.rate))
+
+
+@dataclass(frozen=True)
+class MemorySettings:
+    """How much is forgotten, and when.
+
+    Attributes:
+        lengths: What each memory spans, longest first, in multiples of the shortest useful
+            memory: 50 trials for each coefficient (of every arm), within 2,000 and 20,000.
+            Infinity forgets nothing.
+        share: Of the weights, spread anew over all memories with every batch.
+        restart_at: Cumulative log likelihood ratio at which a longer memory starts again.
+    """
+
+    lengths: tuple[float, ...] = (float("inf"), 6.0, 1.0)
+    share: float = 1e-3
+    restart_at: float = 10.0
+
+    def __post_init__(self) -> None:
+        if not self.lengths or list(self.lengths) != sorted(self.lengths, reverse=True):
+            raise BadInputError(f"memories go from long to short, got {self.lengths}")
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What one speed of forgetting has kept."""
+
+    sites: Sites
+    spread: Spread
+    pool: Pool
+
+
+@dataclass(frozen=True)
+class Memories:
+    """All speeds side by side.
+
+    Attributes:
+        each: Longest first.
+        weights: How far each is trusted, (memories,); sums to 1.
+        evidence: Cumulative log likelihood ratio of memory j against memory i, (i, j).
+    """
+
+    each: tuple[Memory, ...]
+    weights: Floats
+    evidence: Floats
+
+
+def start_memories(designs: Designs, *, prior: BanditPrior, settings: MemorySettings) -> Memories:
+    """Before the first reward."""
+    n_arms, n_columns, _ = designs.arms.shape
+    sites = Sites.empty(n_arms, n_columns)
+    spread = _complete(prior, designs)
+    memory = Memory(sites, spread, _solve(sites, designs, spread, prior))
+    n = len(settings.lengths)
+    return Memories((memory,) * n, np.full(n, 1.0 / n), np.zeros((n, n)))
+
+
+def restore_memories(
+    sites: Sequence[Sites],
+    spreads: Sequence[Spread],
+    *,
+    weights: Floats,
+    evidence: Floats,
+    designs: Designs,
+    prior: BanditPrior,
+) -> Memories:
+    """Memories from what was kept of them."""
+    each = tuple(
+        Memory(data, spread, _solve(data, designs, spread, prior))
+        for data, spread in zip(sites, spreads, strict=True)
+    )
+    return Memories(each, weights, evidence)
+
+
+def widen_memories(memories: Memories, designs: Designs, *, prior: BanditPrior) -> Memories:
+    """The same knowledge with more arms, or with arms that share otherwise."""
+    n_arms = len(designs.arms)
+    each = []
+    for memory in memories.each:
+        sites = memory.sites.widened(n_arms)
+        pool = _solve(sites, designs, memory.spread, prior)
+        each.append(Memory(sites, memory.spread, pool))
+    return Memories(tuple(each), memories.weights, memories.evidence)
+
+
+def learn_rows(
+    memories: Memories,
+    rows: Rows,
+    designs: Designs,
+    *,
+    prior: BanditPrior,
+    settings: MemorySettings,
+) -> Memories:
+    """The memories after one batch; its order does not matter."""
+    if not len(rows.arms):
+        return memories
+    foretold = np.array([log_likelihood(memory.pool, rows) for memory in memories.each])
+    unit = _find_shortest(designs)
+    each = [
+        _learn_one(memory, rows, designs, prior=prior, length=length * unit)
+        for memory, length in zip(memories.each, settings.lengths, strict=True)
+    ]
+    weights = memories.weights * np.exp(foretold - foretold.max())
+    weights = (1.0 - settings.share) * weights / weights.sum() + settings.share / len(weights)
+    evidence = np.maximum(0.0, memories.evidence + foretold[None, :] - foretold[:, None])
+    for longer in range(len(each) - 1):
+        shorter = longer + 1 + int(np.argmax(evidence[longer, longer + 1 :]))
+        if evidence[longer, shorter] > settings.restart_at:
+            each[longer] = each[shorter]
+            weights[[longer, shorter]] = weights[[longer, shorter]].mean()
+            evidence[longer, :] = 0.0
+            evidence[:, longer] = 0.0
+    return Memories(tuple(each), weights, evidence)
+
+
+def blend(memories: Memories) -> tuple[Floats, Floats]:
+    """Mean (arms, d) and covariance (arms, d, d) of the mixture of all memories."""
+    mean = sum(
+        (w * m.pool.mean for w, m in zip(memories.weights, memories.each, strict=True)),
+        start=np.zeros_like(memories.each[0].pool.mean),
+    )
+    covariance = np.zeros_like(memories.each[0].pool.covariance)
+    for weight, memory in zip(memories.weights, memories.each, strict=True):
+        gap = memory.pool.mean - mean
+        covariance += weight * (memory.pool.covariance + gap[:, :, None] * gap[:, None, :])
+    return mean, covariance
+
+
+def _learn_one(
+    memory: Memory, rows: Rows, designs: Designs, *, prior: BanditPrior, length: float
+) -> Memory:
+    before = memory.sites.scaled(float(np.exp(-rows.weights.sum() / length)))
+    spread, pool, sites = memory.spread, memory.pool, before
+    start = _complete(prior, designs)
+    for _ in range(_MAX_STEPS):
+        around = pool.mean
+        spread = refit_spread(
+            pool, designs, now=spread, prior=start, strength=prior.spread_strength
+        )
+        sites = add_rows(before, rows, around=around)
+        pool = _solve(sites, designs, spread, prior)
+        if np.abs(pool.mean - around).max() < _SAME:
+            break
+    return Memory(sites, spread, pool)
+
+
+def _find_shortest(designs: Designs) -> float:
+    """Trials of the shortest memory that can still tell the arms apart."""
+    n_arms, n_columns, _ = designs.arms.shape
+    return float(np.clip(_TRIALS_EACH * n_arms * n_columns, *_SHORTEST))
+
+
+def _complete(prior: BanditPrior, designs: Designs) -> Spread:
+    """The prior's variances, one for each group that the designs have."""
+    same = (prior.spread.shared[-1],) * designs.n_groups
+    learned = (*prior.spread.shared, *same)[: designs.n_groups - 1]
+    return Spread((prior.base_variance, *learned), prior.spread.base, prior.spread.slope)
+
+
+def _solve(sites: Sites, designs: Designs, spread: Spread, prior: BanditPrior) -> Pool:
+    return solve_pool(sites, designs, spread, base_rate_logit=prior.base_logit)

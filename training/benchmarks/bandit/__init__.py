@@ -1,0 +1,1 @@
+"""Bandits on streams whose truth is known."""

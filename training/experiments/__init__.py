@@ -1,0 +1,1 @@
+"""Experiments on customers: whether what was planned is what happened."""

@@ -1,0 +1,92 @@
+"""Whether a policy may replace the running one: only where the log shows that it earns more.
+
+Both are judged on the same decisions, so what they have in common cancels; the lower bound of the
+difference must be above zero.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from training.evaluation.bootstrap import Estimate
+
+
+@dataclass(frozen=True)
+class PolicyEvidence:
+    """What a log says about a policy beside the running one.
+
+    Attributes:
+        n_decisions: Decisions in which there was something to choose.
+        candidate: Cents per decision of the policy; None where the log says too little.
+        running: Of the running one.
+        difference: Of the two on the same decisions.
+        refusals: Why the log says too little, by arm.
+        faults: What speaks against judging the policy on this log at all.
+    """
+
+    n_decisions: int
+    candidate: Estimate | None
+    running: Estimate | None
+    difference: Estimate | None
+    refusals: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    faults: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PromotePolicy:
+    """The policy earns more than the running one."""
+
+    version: str
+    before: str
+    evidence: PolicyEvidence
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why, in a sentence."""
+        difference = self.evidence.difference
+        shown = "" if difference is None else f": {_describe(difference)}"
+        n = self.evidence.n_decisions
+        return (f"it earns more than {self.before} on {n:,} logged decisions{shown}",)
+
+
+@dataclass(frozen=True)
+class HoldPolicy:
+    """The policy is not promoted, and why."""
+
+    version: str
+    before: str
+    reasons: tuple[str, ...]
+    evidence: PolicyEvidence
+
+
+def decide_policy(
+    version: str, *, before: str, evidence: PolicyEvidence
+) -> PromotePolicy | HoldPolicy:
+    """What the gate says.
+
+    Args:
+        version: Of the policy that asks.
+        before: Of the running one.
+        evidence: What the log says.
+    """
+    reasons = list(evidence.faults)
+    if version == before:
+        reasons.append("it is the running policy")
+    elif not reasons and evidence.difference is None:
+        reasons.append("the log says too little about it")
+        reasons += [
+            f"{arm}: {reason}" for arm, found in evidence.refusals.items() for reason in found
+        ]
+    elif not reasons and evidence.difference is not None and evidence.difference.low <= 0:
+        reasons.append(
+            f"it is not shown to earn more than {before}: {_describe(evidence.difference)}"
+        )
+    if reasons:
+        return HoldPolicy(version, before, tuple(reasons), evidence)
+    return PromotePolicy(version, before, evidence)
+
+
+def _describe(difference: Estimate) -> str:
+    return (
+        f"{difference.value:+.3f} cents a decision, 95 % interval {difference.low:+.3f} to "
+        f"{difference.high:+.3f}"
+    )
