@@ -35,7 +35,7 @@ class BanditSettings:
     prior: BanditPrior = field(default_factory=BanditPrior)
     memory: MemorySettings = field(default_factory=MemorySettings)
     explore: float = 0.5
-    floor: float = 0.004
+    floor: float = 0.002
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.floor < 1.0:

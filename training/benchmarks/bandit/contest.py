@@ -66,15 +66,17 @@ class Course:
     Attributes:
         arms: Chosen, (n,).
         p: With which probability, (n,).
+        n_arms: How many arms there were, (n,).
     """
 
     arms: Ints
     p: Floats
+    n_arms: Ints
 
     @property
     def mean_weight(self) -> float:
-        """Mean of 1 / p over the number of arms: 1 for true probabilities, but for chance."""
-        return float((1.0 / self.p).mean() / (self.arms.max() + 1))
+        """Mean of 1 / (p x number of arms): 1 for true probabilities, but for chance."""
+        return float((1.0 / (self.p * self.n_arms)).mean())
 
 
 def run_course(stream: Stream, contestant: Contestant | PatientContestant, *, seed: int) -> Course:
@@ -110,4 +112,5 @@ def run_course(stream: Stream, contestant: Contestant | PatientContestant, *, se
         known_in[rows] = batch + np.maximum(wait, 1)
         if isinstance(contestant, PatientContestant):
             contestant.note(rows, arms[rows])
-    return Course(arms, p)
+    there = np.array([stream.n_arms(0), stream.n_arms(n - 1)])
+    return Course(arms, p, there[(np.arange(n) >= n // 2).astype(np.int64)])
