@@ -97,7 +97,6 @@ def rows_of_frames(tables: Tables) -> Iterator[Rows]:
     )
     with duckdb.connect(config=config) as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        connection.execute("SET enable_progress_bar = false")
         for name, frame in tables.items():
             columns = [column.name for column in CONTRACTS[name].columns]
             connection.register(name, frame[columns].assign(**{ROW: np.arange(len(frame))}))

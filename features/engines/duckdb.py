@@ -5,7 +5,7 @@ into the memory limit goes to a folder for temporary files, which is removed at 
 """
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -47,8 +47,10 @@ class DuckDBEngine:
             connection = duckdb.connect(":memory:", config=self._configure(temp_folder))
             try:
                 connection.execute("SET TimeZone = 'UTC'")
-                # Longer queries would draw a bar of DuckDB's own, into files and pipes too.
-                connection.execute("SET enable_progress_bar = false")
+                # Longer queries would draw a bar of DuckDB's own, into files and pipes too. A
+                # notebook that cannot draw one refuses to be told so.
+                with suppress(duckdb.InvalidInputException):
+                    connection.execute("SET enable_progress_bar = false")
                 yield _open_relations(connection, tables=tables, names=names)
             finally:
                 connection.close()

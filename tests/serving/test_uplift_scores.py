@@ -184,6 +184,7 @@ def test_an_unknown_group_is_named() -> None:
 
 
 def test_without_a_champion_nothing_is_scored(tmp_path: Path) -> None:
+    pd.DataFrame({"customer_id": ["c1"]}).to_parquet(tmp_path / "features.parquet")
     with pytest.raises(NotReadyError, match="train uplift"):
         make_uplift_scorer(
             Tracking.in_folder(tmp_path),

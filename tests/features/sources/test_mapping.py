@@ -56,7 +56,7 @@ def test_read_tables_reads_customers_through_the_mapping_of_the_folder(tmp_path:
         "2024-03-31T01:00:00+00:00",
         "2024-10-27T01:30:00+00:00",
     ]
-    consents = customers.filter(like="consent_").astype("object").to_numpy().tolist()
+    consents = customers.filter(regex="^consent_").astype("object").to_numpy().tolist()
     assert consents[0] == [True, True, False, False, False]
     assert consents[1] == [False, False, True, False, False]
     assert consents[2] == [pd.NA, pd.NA, pd.NA, False, False]
