@@ -6,7 +6,7 @@ at night, at 9:00 local time, so that choices differ by the channel alone. A cho
 true value of its messages (`SimulatedWorld.true_value`, cents). The best choice takes the channel
 with the highest expected value by all that stays the same about customer and trigger
 (`training.world.truth_channel`); ours takes the one with the highest value that the policy computes
-from the channel model, with the settings that ship.
+from the channel model, with the settings that ship; an SMS costs one segment, as the world charges.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -121,7 +121,7 @@ def choose_channels(world: SimulatedWorld, *, seed: int) -> ChosenChannels:
     occasions = collect_occasions(world, tables, customer_ids=held_out)
     spine = occasions.reasons[["customer_id", "as_of"]]
     X = build_matrix(world.tables(world.now), spine, features=ENGAGEMENT_FEATURES)
-    settings = load_policy_settings()
+    settings = _settings_of_the_world()
     scores = {
         BEST: occasions.constant_cents,
         FULL: occasions.true_cents,
@@ -139,6 +139,13 @@ def choose_channels(world: SimulatedWorld, *, seed: int) -> ChosenChannels:
             **{name: _take_best(occasions, score) for name, score in scores.items()},
         },
     )
+
+
+def _settings_of_the_world() -> PolicySettings:
+    """The settings that ship, but for what an SMS costs: the world charges one segment for each."""
+    settings = load_policy_settings()
+    learned = settings.learned.model_copy(update={"sms_segments": {}})
+    return settings.model_copy(update={"learned": learned})
 
 
 def score_by_model(
