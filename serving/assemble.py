@@ -100,6 +100,7 @@ class CaseBook:
             session,
             snapshot,
             requests,
+            rows,
             live=live,
             moments_us=moments_us,
             bounces=refusals.bounces,

@@ -147,9 +147,7 @@ class Engine:
                 -worth.get(p, 0.0),
             ),
         )
-        for rivals in _split_rounds(requests, ranked):
-            for start in range(0, len(rivals), _LOT):
-                yield rivals[start : start + _LOT]
+        yield from _split_rounds(requests, ranked)
 
     def _value_rivals(
         self,
@@ -193,7 +191,6 @@ class Engine:
             since_us=int(book.moments_us.min()),
             until_us=int(book.moments_us.max()),
         )
-
         prices = self._proposer.price(book, headroom)
 
         def decide(positions: Sequence[int], left: Headroom) -> list[Decision]:
@@ -230,15 +227,19 @@ class Engine:
         return digest.hexdigest()
 
 
-def _split_rounds(requests: Sequence[DecisionRequest], positions: Sequence[int]) -> list[list[int]]:
-    """The positions in their order, in lists that hold no customer twice."""
+def _split_rounds(
+    requests: Sequence[DecisionRequest], positions: Sequence[int]
+) -> Iterator[list[int]]:
+    """The positions in their order, in lots that hold no customer twice."""
     rounds: dict[int, list[int]] = defaultdict(list)
     n_seen: dict[str, int] = defaultdict(int)
     for position in positions:
         customer_id = requests[position].customer_id
         rounds[n_seen[customer_id]].append(position)
         n_seen[customer_id] += 1
-    return [rounds[number] for number in sorted(rounds)]
+    for _, of_round in sorted(rounds.items()):
+        for start in range(0, len(of_round), _LOT):
+            yield of_round[start : start + _LOT]
 
 
 def _is_future(outcome: OutcomeEvent, now_us: int | None) -> bool:

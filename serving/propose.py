@@ -67,15 +67,16 @@ class _Valued:
 
 @dataclass(frozen=True)
 class _Proposal:
-    """Everything about the cases of one trigger before the records are written."""
+    """Everything about the cases of one trigger before the records are written.
 
-    cases: Cases
-    rule: TriggerRule
-    grid: ActionGrid
-    values: ValueGrid | None
-    net_cents: Floats | None
-    unsure: Floats
-    arms: tuple[Arm, ...]
+    Attributes:
+        valued: The cases.
+        refusals: Guard that refuses each case as a whole; None where none does.
+        probabilities: Of the actions, (n, K * S + 1).
+        prices: That were taken off the values.
+    """
+
+    valued: _Valued
     refusals: list[Reason | None]
     probabilities: Floats
     prices: Prices
@@ -121,8 +122,11 @@ class Proposer:
         ]
 
     def price(self, book: CaseBook, headroom: Headroom) -> Prices:
-        """Prices under which all cases of the book together are expected to use what is left."""
-        if not headroom.budgets:
+        """Prices under which all cases of the book together are expected to use what is left.
+
+        One case alone needs none: whatever the guards allow it can be paid.
+        """
+        if not headroom.budgets or len(book.requests) == 1:
             return NO_PRICES
         drawings = [
             self._draw(self._value(book.cases(positions), headroom), headroom)
@@ -157,18 +161,8 @@ class Proposer:
                 learned=self.settings.learned,
             )
             learned[~cases.scored] = np.nan
-        return _Proposal(
-            cases,
-            valued.rule,
-            valued.grid,
-            valued.values,
-            None if valued.values is None else valued.net_cents,
-            valued.unsure,
-            valued.arms,
-            refuse_cases(cases),
-            choose_by_arm(valued.arms, valued.grid, learned=learned),
-            prices,
-        )
+        probabilities = choose_by_arm(valued.arms, valued.grid, learned=learned)
+        return _Proposal(valued, refuse_cases(cases), probabilities, prices)
 
     def _draw(self, valued: _Valued, headroom: Headroom) -> Drawing:
         """The cases as they draw on the budgets; who is not scored does what the arm does."""
@@ -221,7 +215,8 @@ class Proposer:
         self, proposal: _Proposal, row: int, *, book: CaseBook, position: int, decision_id: str
     ) -> Decision:
         request = book.requests[position]
-        is_scored = proposal.values is not None and bool(proposal.cases.scored[row])
+        valued = proposal.valued
+        is_scored = valued.values is not None and bool(valued.cases.scored[row])
         p_churn = book.p_churn(position)
         as_of_us = book.features_as_of_us(position)
         models = self.snapshot.models
@@ -230,11 +225,11 @@ class Proposer:
             customer_id=request.customer_id,
             trigger=request.trigger,
             decided_at=from_us(int(book.moments_us[position])),
-            arm=proposal.arms[row],
+            arm=valued.arms[row],
             send=False,
             reason=proposal.refusals[row] or Reason.NOTHING_CHOSEN,
             propensity=1.0,
-            priority=proposal.rule.priority,
+            priority=valued.rule.priority,
             cold_start=not is_scored,
             p_churn=None if np.isnan(p_churn) else p_churn,
             models=ModelVersions(
@@ -258,27 +253,30 @@ class Proposer:
         self, proposal: _Proposal, row: int, *, book: CaseBook, position: int, record: Decision
     ) -> Decision:
         """Draw the action, and the words when there is something to say."""
-        grid, p = proposal.grid, proposal.probabilities[row]
+        valued, p = proposal.valued, proposal.probabilities[row]
+        grid = valued.grid
         action = draw(p, u=stable_uniform("action", record.decision_id))
         is_scored = not record.cold_start
         allowed = _list_allowed(proposal, row, with_values=is_scored)
         record = record.model_copy(
             update={
-                "unsure_cents": float(proposal.unsure[row]) if is_scored else None,
+                "unsure_cents": float(valued.unsure[row]) if is_scored else None,
                 "rules_choice": _find_rules_choice(grid, row),
                 "prices": dict(proposal.prices),
             }
         )
         if action == grid.n_actions - 1:
+            reason = _why_nothing(proposal, row)
+            place_us = int(grid.slots_us[row, 0])
             return record.model_copy(
                 update={
-                    "reason": (reason := _why_nothing(proposal, row)),
+                    "reason": reason,
                     "propensity": float(p[action]),
                     "allowed": allowed,
-                    "lost_to": _find_winner(book, position) if reason in _CROWDED else None,
+                    "lost_to": _find_winner(book, position, reason=reason, place_us=place_us),
                 }
             )
-        set_index, slot = divmod(action, grid.slots_us.shape[1])
+        set_index, slot = divmod(action, grid.n_slots)
         channels = grid.sets[set_index]
         words = self.copywriter.write(
             record.trigger,
@@ -286,9 +284,9 @@ class Proposer:
             arm=record.arm,
             addressee=book.addressee(position),
             decision_id=record.decision_id,
-            engagement=proposal.cases.engagement[row],
+            engagement=valued.cases.engagement[row],
         )
-        values = proposal.values
+        values = valued.values
         return record.model_copy(
             update={
                 "send": True,
@@ -309,12 +307,12 @@ class Proposer:
 
 def _list_allowed(proposal: _Proposal, row: int, *, with_values: bool) -> tuple[AllowedAction, ...]:
     """The allowed actions of one case with their probabilities; *no message* comes last."""
-    grid, p = proposal.grid, proposal.probabilities[row].tolist()
-    n_slots = grid.slots_us.shape[1]
+    grid, p = proposal.valued.grid, proposal.probabilities[row].tolist()
+    n_slots = grid.n_slots
     send_at = [from_us(moment_us) for moment_us in grid.slots_us[row].tolist()]
     net: list[float | None] = [None] * len(p)
-    if with_values and proposal.net_cents is not None:
-        net = [*proposal.net_cents[row].ravel().tolist(), 0.0]
+    if with_values:
+        net = [*proposal.valued.net_cents[row].ravel().tolist(), 0.0]
     listed = [
         AllowedAction(grid.sets[at // n_slots], send_at[at % n_slots], p[at], net[at])
         for at in np.flatnonzero(grid.allowed[row]).tolist()
@@ -327,25 +325,29 @@ def _find_rules_choice(grid: ActionGrid, row: int) -> int:
     return int(grid.flat_allowed()[row, : grid.rule_action()[row]].sum())
 
 
-def _find_winner(book: CaseBook, position: int) -> str | None:
-    """The decision whose message lies nearest: the one that took the place."""
-    at_us = int(book.moments_us[position])
-    contacts = book.contacts[position]
-    if not contacts:
+def _find_winner(book: CaseBook, position: int, *, reason: Reason, place_us: int) -> str | None:
+    """The decision that took the place: its message lies nearest, of those the guard counts."""
+    if reason not in _CROWDED:
         return None
-    return min(contacts, key=lambda contact: abs(contact.sent_at_us - at_us)).decision_id
+    trigger = book.requests[position].trigger
+    counted = [
+        contact
+        for contact in book.contacts[position]
+        if reason is not Reason.COOL_DOWN or contact.trigger is trigger
+    ]
+    return min(counted, key=lambda contact: abs(contact.sent_at_us - place_us)).decision_id
 
 
 def _why_nothing(proposal: _Proposal, row: int) -> Reason:
-    """Why *no message* came out: the arm, a guard, or a choice."""
-    grid = proposal.grid
-    if proposal.arms[row] is Arm.HOLDOUT:
+    """Why *no message* came out: the arm, a choice, or a guard of what the rules would do."""
+    valued = proposal.valued
+    grid = valued.grid
+    if valued.arms[row] is Arm.HOLDOUT:
         return Reason.HOLDOUT
     if proposal.probabilities[row][-1] < 1.0:
         return Reason.NOTHING_CHOSEN
-    if grid.rule_set[row] == NO_MESSAGE:
-        return Reason.NO_CONSENT
-    if (grid.slots_us[row] > proposal.cases.occasions.expires_us[row]).sum() == grid.n_slots:
-        return Reason.EXPIRED
-    guard = grid.verdicts.first_reason(row, int(grid.rule_set[row]), 0)
+    set_index = int(grid.rule_set[row])
+    if set_index == NO_MESSAGE:  # every channel of the rules is closed
+        set_index = grid.sets.index(valued.rule.ranked[:1])
+    guard = grid.verdicts.first_reason(row, set_index, 0)
     return Reason.NOTHING_CHOSEN if guard is None else guard

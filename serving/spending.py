@@ -103,8 +103,7 @@ def read_headroom(
     accounts = list_accounts(
         settings.budgets, since_us=since_us, until_us=until_us + _longest_wait_us(settings)
     )
-    named = sorted({account for found in accounts.values() for account in found})
-    return Headroom(settings.budgets, ledger.find_spent(named), dearest_costs(economics))
+    return Headroom(settings.budgets, ledger.find_spent(accounts), dearest_costs(economics))
 
 
 def dearest_costs(economics: Economics) -> dict[Channel, float]:

@@ -52,14 +52,25 @@ def read_standing(
     session: DecisionSession,
     snapshot: Snapshot,
     requests: Sequence[DecisionRequest],
+    rows: Ints,
     *,
     live: Mapping[int, LiveCustomer],
     moments_us: Ints,
     bounces: Iterable[Bounce],
     settings: PolicySettings,
 ) -> Standing:
-    """Look up how customers stand, inside the transaction that will keep the decisions."""
-    rows = [snapshot.customers.row_of.get(request.customer_id) for request in requests]
+    """Look up how customers stand, inside the transaction that will keep the decisions.
+
+    Args:
+        session: Of that transaction.
+        snapshot: What the server knows.
+        requests: About different customers.
+        rows: Row of each customer in the snapshot; below 0 where it has none, (n,).
+        live: Customers with a state, by position of the request.
+        moments_us: Moment of each decision, (n,).
+        bounces: Of these customers.
+        settings: The policy.
+    """
     answers = _read_answers(snapshot, requests, rows, live=live)
     reachable = _read_reach(requests, rows, live=live)
     _close_bounced(reachable, requests, bounces, moments_us=moments_us, reach=settings.reach)
@@ -87,37 +98,33 @@ def _agrees(answers: Ints, mode: Literal["channel", "own"]) -> Flags:
 def _read_answers(
     snapshot: Snapshot,
     requests: Sequence[DecisionRequest],
-    rows: Sequence[int | None],
+    rows: Ints,
     *,
     live: Mapping[int, LiveCustomer],
 ) -> Ints:
     """What customers said to marketing by channel, (n, 5): yes (1), no (0), nothing (-1)."""
     answers = np.full((len(requests), len(CHANNELS)), -1, dtype=np.int64)
-    of_customers = snapshot.customers.marketing_answers
-    for position, row in enumerate(rows):
-        customer = live.get(position)
+    is_known = rows >= 0
+    answers[is_known] = snapshot.customers.marketing_answers[rows[is_known]]
+    for position in np.flatnonzero(~is_known).tolist():
         profile = requests[position].profile
-        if customer is not None and customer.profile is not None:
-            answers[position] = customer.profile.marketing_answers
-        elif row is not None:
-            answers[position] = of_customers[row]
-        elif profile is not None and profile.marketing_consents is not None:
+        if profile is not None and profile.marketing_consents is not None:
             answers[position] = [channel in profile.marketing_consents for channel in Channel]
+    for position, customer in live.items():
+        if customer.profile is not None:
+            answers[position] = customer.profile.marketing_answers
     return answers
 
 
 def _read_reach(
-    requests: Sequence[DecisionRequest],
-    rows: Sequence[int | None],
-    *,
-    live: Mapping[int, LiveCustomer],
+    requests: Sequence[DecisionRequest], rows: Ints, *, live: Mapping[int, LiveCustomer]
 ) -> Flags:
     """Channels with an address, (n, 5): all, but for those that the profile of a stranger lacks."""
     reachable = np.ones((len(requests), len(CHANNELS)), dtype=bool)
-    for position, request in enumerate(requests):
-        is_known = rows[position] is not None or position in live
-        if not is_known and request.profile and request.profile.reachable is not None:
-            reachable[position] = [channel in request.profile.reachable for channel in Channel]
+    for position in np.flatnonzero(rows < 0).tolist():
+        profile = requests[position].profile
+        if position not in live and profile is not None and profile.reachable is not None:
+            reachable[position] = [channel in profile.reachable for channel in Channel]
     return reachable
 
 
@@ -146,15 +153,12 @@ def _close_bounced(
 
 
 def _read_regions(
-    snapshot: Snapshot, rows: Sequence[int | None], *, live: Mapping[int, LiveCustomer]
+    snapshot: Snapshot, rows: Ints, *, live: Mapping[int, LiveCustomer]
 ) -> list[str | None]:
     """Region of each customer; None where unknown."""
     of_customers = snapshot.customers.regions
-    regions: list[str | None] = []
-    for position, row in enumerate(rows):
-        customer = live.get(position)
-        if customer is not None and customer.profile is not None:
-            regions.append(customer.profile.region)
-        else:
-            regions.append(None if row is None else of_customers[row])
+    regions = [None if row < 0 else of_customers[row] for row in rows.tolist()]
+    for position, customer in live.items():
+        if customer.profile is not None:
+            regions[position] = customer.profile.region
     return regions

@@ -14,7 +14,7 @@ from serving.copy.library import Library, Variant
 from serving.copy.render import CopySettings, render
 from serving.policy.arms import draw, stable_uniform
 from serving.policy.cases import Floats
-from serving.policy.choice import uniform_over
+from serving.policy.choice import certain_choice, uniform_over
 from serving.records import BanditContext, PlannedMessage
 from training.bandit.context import CONTEXT_NUMBERS, LAYOUT
 from training.bandit.policy import VariantContexts, VariantPolicy
@@ -114,9 +114,8 @@ class Copywriter:
             return self.bandit.probabilities(contexts, arms=names)
         if arm is Arm.RANDOM:
             return np.tile(uniform_over(len(variants)), (len(contexts), 1))
-        certain = np.zeros((len(contexts), len(variants)))
-        certain[:, 0] = 1.0
-        return certain
+        first = np.zeros(len(contexts), dtype=np.int64)
+        return certain_choice(first, n_actions=len(variants))
 
     def _fill(self, variant: Variant, addressee: Addressee) -> Content:
         """The text with the facts, or the variant's own text that needs none."""

@@ -71,18 +71,16 @@ def decide_policy(
     reasons = list(evidence.faults)
     if version == before:
         reasons.append("it is the running policy")
-    elif not reasons and evidence.difference is None:
-        reasons.append("the log says too little about it")
-        reasons += [
-            f"{arm}: {reason}" for arm, found in evidence.refusals.items() for reason in found
-        ]
-    elif not reasons and evidence.difference is not None and evidence.difference.low <= 0:
-        reasons.append(
-            f"it is not shown to earn more than {before}: {_describe(evidence.difference)}"
-        )
     if reasons:
         return HoldPolicy(version, before, tuple(reasons), evidence)
-    return PromotePolicy(version, before, evidence)
+    difference = evidence.difference
+    if difference is None:
+        by_arm = [f"{arm}: {reason}" for arm, why in evidence.refusals.items() for reason in why]
+        return HoldPolicy(version, before, ("the log says too little about it", *by_arm), evidence)
+    if difference.low > 0:  # no number is not above zero
+        return PromotePolicy(version, before, evidence)
+    reason = f"it is not shown to earn more than {before}: {_describe(difference)}"
+    return HoldPolicy(version, before, (reason,), evidence)
 
 
 def _describe(difference: Estimate) -> str:

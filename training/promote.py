@@ -9,7 +9,7 @@ from datetime import datetime
 
 import numpy as np
 
-from features.errors import BadInputError
+from features.errors import BadInputError, IncompatibleModelError
 from features.tables import Tables
 from training.claims import read_claims
 from training.datasets.provenance import NotEnoughData
@@ -92,7 +92,7 @@ def roll_back(name: ModelName, *, tracking: Tracking, audit: Audit) -> RolledBac
         return Refused(name, f"nothing was champion before version {current}")
     try:
         found = tracking.find(name, alias=Alias.PREVIOUS)
-    except BadInputError as fault:
+    except (BadInputError, IncompatibleModelError) as fault:
         return Refused(name, f"version {number} cannot be read any more: {fault}")
     if isinstance(found, NoVersion) or not _fits_running_code(found):
         return Refused(
@@ -107,7 +107,10 @@ def roll_back(name: ModelName, *, tracking: Tracking, audit: Audit) -> RolledBac
 def _judge(
     name: ModelName, tables: Tables, *, known_until: datetime, tracking: Tracking, seed: int
 ) -> Promote | Hold:
-    candidate = tracking.find(name, alias=Alias.CHALLENGER)
+    try:
+        candidate = tracking.find(name, alias=Alias.CHALLENGER)
+    except IncompatibleModelError as fault:
+        return Hold(name, (str(fault),), tracking.find_number(name, alias=Alias.CHALLENGER))
     if isinstance(candidate, NoVersion):
         return Hold(name, ("there is no challenger: train one first",))
     if not _fits_running_code(candidate):
@@ -131,7 +134,10 @@ def _judge(
 
 def _find_champion(name: ModelName, *, tracking: Tracking) -> ModelVersion | None:
     """The champion, if it can be served."""
-    found = tracking.find(name, alias=Alias.CHAMPION)
+    try:
+        found = tracking.find(name, alias=Alias.CHAMPION)
+    except IncompatibleModelError:  # of an earlier release: it must not keep the next one out
+        return None
     return found if isinstance(found, ModelVersion) and _fits_running_code(found) else None
 
 

@@ -31,6 +31,13 @@ class Take(StrEnum):
     DISTINCT = "distinct"  # different values of a column
 
 
+SUMS: Final = (Take.SUM, Take.PRESENT)
+"""Kinds that are added up in tiles."""
+
+ENDS: Final = (Take.FIRST, Take.LAST, Take.LEAST, Take.VALUE, Take.HOLDS)
+"""Kinds of which tiles keep the outermost row."""
+
+
 @dataclass(frozen=True)
 class Measure:
     """Something to take of the rows of a table.

@@ -9,7 +9,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from features.errors import BadInputError
-from features.online.measures import Demand, Measure, Take, Where, is_of_the_moment, wheres_of
+from features.online.measures import (
+    ENDS,
+    SUMS,
+    Demand,
+    Measure,
+    Take,
+    Where,
+    is_of_the_moment,
+    wheres_of,
+)
 
 
 @dataclass(frozen=True)
@@ -93,7 +102,7 @@ def _block(measures: list[Measure]) -> TileBlock:
         return tuple(dict.fromkeys(m for m in measures if m.take in takes))
 
     return TileBlock(
-        sums=take(Take.SUM, Take.PRESENT),
-        ends=take(Take.FIRST, Take.LAST, Take.LEAST, Take.VALUE, Take.HOLDS),
+        sums=take(*SUMS),
+        ends=take(*ENDS),
         distinct=take(Take.DISTINCT),
     )

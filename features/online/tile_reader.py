@@ -4,15 +4,13 @@ import numpy as np
 import numpy.typing as npt
 
 from features.online.lenses import Flags, Floats, LensTable, find_day
-from features.online.measures import Demand, Take
+from features.online.measures import ENDS, SUMS, Demand, Take
 from features.online.row_reader import pick_largest
 from features.online.tile_plan import TilePlan
 from features.online.tiles import Block, Tiles
 from features.point_in_time.spine import MICROS_PER_DAY
 
-_SUMS = (Take.SUM, Take.PRESENT)
-_ENDS = (Take.FIRST, Take.LAST, Take.LEAST, Take.VALUE, Take.HOLDS)
-_SMALLEST = (Take.FIRST, Take.LEAST)
+_NEGATED = (Take.FIRST, Take.LEAST)  # kept with a minus, see `Block`
 
 
 class _Placed:
@@ -20,14 +18,14 @@ class _Placed:
 
     def __init__(self, plan: TilePlan, takes: tuple[Take, ...], *, is_open: bool) -> None:
         block = plan.ever if is_open else plan.days
-        columns = [*block.sums] if takes == _SUMS else [*block.ends]
+        columns = [*block.sums] if takes == SUMS else [*block.ends]
         self.demands = [
             d for d in plan.demands if d.measure.take in takes and d.lens.is_open is is_open
         ]
         self.at = _whole([plan.demands.index(d) for d in self.demands])
         self.column = _whole([columns.index(d.measure) for d in self.demands])
-        self.is_first = np.array([d.measure.take in _SMALLEST for d in self.demands], dtype=bool)
-        self.is_time = self.is_first | np.array(
+        self.is_negated = np.array([d.measure.take in _NEGATED for d in self.demands], dtype=bool)
+        self.is_time = self.is_negated | np.array(
             [d.measure.take is Take.LAST for d in self.demands], dtype=bool
         )
 
@@ -40,10 +38,10 @@ class TileReader:
         self._lenses = LensTable(
             tuple(dict.fromkeys(d.lens for d in plan.demands if not d.lens.is_open))
         )
-        self._day_sums = _Placed(plan, _SUMS, is_open=False)
-        self._day_ends = _Placed(plan, _ENDS, is_open=False)
-        self._sums = _Placed(plan, _SUMS, is_open=True)
-        self._ends = _Placed(plan, _ENDS, is_open=True)
+        self._day_sums = _Placed(plan, SUMS, is_open=False)
+        self._day_ends = _Placed(plan, ENDS, is_open=False)
+        self._sums = _Placed(plan, SUMS, is_open=True)
+        self._ends = _Placed(plan, ENDS, is_open=True)
         self._sum_lens = self._lens_of(self._day_sums.demands)
         self._end_lens = self._lens_of(self._day_ends.demands)
         self._distinct = [
@@ -103,7 +101,7 @@ def _read_only_line(placed: _Placed, block: Block) -> Floats:
 
 
 def _choose(placed: _Placed, last: Floats, values: Floats) -> Floats:
-    times = np.where(placed.is_first, -last, last)
+    times = np.where(placed.is_negated, -last, last)
     times[~np.isfinite(times)] = np.nan
     chosen: Floats = np.where(placed.is_time, times, values)
     return chosen

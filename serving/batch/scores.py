@@ -28,9 +28,9 @@ SUBSCRIBED = "subscription_active"
 
 _SUBSCRIPTION = (SUBSCRIBED, "mrr_cents")
 _SIGNS_OF_LIFE = ("activity_90d", "orders_90d")
-_KEYS = ("customer_id", "as_of")
-_SEGMENT, _LANGUAGE = "segment", "language"
-_KEY_FIELDS = [("customer_id", pa.string()), ("as_of", pa.timestamp("us", "UTC"))]
+KEYS = ("customer_id", "as_of")
+SEGMENT, LANGUAGE = "segment", "language"
+KEY_FIELDS = [("customer_id", pa.string()), ("as_of", pa.timestamp("us", "UTC"))]
 _CHURN_FIELDS = [("p_churn", pa.float64()), ("risk_score", pa.float64()), ("tier", pa.string())]
 _FACTORS_FIELD = ("factors", pa.string())
 _REASON_FIELD = ("reason", pa.string())
@@ -70,19 +70,19 @@ class ChurnScorer:
         """What it reads."""
         signs = (SUBSCRIBED,) if self.has_subscriptions else _SIGNS_OF_LIFE
         names = ChurnModel.from_json(json.loads(self.model)).signature.names
-        return tuple(dict.fromkeys((*_KEYS, *names, *signs)))
+        return tuple(dict.fromkeys((*KEYS, *names, *signs)))
 
     @property
     def schema(self) -> pa.Schema:
         """What it gives."""
         also = [_FACTORS_FIELD] if self.with_factors else []
-        return pa.schema([*_KEY_FIELDS, *_CHURN_FIELDS, *also, _REASON_FIELD])
+        return pa.schema([*KEY_FIELDS, *_CHURN_FIELDS, *also, _REASON_FIELD])
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Scores of the rows, batch by batch."""
         names = self._model.signature.names
         for batch in batches:
-            features = _matrix(batch, names)
+            features = read_matrix(batch, names)
             p_churn = np.full(batch.num_rows, np.nan)
             known = self._can_be_lost(batch)
             if known.any():
@@ -97,7 +97,7 @@ class ChurnScorer:
                 scored.append(self._find_factors(features, known))
             reasons = np.full(batch.num_rows, ALREADY_GONE, dtype=object)
             scored.append(pa.array(reasons, mask=known, type=pa.string()))
-            yield _with_keys(batch, scored, schema=self.schema)
+            yield with_keys(batch, scored, schema=self.schema)
 
     def _find_factors(self, features: Floats, known: Flags) -> pa.Array:
         found: list[str | None] = [None] * len(features)
@@ -110,8 +110,8 @@ class ChurnScorer:
 
     def _can_be_lost(self, batch: pa.RecordBatch) -> Flags:
         if self.has_subscriptions:
-            return np.asarray(_matrix(batch, (SUBSCRIBED,))[:, 0] == 1.0)
-        return np.asarray(np.nansum(_matrix(batch, _SIGNS_OF_LIFE), axis=1) > 0.0)
+            return np.asarray(read_matrix(batch, (SUBSCRIBED,))[:, 0] == 1.0)
+        return np.asarray(np.nansum(read_matrix(batch, _SIGNS_OF_LIFE), axis=1) > 0.0)
 
 
 @dataclass(frozen=True)
@@ -140,8 +140,8 @@ class ChannelScorer:
     def columns(self) -> tuple[str, ...]:
         """What it reads."""
         names = ChannelModel.from_json(json.loads(self.model)).signature.names
-        groups = [_SEGMENT] * self.has_segments + [_LANGUAGE] * self.has_languages
-        return tuple(dict.fromkeys((*_KEYS, *names, *groups)))
+        groups = [SEGMENT] * self.has_segments + [LANGUAGE] * self.has_languages
+        return tuple(dict.fromkeys((*KEYS, *names, *groups)))
 
     @property
     def schema(self) -> pa.Schema:
@@ -149,24 +149,24 @@ class ChannelScorer:
         model = ChannelModel.from_json(json.loads(self.model))
         names = [f"p_{outcome}_{channel}" for outcome in model.outcomes for channel in CHANNELS]
         levels = [(f"level_{channel}", pa.string()) for channel in CHANNELS]
-        return pa.schema([*_KEY_FIELDS, *((name, pa.float64()) for name in names), *levels])
+        return pa.schema([*KEY_FIELDS, *((name, pa.float64()) for name in names), *levels])
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Scores of the rows, batch by batch."""
         schema = self.schema
         for batch in batches:
             sendings = self._model.describe_channels(
-                _matrix(batch, self._model.signature.names),
+                read_matrix(batch, self._model.signature.names),
                 trigger=self.trigger,
-                segments=batch.column(_SEGMENT).to_pylist() if self.has_segments else None,
-                languages=batch.column(_LANGUAGE).to_pylist() if self.has_languages else None,
+                segments=batch.column(SEGMENT).to_pylist() if self.has_segments else None,
+                languages=batch.column(LANGUAGE).to_pylist() if self.has_languages else None,
             )
             shape = (batch.num_rows, len(CHANNELS))
             found = self._model.predict_all(tuple(self._model.outcomes), sendings)
             scored = [pa.array(p) for by_row in found.values() for p in by_row.reshape(shape).T]
             levels = self._model.find_levels(Outcome.OPENED, sendings).reshape(shape)
             scored += [pa.array(column, type=pa.string()) for column in levels.T]
-            yield _with_keys(batch, scored, schema=schema)
+            yield with_keys(batch, scored, schema=schema)
 
 
 def make_scorer(
@@ -202,8 +202,8 @@ def make_scorer(
         scorer = ChannelScorer(
             json.dumps(models.channel.to_json()),
             trigger,
-            has_segments=_SEGMENT in present,
-            has_languages=_LANGUAGE in present,
+            has_segments=SEGMENT in present,
+            has_languages=LANGUAGE in present,
         )
     else:
         if models.churn is None:
@@ -243,14 +243,15 @@ def score_rows(
     return mapper.map_rows(features, scorer, columns=scorer.columns, schema=scorer.schema, out=out)
 
 
-def _matrix(batch: pa.RecordBatch, names: Sequence[str]) -> Floats:
+def read_matrix(batch: pa.RecordBatch, names: Sequence[str]) -> Floats:
     """Columns as a matrix (n, columns) of float64; null is NaN."""
     columns = [batch.column(name).to_numpy(zero_copy_only=False) for name in names]
     return np.column_stack(columns).astype(np.float64, copy=False)
 
 
-def _with_keys(
+def with_keys(
     batch: pa.RecordBatch, scored: Sequence[pa.Array], *, schema: pa.Schema
 ) -> pa.RecordBatch:
-    keys = [batch.column(name).cast(kind) for name, kind in _KEY_FIELDS]
+    """What was scored behind the keys of the rows."""
+    keys = [batch.column(name).cast(kind) for name, kind in KEY_FIELDS]
     return pa.RecordBatch.from_arrays([*keys, *scored], schema=schema)

@@ -17,16 +17,21 @@ from features.engines.batches import RowMapper
 from features.errors import NotReadyError
 from features.uplift_groups import assign_groups, default_borders
 from features.vocabulary import Trigger
-from serving.batch.scores import require_columns
+from serving.batch.scores import (
+    KEY_FIELDS,
+    KEYS,
+    LANGUAGE,
+    SEGMENT,
+    read_matrix,
+    require_columns,
+    with_keys,
+)
 from serving.policy.cases import Floats
 from serving.snapshot.state import signature_of
 from training.registry.entries import ModelName
-from training.registry.servable import Belonging, Names, UpliftModel
+from training.registry.servable import Belonging, UpliftModel
 from training.registry.tracking import Tracking
 
-_KEYS = ("customer_id", "as_of")
-_SEGMENT, _LANGUAGE = "segment", "language"
-_KEY_FIELDS = [("customer_id", pa.string()), ("as_of", pa.timestamp("us", "UTC"))]
 _NUMBERS = ("p_without", "uplift", "uplift_low", "uplift_high", "net_cents")
 
 
@@ -56,8 +61,8 @@ class UpliftScorer:
     def columns(self) -> tuple[str, ...]:
         """What it reads."""
         names = UpliftModel.from_json(json.loads(self.model)).signature.names
-        groups = [_SEGMENT] * self.has_segments + [_LANGUAGE] * self.has_languages
-        return tuple(dict.fromkeys((*_KEYS, *names, *groups)))
+        groups = [SEGMENT] * self.has_segments + [LANGUAGE] * self.has_languages
+        return tuple(dict.fromkeys((*KEYS, *names, *groups)))
 
     @property
     def schema(self) -> pa.Schema:
@@ -66,7 +71,7 @@ class UpliftScorer:
         by_channel = [f"net_cents_{channel}" for channel in model.treatments]
         return pa.schema(
             [
-                *_KEY_FIELDS,
+                *KEY_FIELDS,
                 ("group", pa.string()),
                 ("best_channel", pa.string()),
                 *((name, pa.float64()) for name in (*_NUMBERS, *by_channel)),
@@ -77,17 +82,13 @@ class UpliftScorer:
         """Scores of the rows, batch by batch."""
         schema = self.schema
         for batch in batches:
-            keys = [batch.column(name).cast(kind) for name, kind in _KEY_FIELDS]
-            X = _matrix(batch, self._model.signature.names)
-            scored = self._score(X, belonging=self._read_belonging(batch))
-            yield pa.RecordBatch.from_arrays([*keys, *scored], schema=schema)
-
-    def _read_belonging(self, batch: pa.RecordBatch) -> Belonging:
-        unknown = Belonging.unknown(batch.num_rows)
-        return Belonging(
-            segments=_names(batch, _SEGMENT) if self.has_segments else unknown.segments,
-            languages=_names(batch, _LANGUAGE) if self.has_languages else unknown.languages,
-        )
+            X = read_matrix(batch, self._model.signature.names)
+            belonging = Belonging.of(
+                batch.num_rows,
+                segments=batch.column(SEGMENT).to_pylist() if self.has_segments else None,
+                languages=batch.column(LANGUAGE).to_pylist() if self.has_languages else None,
+            )
+            yield with_keys(batch, self._score(X, belonging=belonging), schema=schema)
 
     def _score(self, X: Floats, *, belonging: Belonging) -> list[pa.Array]:
         model, rows = self._model, np.arange(len(X))
@@ -137,17 +138,8 @@ def make_uplift_scorer(
     scorer = UpliftScorer(
         json.dumps(model.to_json()),
         trigger,
-        has_segments=_SEGMENT in present,
-        has_languages=_LANGUAGE in present,
+        has_segments=SEGMENT in present,
+        has_languages=LANGUAGE in present,
     )
     require_columns(scorer.columns, present=present, features=features)
     return scorer
-
-
-def _names(batch: pa.RecordBatch, name: str) -> Names:
-    return np.array([*batch.column(name).to_pylist(), None], dtype=object)[:-1]
-
-
-def _matrix(batch: pa.RecordBatch, names: tuple[str, ...]) -> Floats:
-    columns = [batch.column(name).to_numpy(zero_copy_only=False) for name in names]
-    return np.column_stack(columns).astype(np.float64, copy=False)

@@ -195,7 +195,7 @@ def break_ground(seed: int, *, n_customers: int, scenario: str) -> Ground:
                 look_back_us=LOOK_BACK_US,
                 settings=settings,
             )
-    if models.channel is None or models.send_time is None:
+    if models.channel is None or models.send_time is None or models.uplift is None:
         raise BadInputError(f"a world of {n_customers} customers is too small to learn from")
     parts = []
     for positions in book.by_trigger():

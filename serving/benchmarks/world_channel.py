@@ -170,8 +170,7 @@ def score_by_rules(occasions: Occasions, settings: PolicySettings) -> Floats:
     """The rules' order of channels as scores, (n, 5): by prior, or as they are listed."""
     order = np.zeros((len(occasions.reasons), len(CHANNELS)))
     for name in occasions.reasons["trigger"].unique():
-        rule = settings.triggers[Trigger(name)]
-        ranked = sorted(rule.prior, key=lambda c: -rule.prior[c]) or list(rule.channels)
+        ranked = settings.triggers[Trigger(name)].ranked
         rows = (occasions.reasons["trigger"] == name).to_numpy()
         for place, channel in enumerate(ranked):
             order[rows, CHANNELS.index(channel)] = len(ranked) - place

@@ -1,7 +1,9 @@
 """The commands about policies: what one would have earned, and whether it may run."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +23,7 @@ from serving.cli.output import (
     show_json,
     show_table,
 )
-from serving.evaluate.contrast import gather_evidence
+from serving.evaluate.contrast import find_faults, gather_evidence
 from serving.evaluate.judge import ArmJudgement, Judgement, PolicyValue, judge
 from serving.evaluate.prepare import ReadyLog, prepare_log
 from serving.evaluate.promotion import keep_answer
@@ -89,17 +91,22 @@ def evaluate_policy(
         ready = read_log(settings, log, data=data, window_days=window_days, as_of=as_of, seed=seed)
     asked = target or (list(TargetName) if policy is None else [])
     targets = [name_target(name, ready.log, words=words) for name in asked]
+    faults: list[str] = []
     if policy is not None:
+        candidate = load_policy_settings(policy)
+        faults = find_faults(ready, candidate=candidate, running=running)
         targets += [
             apply_settings(ready.log, chosen.learned, name=chosen.version)
-            for chosen in (load_policy_settings(policy), running)
+            for chosen in (candidate, running)
         ]
     with progress("judging"):
         judged = [_judge(ready, one, seed=seed) for one in targets]
     if as_json:
-        show_json(_describe(ready, judged))
+        show_json(_describe(ready, judged, faults=faults))
     else:
         _show(ready, judged)
+        for fault in faults:
+            say(f"only the choice of that policy is judged: {fault}")
 
 
 def promote_policy(
@@ -117,6 +124,7 @@ def promote_policy(
     candidate = load_policy_settings(policy)
     running = load_policy_settings(settings.policy_file)
     ready = read_log(settings, log, data=data, window_days=window_days, as_of=as_of, seed=seed)
+    _say_reading(ready)
     evidence = gather_evidence(ready, candidate=candidate, running=running)
     answer = decide_policy(candidate.version, before=running.version, evidence=evidence)
     keep_answer(answer, candidate, file=settings.promoted_policy, audit=audit)
@@ -137,40 +145,30 @@ def read_log(
     """Decisions and what came of them, from files or the store, and the tables if there are any."""
     tables, known_until = _read_tables(data, as_of)
     days = window_days or load_policy_settings(settings.policy_file).reward.window_days
-    decisions, outcomes = (
-        _read_store(settings)
-        if log is None
-        else (read_decision_files(log), read_outcome_files(log))
-    )
-    return prepare_log(
-        decisions,
-        outcomes,
-        economics=read_economics(settings.economics),
-        known_until=known_until,
-        window_days=days,
-        seed=seed,
-        tables=tables,
-    )
+    economics = read_economics(settings.economics)
+
+    def prepare(decisions: Iterable[Decision], outcomes: Iterable[OutcomeEvent]) -> ReadyLog:
+        return prepare_log(
+            decisions,
+            outcomes,
+            economics=economics,
+            known_until=known_until,
+            window_days=days,
+            seed=seed,
+            tables=tables,
+        )
+
+    if log is not None:
+        return prepare(read_decision_files(log), read_outcome_files(log))
+    with closing(Store(settings.store_place)) as store, store.reading() as session:
+        outcomes = list(chain.from_iterable(session.read_outcomes()))
+        return prepare(chain.from_iterable(session.read_decisions()), outcomes)
 
 
 def _read_tables(data: Location | None, as_of: str | None) -> tuple[Tables | None, datetime]:
     if data is None:
         return None, parse_moment(as_of) if as_of else datetime.now(UTC)
     return read_as_of(data, as_of)
-
-
-def _read_store(settings: Settings) -> tuple[Iterator[Decision], list[OutcomeEvent]]:
-    store = Store(settings.store_place)
-    with store.reading() as session:
-        outcomes = [event for lot in session.read_outcomes() for event in lot]
-
-    def decisions() -> Iterator[Decision]:
-        with store.reading() as session:
-            for lot in session.read_decisions():
-                yield from lot
-        store.close()
-
-    return decisions(), outcomes
 
 
 def _judge(ready: ReadyLog, target: Target, *, seed: int) -> Judgement:
@@ -199,13 +197,18 @@ def _show(ready: ReadyLog, judged: Sequence[Judgement]) -> None:
             say(f"{arm.arm}: {_word_overlap(arm)}")
         if one.n_unknown:
             say(f"in {one.n_unknown:,} decisions nobody can tell what {one.target} would have done")
-    if rewards.reading is Reading.MESSAGES:
-        say(
-            "rewards are what was reported of messages; with --data they are what customers did, "
-            "and no message has its due"
-        )
+    _say_reading(ready)
     if log.n_without_choice:
         say(f"{log.n_without_choice:,} decisions without a choice are left out")
+
+
+def _say_reading(ready: ReadyLog) -> None:
+    """Whoever sends more looks better where only messages can earn."""
+    if ready.rewards.reading is Reading.MESSAGES:
+        say(
+            "rewards are what was reported of messages; with orders and tickets in --data they are "
+            "what customers did, and no message has its due"
+        )
 
 
 def _cells(arm: str, value: PolicyValue) -> tuple[str, ...]:
@@ -223,7 +226,7 @@ def _word_overlap(arm: ArmJudgement) -> str:
     )
 
 
-def _describe(ready: ReadyLog, judged: Sequence[Judgement]) -> Json:
+def _describe(ready: ReadyLog, judged: Sequence[Judgement], *, faults: Sequence[str]) -> Json:
     rewards = ready.rewards
     return {
         "n_decisions": ready.log.n,
@@ -234,6 +237,7 @@ def _describe(ready: ReadyLog, judged: Sequence[Judgement]) -> Json:
             "net": float(rewards.net.mean()),
         },
         "policies": [_describe_judgement(one) for one in judged],
+        "only_the_choice_is_judged": list(faults),
     }
 
 

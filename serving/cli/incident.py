@@ -40,7 +40,7 @@ def open_incident(
 ) -> None:
     """Pause marketing for a region or for customers; service messages go on."""
     starts_at = _read_moment(at)
-    ends_at = None if until is None else parse_moment(until)
+    ends_at = None if until is None else parse_moment(until, option="--until")
     store = Store(read_settings().store_place)
     with store.transaction() as session:
         session.incidents.open(
@@ -105,7 +105,7 @@ def cancel(
 
 
 def _read_moment(text: str | None) -> datetime:
-    return datetime.now(UTC) if text is None else parse_moment(text)
+    return datetime.now(UTC) if text is None else parse_moment(text, option="--at")
 
 
 def _describe(one: Incident) -> dict[str, str | None]:

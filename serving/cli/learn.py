@@ -3,6 +3,7 @@
 import signal
 import threading
 import time
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -13,7 +14,7 @@ import typer
 from serving.cli.data import AsOfOption
 from serving.cli.output import JsonOption, parse_moment, say, show, show_json
 from serving.learner.files import LearnerFiles
-from serving.learner.step import Step, take_step
+from serving.learner.step import take_step
 from serving.policy.cases import from_us
 from serving.policy.settings import PolicySettings, load_policy_settings
 from serving.settings import read_settings
@@ -46,17 +47,15 @@ def learn(
             "`opportune serve --data DIR` keeps what its tables say of earlier ones"
         )
     stop = _stop_on_signals()
-    with files.locked():
-        store = Store(settings.store_place)
+    with files.locked(), closing(Store(settings.store_place)) as store:
         while not stop.is_set():
             began = time.perf_counter()
-            step = _look(files, store, moment, policy=policy, as_json=as_json)
+            _look(files, store, moment, policy=policy, as_json=as_json)
             if once:
                 break
             # A look that takes long makes room for others: at most half of the time is spent.
             spent = time.perf_counter() - began
-            stop.wait(max(every - spent, spent if step.version else 0.0))
-        store.close()
+            stop.wait(max(every - spent, spent))
 
 
 def _look(
@@ -66,11 +65,11 @@ def _look(
     *,
     policy: PolicySettings,
     as_json: bool,
-) -> Step:
+) -> None:
     step = take_step(files, store, as_of=moment or datetime.now(UTC), policy=policy)
     if step.version is None:
         say(f"nothing new as of {from_us(step.learned.as_of_us):%Y-%m-%d %H:%M:%S}")
-        return step
+        return
     learned = step.learned
     young = {state.value: learned.n_young[state] for state in RewardState}
     if as_json:
@@ -84,14 +83,13 @@ def _look(
                 "rebuilt": step.rebuilt,
             }
         )
-        return step
+        return
     parts = ", ".join(f"{n:,} {state}" for state, n in young.items() if n) or "none"
     how = "learned from the beginning" if step.rebuilt else "learned what was new"
     show(
         f"bandit {step.version}: {how}; {learned.settled.n_messages:,} messages settled; "
         f"younger ones: {parts}"
     )
-    return step
 
 
 def _stop_on_signals() -> threading.Event:

@@ -11,7 +11,7 @@ import typer
 
 from features.vocabulary import Priority
 from serving.cli.data import AsOfOption, DataOption, read_as_of
-from serving.cli.models import CapacityOption, SeedOption, Trainable
+from serving.cli.models import WHICH_MODEL, CapacityOption, SeedOption, Trainable
 from serving.cli.output import Json, JsonOption, progress, say, show, show_json, show_table
 from serving.faults import EXIT_REFUSED
 from serving.home import claim_home
@@ -90,7 +90,7 @@ def monitor(
 
 def retrain(
     data: DataOption,
-    what: Annotated[Trainable, typer.Argument(help="Which model.")] = Trainable.ALL,
+    what: Annotated[Trainable, typer.Argument(help=WHICH_MODEL)] = Trainable.ALL,
     as_of: AsOfOption = None,
     seed: SeedOption = 0,
     capacity: CapacityOption = str(DEFAULT),

@@ -66,8 +66,12 @@ def progress(text: str) -> Iterator[None]:
         yield
 
 
-def parse_moment(text: str) -> datetime:
+def parse_moment(text: str, *, option: str = "--as-of") -> datetime:
     """An aware moment: ISO 8601 with an offset, or a day, which means its UTC midnight.
+
+    Args:
+        text: What was given.
+        option: Where it was given, for the error.
 
     >>> parse_moment("2026-06-01").isoformat(), parse_moment("2026-06-01T09:00+05:00").isoformat()
     ('2026-06-01T00:00:00+00:00', '2026-06-01T04:00:00+00:00')
@@ -76,11 +80,11 @@ def parse_moment(text: str) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise BadInputError(
-            f"--as-of {text!r}: expected ISO 8601 such as 2026-06-01 or 2026-06-01T09:00+05:00"
+            f"{option} {text!r}: expected ISO 8601 such as 2026-06-01 or 2026-06-01T09:00+05:00"
         ) from None
     if moment.tzinfo is None:
         if len(text) > len("2026-06-01"):
-            raise BadInputError(f"--as-of {text!r}: a time needs its offset, e.g. {text}+00:00")
+            raise BadInputError(f"{option} {text!r}: a time needs its offset, e.g. {text}+00:00")
         return moment.replace(tzinfo=UTC)
     return moment.astimezone(UTC)
 

@@ -43,7 +43,7 @@ def model(
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """What each model knows, how well, for whom, and how it does today."""
+    """What each model knows, how well, for whom, and how it does as of a day."""
     settings = read_settings()
     health: dict[ModelName, ModelHealth] = {}
     tracking, warning = Tracking.in_folder(settings.registry), ""
@@ -64,7 +64,7 @@ def model(
     else:
         show(str(out))
         if data is None:
-            say("with --data PLACE it also says how the served models do today")
+            say("with --data PLACE it also says how the served models do")
 
 
 def _warn_of_age(moment: datetime) -> str:

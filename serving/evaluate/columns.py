@@ -130,7 +130,7 @@ def read_columns(
     """Decisions before a moment as columns; a decision that comes twice counts once.
 
     Raises:
-        BadInputError: A record whose action or probabilities cannot be.
+        BadInputError: A record whose action, words or probabilities cannot be.
     """
     found: dict[str, _Kept | None] = {}
     for record in decisions:
@@ -216,10 +216,16 @@ def _find_taken(record: Decision) -> int:
 
 
 def _p_words(record: Decision) -> float:
-    """Probability of the words, given the action."""
+    """Probability of the words, given the action; 1 where there was no choice of words."""
     if record.variant is None or not record.variants:
         return 1.0
-    return record.variants.get(record.variant, 1.0)
+    p = record.variants.get(record.variant, 0.0)
+    if p <= 0:
+        raise BadInputError(
+            f"decision {record.decision_id}: its words, {record.variant}, are not among the "
+            "variants with a probability above 0"
+        )
+    return p
 
 
 def _names(values: list[str]) -> Names:

@@ -8,11 +8,17 @@ import numpy as np
 from features.vocabulary import Channel
 from serving.evaluate.columns import DecisionLog
 from serving.policy.cases import DAY_US, Flags, Floats, Ints
-from training.ope.direct import assign_blocks, assign_folds, fit_ridge
+from training.ope.direct import (
+    assign_blocks,
+    assign_folds,
+    expect_across,
+    expect_ahead,
+    expect_squares,
+    fit_ridge,
+)
 
 _CHUNK = 200_000
 _N_FOLDS = 3
-_LEAST_SQUARE = 0.05  # of the mean one
 
 
 @dataclass(frozen=True)
@@ -38,28 +44,32 @@ def expect_rewards(log: DecisionLog, rewards: Floats, *, rng: np.random.Generato
         rewards: Of the decisions, (n,).
         rng: Of the folds.
     """
-    design = _Design(log)
-    across, ahead = np.zeros(len(log.actions.row)), np.zeros(len(log.actions.row))
+    model = _AllowedActions(log)
     folds = assign_folds(log.customers, n_folds=_N_FOLDS, rng=rng)
-    for fold in range(_N_FOLDS):
-        fitted = design.fit(rewards, rows=folds != fold)
-        design.predict(fitted, rows=folds == fold, into=across)
-    blocks = assign_blocks(log.n)
-    for block in np.unique(blocks)[1:]:
-        fitted = design.fit(rewards, rows=blocks < block)
-        design.predict(fitted, rows=blocks == block, into=ahead)
-    errors = (rewards - ahead[log.taken]) ** 2
-    squares = np.zeros(len(ahead))
-    everywhere = np.ones(log.n, dtype=bool)
-    design.predict(design.fit(errors, rows=everywhere), rows=everywhere, into=squares)
-    return ActionRewards(across, ahead, np.maximum(squares, _LEAST_SQUARE * errors.mean()))
+    ahead = expect_ahead(model, rewards, blocks=assign_blocks(log.n))
+    return ActionRewards(
+        expect_across(model, rewards, folds=folds),
+        ahead,
+        expect_squares(model, rewards, expected=ahead),
+    )
 
 
 @dataclass(frozen=True)
-class _Design:
-    """Columns of the regression, made for some actions at a time."""
+class _AllowedActions:
+    """A `RewardModel` of actions that differ from decision to decision; expectations are (m,).
+
+    One regression for all of them, whose columns are made for some actions at a time.
+    """
 
     log: DecisionLog
+
+    def blank(self) -> Floats:
+        """See `RewardModel`."""
+        return np.zeros(len(self.log.actions.row))
+
+    def of_taken(self, expected: Floats, /) -> Floats:
+        """See `RewardModel`."""
+        return expected[self.log.taken]
 
     @cached_property
     def _triggers(self) -> Ints:
@@ -97,7 +107,7 @@ class _Design:
         return fit_ridge(self.columns(self.log.taken[rows]), rewards[rows])
 
     def predict(self, fitted: Floats, *, rows: Flags, into: Floats) -> None:
-        """Write what is expected of the actions of some decisions."""
+        """See `RewardModel`."""
         asked = np.flatnonzero(rows[self.log.actions.row])
         for begin in range(0, len(asked), _CHUNK):
             at = asked[begin : begin + _CHUNK]

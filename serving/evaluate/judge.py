@@ -13,7 +13,7 @@ import numpy as np
 from features.vocabulary import Arm
 from serving.evaluate.columns import DecisionLog
 from serving.evaluate.expected import ActionRewards
-from serving.evaluate.targets import Target
+from serving.evaluate.targets import Target, Words
 from serving.policy.cases import Flags, Floats
 from training.evaluation.bootstrap import Estimate
 from training.ope.estimators import Estimator, estimate_parts
@@ -25,9 +25,8 @@ from training.ope.intervals import (
 )
 from training.ope.overlap import Overlap, ThinOverlap, require_overlap
 from training.ope.tuning import TuningRule, estimate_tuned
-from training.ope.weighted import Expected, WeightedLog
+from training.ope.weighted import Expected, WeightedLog, add_noise
 
-HEADLINE = "dr"
 _N_RESAMPLES = 200
 
 
@@ -116,8 +115,14 @@ def weigh_log(
     expected: Floats,
     squares: Floats | None = None,
 ) -> WeightedLog:
-    """The log as estimators see it, weighted for a policy."""
-    noise = None if squares is None else find_noise(log, target.p, squares)
+    """The log as estimators see it, weighted for a policy.
+
+    A record has the probabilities of the words of what was sent, not of what might have been: where
+    the policy has words of its own the noise is not known.
+    """
+    noise = None
+    if squares is not None and target.words is Words.LOGGED:
+        noise = find_noise(log, target.p, squares)
     return WeightedLog(
         rewards=rewards,
         weights=target.weights(log),
@@ -135,9 +140,7 @@ def find_noise(log: DecisionLog, p: Floats, squares: Floats) -> Floats:
         p: Probabilities of a policy, or the difference of two, (m,).
         squares: Expected squares of the model's errors, (m,).
     """
-    logged = log.actions.p_logged
-    odds = np.divide(p**2, logged, out=np.zeros_like(p), where=logged > 0)
-    return log.sums(odds * squares)
+    return log.sums(add_noise(p, p_logged=log.actions.p_logged, squares=squares))
 
 
 def arms_that_speak(
@@ -179,15 +182,18 @@ def _judge_arm(
 def _estimate(
     across: WeightedLog, ahead: WeightedLog, *, rng: np.random.Generator
 ) -> list[PolicyValue]:
-    """By every estimator. The model alone comes without an interval: its own would be a lie."""
+    """By every estimator, the headline first: the martingale interval, else the anytime one.
+
+    The model alone comes without an interval: its own would be a lie.
+    """
     customers = across.customers
     dr_ahead = estimate_parts(ahead, by=Estimator.DR)
     values = []
     if ahead.expected is not None and ahead.expected.noise is not None:
         found = martingale_interval(dr_ahead, noise=ahead.expected.noise, customers=customers)
-        values.append(PolicyValue(HEADLINE, "martingale", found))
+        values.append(PolicyValue(Estimator.DR, "martingale", found))
     sequence = sequence_interval(dr_ahead.rows(), customers=customers)
-    values.append(PolicyValue("dr", "anytime", sequence))
+    values.append(PolicyValue(Estimator.DR, "anytime", sequence))
     for by in (Estimator.DR, Estimator.SNDR, Estimator.IPS, Estimator.SNIPS):
         parts = estimate_parts(across, by=by)
         values.append(PolicyValue(by, "normal", normal_interval(parts, customers=customers)))

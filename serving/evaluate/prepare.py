@@ -67,7 +67,7 @@ def prepare_log(
         )
     told = list(outcomes)
     if tables is not None:
-        told += outcomes_of_tables(tables, message_ids=frozenset(log.messages))
+        told += outcomes_of_tables(tables, message_ids=log.messages)
     rewards = read_rewards(log, told, economics=economics, window_days=window_days, tables=tables)
     expected = expect_rewards(log, rewards.net, rng=np.random.default_rng(seed))
     return ReadyLog(log, rewards, expected)

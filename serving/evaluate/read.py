@@ -1,6 +1,6 @@
 """Logs in files: records as `opportune decide --out` writes them, with outcomes beside them."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -47,12 +47,12 @@ def read_outcome_files(place: Path) -> list[OutcomeEvent]:
     return events
 
 
-def outcomes_of_tables(tables: Tables, *, message_ids: frozenset[str]) -> list[OutcomeEvent]:
+def outcomes_of_tables(tables: Tables, *, message_ids: Collection[str]) -> list[OutcomeEvent]:
     """What the company's own tables say of these messages."""
     if "outcomes" not in tables:
         return []
     outcomes = tables["outcomes"]
-    return _read_events(outcomes[outcomes["message_id"].isin(message_ids)], "outcomes")
+    return _read_events(outcomes[outcomes["message_id"].isin(list(message_ids))], "outcomes")
 
 
 def _read_record(text: str, path: Path) -> Decision:

@@ -51,12 +51,10 @@ class BanditVersion:
     """The bandit that is served, of one version.
 
     Attributes:
-        version: Identity; grows with every publication.
         as_of_us: Moment of the last look at the log.
         bandit: What it knows.
     """
 
-    version: str
     as_of_us: int
     bandit: VariantPolicy
 
@@ -104,19 +102,23 @@ class LearnerFiles:
     def load_served(self) -> BanditVersion | None:
         """The current version as servers need it; None where no learner has run."""
 
-        def read(home: Path, version: str) -> BanditVersion:
+        def read(home: Path, _: str) -> BanditVersion:
             bandit = read_bandit((home / "served.json").read_text(encoding="utf-8"))
-            return BanditVersion(version, _read_cursor(home).as_of_us, bandit)
+            return BanditVersion(_read_cursor(home).as_of_us, bandit)
 
         return self.versions.load(read)
 
-    def load_settled(self) -> tuple[Settled, Cursor] | None:
+    def load_cursor(self) -> Cursor | None:
+        """How far a learner has read; None where none has run."""
+        return self.versions.load(lambda home, _: _read_cursor(home))
+
+    def load_settled(self) -> Settled | None:
         """Where a learner goes on; None where none has run."""
 
-        def read(home: Path, _: str) -> tuple[Settled, Cursor]:
+        def read(home: Path, _: str) -> Settled:
             cursor = _read_cursor(home)
             bandit = read_bandit((home / "settled.json").read_text(encoding="utf-8"))
-            return Settled(bandit, cursor.until_us, cursor.n_messages), cursor
+            return Settled(bandit, cursor.until_us, cursor.n_messages)
 
         return self.versions.load(read)
 

@@ -10,8 +10,8 @@ from features.point_in_time.facts import open_known_facts
 from features.point_in_time.spine import to_micros
 from features.tables import Tables
 from training.bandit.context import CONTEXT_NUMBERS
-from training.bandit.rewards import RewardLog, RewardRule, find_suspects
-from training.bandit.rewards.log import frame_of
+from training.bandit.rewards import REFUSALS, RewardLog, RewardRule, find_suspects
+from training.bandit.rewards.log import frame_of, list_departures
 
 _NAMES = ("messages", "outcomes", "customers", "subscriptions", "activity")
 
@@ -73,17 +73,14 @@ def _to_messages(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def _list_departures(outcomes: pd.DataFrame, ended: pd.DataFrame) -> pd.DataFrame:
-    """Withdrawals from a channel (after a complaint from all), and subscriptions that ended."""
-    human = outcomes.loc[~outcomes["machine"].astype(bool)]
-    withdrawn = [
-        (who, None if outcome == "complained" else channel, message_id, at, at)
-        for who, channel, message_id, at, outcome in _rows(
-            human.loc[human["outcome"].isin(["unsubscribed", "complained"])],
-            *("customer_id", "channel", "message_id", "at", "outcome"),
-        )
-    ]
-    left = [(who, None, None, at, k) for who, at, k in _rows(ended, "customer_id", "t", "k")]
-    return frame_of("departures", [*withdrawn, *left])
+    """Withdrawals by a person, and subscriptions that ended."""
+    is_refusal = outcomes["outcome"].isin([kind.value for kind in REFUSALS])
+    refusals = outcomes.loc[is_refusal & ~outcomes["machine"].astype(bool)]
+    columns = ["customer_id", "channel", "message_id", "at", "outcome"]
+    return list_departures(
+        refusals[columns].itertuples(index=False, name=None),
+        ended[["customer_id", "t", "k"]].itertuples(index=False, name=None),
+    )
 
 
 def _read_activity(facts: Relations, log: RewardLog, *, rule: RewardRule) -> pd.DataFrame:

@@ -10,7 +10,7 @@ def read_log(
     """Messages sent at or after a moment with what followed; each once, as the store has it.
 
     Args:
-        session: A transaction, so that everything is of one moment.
+        session: A transaction; in PostgreSQL each query sees what is committed by then.
         history: Messages and outcomes of the tables.
         since_us: UTC microseconds.
         rule: Which outcomes look like a machine's.

@@ -75,11 +75,13 @@ def take_step(
     rule = rule_of(policy)
     history, digest = files.load_history()
     basis = _digest_basis(rule, digest)
-    earlier = files.load_settled()
+    before = files.load_cursor()
+    # The state of another basis is not even read: a new version may not understand it any more.
+    earlier = files.load_settled() if before is not None and before.basis == basis else None
     with store.reading() as session:
         settled = Settled.nothing()
-        if earlier is not None and _still_holds(session, *earlier, basis=basis, rule=rule):
-            settled = earlier[0]
+        if before and earlier and _still_holds(session, earlier, before, rule=rule):
+            settled = earlier
         # Before the log is read: what is booked in between is then found to be belated.
         until_us = max(rule.settled_before_us(to_us(as_of)), settled.until_us)
         mark = session.learning.mark(until_us=until_us)
@@ -94,7 +96,7 @@ def take_step(
         basis,
     )
     version = None
-    if earlier is None or rebuilt or _has_news(files, learned, cursor, earlier[1]):
+    if before is None or rebuilt or _has_news(files, learned, cursor, before):
         version = files.publish(learned, cursor)
     return Step(learned, version, rebuilt=rebuilt)
 
@@ -113,17 +115,14 @@ def _learn(
 
 
 def _still_holds(
-    session: StoreSession, settled: Settled, cursor: Cursor, *, basis: str, rule: RewardRule
+    session: StoreSession, settled: Settled, cursor: Cursor, *, rule: RewardRule
 ) -> bool:
     """Whether nothing was told since that bears on messages which were settled already."""
-    return (
-        cursor.basis == basis
-        and session.learning.mark(until_us=settled.until_us).n_messages == cursor.n_stored
-        and not session.learning.has_belated(
-            after=cursor.last_outcome,
-            until_us=settled.until_us,
-            closed_us=settled.until_us + rule.window_us,
-        )
+    n_stored = session.learning.mark(until_us=settled.until_us).n_messages
+    return n_stored == cursor.n_stored and not session.learning.has_belated(
+        after=cursor.last_outcome,
+        until_us=settled.until_us,
+        closed_us=settled.until_us + rule.window_us,
     )
 
 

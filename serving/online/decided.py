@@ -75,7 +75,7 @@ def export_decided(store: Store) -> DecidedLog:
         for events in session.read_outcomes():
             _add(parts, [outcome_of(event) for event in events])
     tables = {name: pd.concat(frames, ignore_index=True) for name, frames in parts.items()}
-    last = max(tables["decisions"]["decided_at"].max(), tables["outcomes"]["at"].max())
+    last = pd.concat([tables["decisions"]["decided_at"], tables["outcomes"]["at"]]).max()
     messages = tables["messages"]
     to_come: dict[str, int] = {}
     if not pd.isna(last):

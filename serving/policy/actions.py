@@ -66,14 +66,13 @@ def propose_actions(
     rule = settings.triggers[cases.trigger]
     sets = _channel_sets(rule)
     slots_us = _propose_slots(cases, rule=rule, settings=settings)
-    in_time = slots_us <= cases.occasions.expires_us[:, None]
     verdicts = judge_actions(
         cases, sets=sets, slots_us=slots_us, settings=settings, headroom=headroom
     )
     return ActionGrid(
         sets=sets,
         slots_us=slots_us,
-        allowed=verdicts.allowed & (_is_first_of_its_kind(slots_us) & in_time)[:, None, :],
+        allowed=verdicts.allowed & _is_first_of_its_kind(slots_us)[:, None, :],
         rule_set=_rule_sets(cases, rule=rule, sets=sets),
         verdicts=verdicts,
     )
@@ -87,12 +86,8 @@ def _channel_sets(rule: TriggerRule) -> tuple[tuple[Channel, ...], ...]:
 def _rule_sets(cases: Cases, *, rule: TriggerRule, sets: tuple[tuple[Channel, ...], ...]) -> Ints:
     """The rules' set: all its channels together, or the best prior, of those that are open."""
     chosen = np.full(cases.n, NO_MESSAGE, dtype=np.int64)
-    if rule.prior:
-        ranked = sorted(rule.prior, key=lambda channel: -rule.prior[channel])
-    else:
-        ranked = list(rule.channels)
     is_open = open_channels(cases)
-    for channel in reversed(ranked):  # the best comes last and overwrites
+    for channel in reversed(rule.ranked):  # the best comes last and overwrites
         chosen[is_open[:, CHANNELS.index(channel)]] = sets.index((channel,))
     if rule.is_together:
         together = [CHANNELS.index(channel) for channel in rule.channels]

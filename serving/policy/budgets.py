@@ -9,20 +9,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 import numpy as np
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from features.vocabulary import Channel, Priority, Trigger
-from serving.policy.cases import HOUR_US, Ints, from_us
+from serving.policy.cases import QUARTER_US, Ints, from_us
+from serving.records import TimezoneName
 
 MICRO = 1_000_000
 """Millionths in one contact or cent."""
 
 _CAMPAIGN = "campaign"
-_QUARTER_US = HOUR_US // 4  # every day begins on a quarter of an hour, wherever it is
 
 
 class BudgetUnit(StrEnum):
@@ -38,12 +37,6 @@ class BudgetPeriod(StrEnum):
     DAY = "day"
     WEEK = "week"  # from Monday
     CAMPAIGN = "campaign"  # for as long as the budget has its name
-
-
-def _to_known_zone(name: str) -> str:
-    if name not in available_timezones():
-        raise ValueError(f"{name!r} is not an IANA time zone such as Asia/Almaty")
-    return name
 
 
 class Budget(BaseModel):
@@ -68,7 +61,7 @@ class Budget(BaseModel):
     per: BudgetPeriod
     triggers: tuple[Trigger, ...] = ()
     channels: tuple[Channel, ...] = ()
-    timezone: Annotated[str, AfterValidator(_to_known_zone)] = "UTC"
+    timezone: TimezoneName = "UTC"
     includes_critical: bool = False
 
     @property
@@ -106,6 +99,17 @@ class Budget(BaseModel):
         """Where a message sent at this aware moment is booked."""
         return f"{self.name}/{self.period_of(at)}"
 
+    def accounts_at(self, at_us: Ints) -> tuple[list[str], Ints]:
+        """Where messages sent at these moments are booked.
+
+        Returns:
+            Accounts, which may repeat, and the place among them of each moment, in its shape.
+        """
+        # Every day begins on a quarter of an hour, wherever it is.
+        quarters, places = np.unique(at_us // QUARTER_US, return_inverse=True)
+        accounts = [self.account_of(from_us(int(quarter) * QUARTER_US)) for quarter in quarters]
+        return accounts, places.reshape(at_us.shape)
+
 
 def to_micro(amount: float) -> int:
     """Millionths of an amount, never rounded down.
@@ -140,12 +144,9 @@ class Headroom:
 
     def left_at(self, budget: Budget, at_us: Ints) -> Ints:
         """Millionths left at each moment of sending, in the shape of the moments."""
-        quarters, inverse = np.unique(at_us // _QUARTER_US, return_inverse=True)
-        left = [
-            self.left(budget, budget.account_of(from_us(int(quarter) * _QUARTER_US)))
-            for quarter in quarters
-        ]
-        return np.array(left, dtype=np.int64)[inverse].reshape(at_us.shape)
+        accounts, places = budget.accounts_at(at_us)
+        left = [self.left(budget, account) for account in accounts]
+        return np.array(left, dtype=np.int64)[places]
 
     def after(self, claims: Iterable["Claim"]) -> "Headroom":
         """What is left when these have been booked as well."""
@@ -184,16 +185,13 @@ class Claim:
     is_shared: bool
 
 
-def list_accounts(
-    budgets: Sequence[Budget], *, since_us: int, until_us: int
-) -> dict[str, list[str]]:
-    """The accounts of messages sent between two moments, both included, by name of the budget."""
-    accounts: dict[str, list[str]] = {}
+def list_accounts(budgets: Sequence[Budget], *, since_us: int, until_us: int) -> list[str]:
+    """The accounts of messages sent between two moments, both included."""
+    accounts: set[str] = set()
     for budget in budgets:
-        found = {budget.account_of(from_us(until_us))}
+        accounts.add(budget.account_of(from_us(until_us)))
         at, end = from_us(since_us), from_us(until_us)
         while budget.per is not BudgetPeriod.CAMPAIGN and at < end:
-            found.add(budget.account_of(at))
+            accounts.add(budget.account_of(at))
             at += timedelta(hours=12)  # half a day, so that no short day is stepped over
-        accounts[budget.name] = sorted(found)
-    return accounts
+    return sorted(accounts)

@@ -18,6 +18,7 @@ Flags = npt.NDArray[np.bool_]
 
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
+QUARTER_US = HOUR_US // 4
 NEVER_US = 2**62
 """Later than any moment."""
 

@@ -41,11 +41,10 @@ def find_effect(
     unmeasured = Effect(believed, np.ones(believed.shape), np.full(cases.n, learned.believed_error))
     if uplift is None or cases.trigger not in uplift.groups:
         return unmeasured
-    segments = np.array([*cases.segments, None], dtype=object)[:-1]
-    languages = np.array([*cases.languages, None], dtype=object)[:-1]
-    told = uplift.effects(
-        cases.engagement, group=cases.trigger, belonging=Belonging(segments, languages)
+    belonging = Belonging(
+        np.array(cases.segments, dtype=object), np.array(cases.languages, dtype=object)
     )
+    told = uplift.effects(cases.engagement, group=cases.trigger, belonging=belonging)
     if not told.value.any():
         return unmeasured
     own_sd = uplift.own_sd[uplift.groups.index(cases.trigger)] * told.value

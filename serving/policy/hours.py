@@ -5,23 +5,22 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from serving.policy.cases import DAY_US, HOUR_US, Flags, Ints, from_us
+from serving.policy.cases import DAY_US, HOUR_US, QUARTER_US, Flags, Ints, from_us
 from serving.policy.settings import QuietHours
 
-_QUARTER_US = HOUR_US // 4  # every zone changes its offset on a quarter of an hour
 _MONDAY_OFFSET_HOURS = 3 * 24  # the epoch was a Thursday
 
 
 @lru_cache(maxsize=500_000)
 def _offset_us(timezone: str, quarter: int) -> int:
-    offset = from_us(quarter * _QUARTER_US).astimezone(ZoneInfo(timezone)).utcoffset()
+    offset = from_us(quarter * QUARTER_US).astimezone(ZoneInfo(timezone)).utcoffset()
     assert offset is not None  # noqa: S101  # an aware moment has an offset
     return round(offset.total_seconds()) * 1_000_000
 
 
 def local_us(timezones: tuple[str, ...], at_us: Ints) -> Ints:
     """Local wall time, as microseconds since a local epoch, of UTC moments (n, ...)."""
-    quarters = at_us // _QUARTER_US
+    quarters = at_us // QUARTER_US  # every zone changes its offset on a quarter of an hour
     local = np.empty_like(at_us)
     zones = np.asarray(timezones, dtype=object)
     for zone in dict.fromkeys(timezones):

@@ -16,7 +16,7 @@ import numpy as np
 
 from serving.policy.actions import ActionGrid
 from serving.policy.budgets import MICRO, BudgetUnit, Headroom
-from serving.policy.cases import HOUR_US, Cases, Flags, Floats, from_us
+from serving.policy.cases import Cases, Flags, Floats
 from serving.policy.choice import soft_choice
 from serving.policy.settings import CHANNELS, LearnedSettings, TriggerRule
 
@@ -25,7 +25,6 @@ Prices = Mapping[str, float]
 
 NO_PRICES: Final[Prices] = MappingProxyType({})
 
-_QUARTER_US = HOUR_US // 4
 _N_HALVINGS = 30
 _N_TURNS = 3
 
@@ -97,7 +96,7 @@ def find_prices(
     """The lowest prices under which the expected use of each account is at most what is left.
 
     Where even the highest price leaves more (what explores, and other arms, use something too), the
-    price is the highest: that of the best action.
+    price is the highest: twice what the best action brings for a unit.
 
     Args:
         drawings: Cases of all triggers of the batch.
@@ -130,13 +129,18 @@ def _bisect(
     top: float,
     learned: LearnedSettings,
 ) -> float:
+    drawings = [drawing for drawing in drawings if account in drawing.needs]
+
+    def is_short(price: float) -> bool:
+        use = _sum_use(drawings, prices | {account: price}, learned=learned)
+        return use[account] > left[account]
+
     low, high = 0.0, top
-    if _sum_use(drawings, prices | {account: 0.0}, learned=learned)[account] <= left[account]:
-        return 0.0
+    if not is_short(low):
+        return low
     for _ in range(_N_HALVINGS):
         middle = 0.5 * (low + high)
-        use = _sum_use(drawings, prices | {account: middle}, learned=learned)
-        if use[account] > left[account]:
+        if is_short(middle):
             low = middle
         else:
             high = middle
@@ -154,7 +158,7 @@ def _sum_use(
 
 
 def _find_highest(drawings: Sequence[Drawing], account: str) -> float:
-    """The price at which nothing that uses the account is worth it."""
+    """A price at which nothing that uses the account is worth it, nor nearly worth it."""
     highest = 0.0
     for drawing in drawings:
         if account in drawing.needs:
@@ -179,19 +183,17 @@ def find_needs(
     """
     needs: dict[str, Need] = {}
     for budget in headroom.covering(cases.trigger, priority=rule.priority):
-        counts = np.array([budget.takes(channel) for channel in CHANNELS])
         by_set = []
         for channels in grid.sets:
-            at = [CHANNELS.index(c) for c in channels if counts[CHANNELS.index(c)]]
+            at = [CHANNELS.index(channel) for channel in channels if budget.takes(channel)]
             in_cents = cents[:, at].sum(axis=1)
             once = np.full(cases.n, float(bool(at)))
             by_set.append(once if budget.unit is BudgetUnit.CONTACTS else in_cents)
-        quarters, where = np.unique(grid.slots_us // _QUARTER_US, return_inverse=True)
-        names = np.array(
-            [budget.account_of(from_us(int(quarter) * _QUARTER_US)) for quarter in quarters]
-        )[where].reshape(grid.slots_us.shape)
-        for name in np.unique(names):
-            needs[str(name)] = Need(np.stack(by_set, axis=1), names == name)
+        units = np.stack(by_set, axis=1)
+        accounts, places = budget.accounts_at(grid.slots_us)
+        booked_on = np.array(accounts)[places]
+        for account in sorted(set(accounts)):
+            needs[account] = Need(units, booked_on == account)
     return needs
 
 

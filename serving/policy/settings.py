@@ -75,6 +75,11 @@ class TriggerRule(_Settings):
         return self
 
     @property
+    def ranked(self) -> tuple[Channel, ...]:
+        """Channels that the rules use, the best first."""
+        return tuple(sorted(self.prior, key=lambda channel: -self.prior[channel])) or self.channels
+
+    @property
     def is_together(self) -> bool:
         """Whether the rules use more than one channel at once."""
         return len(self.channels) > 1

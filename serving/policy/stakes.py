@@ -6,7 +6,6 @@ from typing import Self
 import numpy as np
 
 from features.economics import Economics
-from features.vocabulary import Trigger
 from serving.policy.cases import HOUR_US, Cases, Floats
 from serving.policy.settings import LearnedSettings, TriggerRule
 from training.registry.servable import ChannelModel
@@ -107,12 +106,8 @@ class _OwnCustomer:
 
 def _mean_order_cents(model: ChannelModel) -> float:
     """Mean amount of the conversions of every trigger that sells something."""
-    cents = [value for trigger, value in model.mean_value_cents.items() if _sells(trigger)]
+    cents = [value for trigger, value in model.mean_value_cents.items() if not trigger.is_service]
     return float(np.mean(cents)) if cents else 0.0
-
-
-def _sells(trigger: Trigger) -> bool:
-    return not trigger.is_service
 
 
 def _sum_load(cases: Cases, *, recovery_hours: float) -> Floats:

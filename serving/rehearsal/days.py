@@ -18,7 +18,7 @@ from serving.policy.arms import assign_arm
 from serving.policy.settings import PolicySettings
 from serving.rehearsal.loop import RehearsalLog
 
-COUNTS = ("value_cents", "cases", "messages", "unsubscribed", "support_calls", "orders")
+COUNTS = ("value_cents", "messages", "unsubscribed", "support_calls")
 """What is summed by day and arm."""
 
 
@@ -111,7 +111,6 @@ def _list_events(log: RehearsalLog, after: Tables, *, period: Period) -> list[pd
         _events(cases["day"], cases["customer_id"], what, amount)
         for what, amount in (
             ("value_cents", cases["true_value_cents"]),
-            ("cases", pd.Series(1.0, index=cases.index)),
             ("messages", cases["n_messages"]),
         )
     ]
@@ -119,9 +118,6 @@ def _list_events(log: RehearsalLog, after: Tables, *, period: Period) -> list[pd
     is_about_trigger = calls["topic"].isin([trigger.value for trigger in Trigger])
     calls = calls[period.holds(calls["opened_at"]) & is_about_trigger]
     found.append(_once(calls, "opened_at", "support_calls", period))
-    orders = after.get("orders", empty_table("orders"))
-    orders = orders[period.holds(orders["ordered_at"])]
-    found.append(_once(orders, "ordered_at", "orders", period))
     outcomes = after.get("outcomes", empty_table("outcomes"))
     left = outcomes[period.holds(outcomes["at"]) & (outcomes["outcome"] == Outcome.UNSUBSCRIBED)]
     messages = after.get("messages", empty_table("messages"))[["message_id", "customer_id"]]

@@ -15,7 +15,8 @@ import pandas as pd
 
 from features.tables import Tables, empty_table
 from features.triggers import find_triggers
-from features.vocabulary import Arm, Outcome
+from features.vocabulary import Arm
+from serving.evaluate.read import outcomes_of_tables
 from serving.records import Decision, OutcomeEvent, OutcomeState
 from training.world.protocol import World
 
@@ -187,25 +188,6 @@ def _score(
 def _feed_back(tables: Tables, actor: Actor, sent_ids: set[str], *, since: datetime) -> int:
     """Report the outcomes of our messages since then; how many were booked."""
     outcomes = tables.get("outcomes", empty_table("outcomes"))
-    recent = outcomes[outcomes["at"] >= since]
-    fresh = recent[recent["message_id"].isin(sent_ids)]
-    if fresh.empty:
-        return 0
-    events = [
-        OutcomeEvent(
-            message_id=message_id,
-            outcome=Outcome(outcome),
-            at=at,
-            value_cents=None if pd.isna(value) else int(value),
-            machine=bool(machine),
-        )
-        for message_id, outcome, at, value, machine in zip(
-            fresh["message_id"],
-            fresh["outcome"],
-            fresh["at"],
-            fresh["value_cents"],
-            fresh["machine"],
-            strict=True,
-        )
-    ]
-    return actor.report(events).count(OutcomeState.BOOKED)
+    recent = {"outcomes": outcomes[outcomes["at"] >= since]}
+    events = outcomes_of_tables(recent, message_ids=sent_ids)
+    return actor.report(events).count(OutcomeState.BOOKED) if events else 0

@@ -28,8 +28,12 @@ LEARNED, RULES, ORACLE, NOBODY = (
 )
 
 
+Figure = Callable[[int], float]
+"""A figure of the world with that seed."""
+
+
 @dataclass(frozen=True)
-class Estimate:
+class OverSeeds:
     """A figure over seeds; no interval from one."""
 
     value: float
@@ -38,7 +42,7 @@ class Estimate:
     n: int
 
     @classmethod
-    def over(cls, figures: Sequence[float]) -> "Estimate":
+    def of(cls, figures: Sequence[float]) -> "OverSeeds":
         """Mean and 95 % interval by Student's t over independent worlds."""
         known = np.array([figure for figure in figures if np.isfinite(figure)])
         if not len(known):
@@ -89,9 +93,9 @@ class Worlds:
         n_days_of_customers = float(chosen["customers"].sum())
         return float(chosen[what].sum()) / n_days_of_customers if n_days_of_customers else np.nan
 
-    def over_seeds(self, figure: Callable[[int], float]) -> Estimate:
+    def over_seeds(self, figure: Figure) -> OverSeeds:
         """A figure of every world, with its interval."""
-        return Estimate.over([figure(seed) for seed in self.by_seed])
+        return OverSeeds.of([figure(seed) for seed in self.by_seed])
 
 
 def group_worlds(found: Iterable[PolicyDays], *, last_days: int) -> list[Worlds]:
@@ -120,15 +124,16 @@ _CENTS = "cents/customer-day"
 def _compare_learned(worlds: Worlds, there: set[PolicyName]) -> list[BenchRow]:
     """The learned policy beside the others."""
     value = _value_of(worlds, LEARNED)
-    rows = [_row(worlds, "net_value", value, _CENTS, beside=RULES if RULES in there else None)]
-    rows.append(
+    beside = RULES if RULES in there else None
+    rows = [
+        _row_beside(worlds, "net_value", lambda p: _value_of(worlds, p), _CENTS, beside=beside),
         _row(
             worlds,
             "net_value_of_all_arms",
             lambda s: worlds.per_customer_day(LEARNED, "value_cents", seed=s, arms=Arm),
             _CENTS,
-        )
-    )
+        ),
+    ]
     rows += [
         _row(worlds, f"ratio_to_{other}", _ratio(worlds, other), "1")
         for other in (RULES, ORACLE)
@@ -140,40 +145,37 @@ def _compare_learned(worlds: Worlds, there: set[PolicyName]) -> list[BenchRow]:
     if RULES in there:
         rules = _value_of(worlds, RULES)
         rows.append(_row(worlds, "gain_over_rules", lambda s: value(s) - rules(s), _CENTS))
-    beside = RULES if RULES in there else None
-    for what, metric in (("messages", "messages"), ("unsubscribed", "unsubscribed")):
-        rows.append(_count_row(worlds, metric, what, beside=beside))
+    rows += [_count_row(worlds, what, beside=beside) for what in ("messages", "unsubscribed")]
     beside = NOBODY if NOBODY in there else beside
-    rows.append(_count_row(worlds, "support_calls", "support_calls", beside=beside))
+    rows.append(_count_row(worlds, "support_calls", beside=beside))
     rows.append(fall_of_calls(worlds))
     if NOBODY in there:
         rows.append(_row(worlds, "fall_of_support_calls", _calls_prevented(worlds), "1"))
-    rows.append(_row(worlds, "retained", _retained(worlds, LEARNED), "1", beside=beside))
+    rows.append(_row_beside(worlds, "retained", lambda p: _retained(worlds, p), "1", beside=beside))
     return rows
 
 
-def _value_of(worlds: Worlds, policy: PolicyName) -> Callable[[int], float]:
+def _value_of(worlds: Worlds, policy: PolicyName) -> Figure:
     return lambda seed: worlds.per_customer_day(policy, "value_cents", seed=seed)
 
 
-def _ratio(worlds: Worlds, other: PolicyName) -> Callable[[int], float]:
+def _ratio(worlds: Worlds, other: PolicyName) -> Figure:
     ours, theirs = _value_of(worlds, LEARNED), _value_of(worlds, other)
     return lambda seed: ours(seed) / theirs(seed) if theirs(seed) > 0 else np.nan
 
 
-def _retained(worlds: Worlds, policy: PolicyName) -> Callable[[int], float]:
+def _retained(worlds: Worlds, policy: PolicyName) -> Figure:
     """Share of the learned arm's customers at the start who are still there in the end."""
 
     def share(seed: int) -> float:
-        customers = worlds.by_seed[seed][policy.value].customers
-        of_arm = customers[customers.index == Arm.LEARNED.value].sum()
+        of_arm = worlds.by_seed[seed][policy.value].customers.loc[[Arm.LEARNED.value]].sum()
         n = float(of_arm["could_be_lost"])
         return float(of_arm["retained"]) / n if n else np.nan
 
     return share
 
 
-def _calls_prevented(worlds: Worlds) -> Callable[[int], float]:
+def _calls_prevented(worlds: Worlds) -> Figure:
     """Share by which calls fall on the same customers, who would have lived the same lives."""
 
     def fall(seed: int) -> float:
@@ -213,7 +215,7 @@ class _Rate:
 
 
 def _call_rate(pooled: pd.DataFrame, arm: Arm) -> _Rate:
-    of_arm = pooled[pooled.index == arm.value].sum()
+    of_arm = pooled.loc[[arm.value]].sum()
     n, total, squares = (float(of_arm[name]) for name in ("everybody", "calls", "calls_squared"))
     if n < 2 or total == 0:
         return _Rate(0.0, np.inf)
@@ -222,39 +224,32 @@ def _call_rate(pooled: pd.DataFrame, arm: Arm) -> _Rate:
     return _Rate(mean, float(np.sqrt(variance / n)) / mean)
 
 
-def _count_row(worlds: Worlds, metric: str, what: str, *, beside: PolicyName | None) -> BenchRow:
+def _count_row(worlds: Worlds, what: str, *, beside: PolicyName | None) -> BenchRow:
     """A count by a thousand customer-days."""
 
-    def figure(policy: PolicyName) -> Callable[[int], float]:
+    def figure_of(policy: PolicyName) -> Figure:
         return lambda seed: _PER_THOUSAND * worlds.per_customer_day(policy, what, seed=seed)
 
-    reference = None if beside is None else worlds.over_seeds(figure(beside)).value
-    ours = worlds.over_seeds(figure(LEARNED))
-    return _bench_row(worlds.case, metric, ours, "/1000 customer-days", reference, beside)
+    return _row_beside(worlds, what, figure_of, "/1000 customer-days", beside=beside)
 
 
-def _row(
+def _row(worlds: Worlds, metric: str, figure: Figure, unit: str) -> BenchRow:
+    """A figure with nothing beside it."""
+    return _row_beside(worlds, metric, lambda _: figure, unit, beside=None)
+
+
+def _row_beside(
     worlds: Worlds,
     metric: str,
-    figure: Callable[[int], float],
+    figure_of: Callable[[PolicyName], Figure],
     unit: str,
     *,
-    beside: PolicyName | None = None,
-) -> BenchRow:
-    reference = None
-    if beside is not None:
-        theirs = _retained if metric == "retained" else _value_of
-        reference = worlds.over_seeds(theirs(worlds, beside)).value
-    return _bench_row(worlds.case, metric, worlds.over_seeds(figure), unit, reference, beside)
-
-
-def _bench_row(
-    case: str,
-    metric: str,
-    ours: Estimate,
-    unit: str,
-    reference: float | None,
     beside: PolicyName | None,
 ) -> BenchRow:
+    """A figure of the learned policy beside that of another one."""
+    ours = worlds.over_seeds(figure_of(LEARNED))
+    reference = None if beside is None else worlds.over_seeds(figure_of(beside)).value
     name = None if beside is None else beside.value
-    return BenchRow(case, metric, ours.value, ours.low, ours.high, reference, name, unit, ours.n)
+    return BenchRow(
+        worlds.case, metric, ours.value, ours.low, ours.high, reference, name, unit, ours.n
+    )

@@ -7,20 +7,20 @@ from enum import StrEnum
 
 from features.tables import Tables
 from features.vocabulary import Arm, Channel, Tier
-from serving.learner.fold import Settled, rule_of
+from serving.learner.files import LearnerFiles
+from serving.learner.fold import rule_of
 from serving.learner.history import read_history
-from serving.learner.step import learn_from_log
+from serving.learner.step import take_step
 from serving.policy.settings import PolicySettings
 from serving.records import Decision, DecisionRequest, OutcomeEvent, OutcomeState
 from serving.rehearsal.loop import Morning
 from serving.rehearsal.shelf import replace_models
-from serving.rehearsal.snapshots import find_at_risk, snapshot_of_some
+from serving.rehearsal.snapshots import find_tiers, snapshot_of_some
 from serving.requests import at_risk_requests, requests_of
 from serving.runtime import EngineParts
 from serving.snapshot.state import Models, Snapshot
 from training.bandit.files import new_bandit
 from training.bandit.policy import VariantPolicy
-from training.bandit.rewards import RewardLog
 
 
 class PolicyName(StrEnum):
@@ -91,20 +91,20 @@ class AtRisk:
 
     Attributes:
         every_days: How often everybody is scored.
-        tiers: Customers of the last scoring.
+        tiers: Of everybody at the last scoring.
     """
 
     every_days: int
-    tiers: dict[str, Tier] = field(default_factory=dict)
+    tiers: dict[str, Tier | None] = field(default_factory=dict)
 
     def requests(
         self, morning: Morning, *, models: Models, parts: EngineParts
     ) -> list[DecisionRequest]:
-        """A request for each of them; none without a churn model."""
+        """A request for each whose tier is high or critical; none without a churn model."""
         if models.churn is None:
             return []
         if morning.day % self.every_days == 0:
-            self.tiers = find_at_risk(
+            self.tiers = find_tiers(
                 morning.tables, as_of=morning.now, model=models.churn, rules=parts.risk
             )
         return at_risk_requests(list(self.tiers), list(self.tiers.values()), as_of=morning.now)
@@ -116,37 +116,30 @@ def ask(morning: Morning, at_risk: Sequence[DecisionRequest]) -> list[DecisionRe
     return [*requests_of(morning.found, as_of=morning.now, prices=prices), *at_risk]
 
 
-@dataclass
-class DailyLearner:
-    """What the bandit has learned, day by day: from the history once, then from the store.
-
-    Messages of before the rehearsal are read again until nothing more can come of them.
+@dataclass(frozen=True)
+class Learning:
+    """How a policy learns while it acts: models from time to time, the bandit every morning.
 
     Attributes:
-        history: Messages of before the first morning, and what came of them.
-        settled: What is learned for good.
+        retrain: Makes models anew.
+        files: Of the bandit's learner, which is the one that serves.
     """
 
-    history: RewardLog | None = None
-    settled: Settled | None = None
+    retrain: Retrain
+    files: LearnerFiles
 
     def learn(self, morning: Morning, parts: EngineParts) -> VariantPolicy:
-        """The bandit of this morning."""
+        """The bandit of this morning.
+
+        Messages of before the rehearsal are read again until nothing more can come of them.
+        """
         rule = rule_of(parts.policy)
-        if self.history is None or morning.day <= rule.window_days + 1:
+        if morning.day <= rule.window_days + 1:
             start = morning.now - timedelta(days=morning.day)
             tables = _sent_before(morning.tables, start)
-            self.history = read_history(tables, as_of=morning.now, rule=rule)
-            self.settled = None
-        learned = learn_from_log(
-            parts.store,
-            self.history,
-            as_of=morning.now,
-            policy=parts.policy,
-            since=self.settled,
-        )
-        self.settled = learned.settled
-        return learned.served
+            self.files.keep_history(read_history(tables, as_of=morning.now, rule=rule))
+        step = take_step(self.files, parts.store, as_of=morning.now, policy=parts.policy)
+        return step.learned.served
 
 
 def _sent_before(tables: Tables, moment: datetime) -> Tables:
@@ -177,17 +170,15 @@ class EngineActor:
         parts: Settings, prices, store.
         models: Champions; they name who is at risk for every policy alike.
         cadence: How often models are made and scores taken.
-        retrain: How models are made anew; None where the policy has no use for them.
+        learning: How it learns; None where the policy has no use for it.
         at_risk: Whom the churn model names.
-        learner: Of the bandit.
     """
 
     parts: EngineParts
     models: Models
     cadence: Cadence
-    retrain: Retrain | None = None
+    learning: Learning | None = None
     at_risk: AtRisk = field(init=False)
-    learner: DailyLearner = field(default_factory=DailyLearner, init=False)
     snapshot: Snapshot | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
@@ -197,8 +188,8 @@ class EngineActor:
     def decide(self, morning: Morning, /) -> list[Decision]:
         """Learn what has matured, make a snapshot of those in question, decide."""
         due = morning.day > 0 and morning.day % self.cadence.retrain_days == 0
-        if self.retrain is not None and due:
-            self.models = replace_models(self.models, self.retrain(morning))
+        if self.learning is not None and due:
+            self.models = replace_models(self.models, self.learning.retrain(morning))
         at_risk = self.at_risk.requests(morning, models=self.models, parts=self.parts)
         requests = ask(morning, at_risk)
         self.snapshot = self._publish(morning, {request.customer_id for request in requests})
@@ -211,12 +202,11 @@ class EngineActor:
         return self.parts.engine(self.snapshot).report(outcomes)
 
     def _publish(self, morning: Morning, customer_ids: set[str]) -> Snapshot:
-        learns = self.retrain is not None
-        bandit = self.learner.learn(morning, self.parts) if learns else new_bandit()
+        learning = self.learning
         return snapshot_of_some(
             morning.tables,
             customer_ids,
             as_of=morning.now,
-            models=self.models if learns else Models(),
-            bandit=bandit,
+            models=Models() if learning is None else self.models,
+            bandit=new_bandit() if learning is None else learning.learn(morning, self.parts),
         )

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 from features.vocabulary import Arm
@@ -107,8 +108,4 @@ def _curve(worlds: Worlds, policy: PolicyName, what: str, seed: int) -> Floats:
 
 def _smooth(curve: Floats) -> Floats:
     """Mean of the last days up to each."""
-    totals = np.concatenate([[0.0], np.cumsum(curve)])
-    ends = np.arange(1, len(totals))
-    begins = np.maximum(ends - _SMOOTH_DAYS, 0)
-    smooth: Floats = (totals[ends] - totals[begins]) / (ends - begins)
-    return smooth
+    return pd.Series(curve).rolling(_SMOOTH_DAYS, min_periods=1).mean().to_numpy(dtype=np.float64)

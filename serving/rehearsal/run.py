@@ -9,11 +9,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from features.vocabulary import Channel
+from serving.learner.files import LearnerFiles
 from serving.policy.settings import PolicySettings
 from serving.rehearsal.days import Period, PolicyDays, count_days
 from serving.rehearsal.loop import Actor, Morning, rehearse
 from serving.rehearsal.oracle import OracleActor, find_best_channel
-from serving.rehearsal.policies import Cadence, EngineActor, NobodyActor, PolicyName, settings_of
+from serving.rehearsal.policies import (
+    Cadence,
+    EngineActor,
+    Learning,
+    NobodyActor,
+    PolicyName,
+    settings_of,
+)
 from serving.rehearsal.shelf import read_models, train_models
 from serving.rehearsal.worlds import WorldSource
 from serving.runtime import EngineParts, wire_parts
@@ -51,13 +59,12 @@ class RehearsalPlan:
 
 @dataclass(frozen=True)
 class _Task:
-    """One world, and in it a policy or the training."""
+    """One world, and where its models are."""
 
     plan: RehearsalPlan
     case: str
     seed: int
     registry: Path
-    policy: PolicyName | None = None
 
 
 def run_rehearsal(plan: RehearsalPlan) -> Iterator[PolicyDays]:
@@ -77,7 +84,7 @@ def run_rehearsal(plan: RehearsalPlan) -> Iterator[PolicyDays]:
             for task in tasks:
                 _train(task)
                 for policy in plan.policies:
-                    yield _act(replace(task, policy=policy))
+                    yield _act(task, policy)
             return
         yield from _run_in_processes(plan, tasks)
 
@@ -90,7 +97,7 @@ def _run_in_processes(plan: RehearsalPlan, tasks: Sequence[_Task]) -> Iterator[P
         for training in as_completed(trainings):
             training.result()
             task = trainings[training]
-            acting += [pool.submit(_act, replace(task, policy=p)) for p in plan.policies]
+            acting += [pool.submit(_act, task, policy) for policy in plan.policies]
         for done in as_completed(acting):
             yield done.result()
 
@@ -103,12 +110,10 @@ def _train(task: _Task) -> None:
     )
 
 
-def _act(task: _Task) -> PolicyDays:
+def _act(task: _Task, policy: PolicyName) -> PolicyDays:
     """One policy in its own copy of the world, on a store of its own."""
     began = time.perf_counter()
-    plan, policy = task.plan, task.policy
-    if policy is None:
-        raise AssertionError("a task that acts has a policy")
+    plan = task.plan
     world = plan.source.make(task.case, seed=task.seed)
     models = read_models(task.registry)
     period = Period(world.start, plan.n_days)
@@ -160,4 +165,4 @@ def _make_actor(
             folder=home / f"registry-{morning.day}",
         )
 
-    return EngineActor(own, models, cadence, retrain)
+    return EngineActor(own, models, cadence, Learning(retrain, LearnerFiles(home / "bandit")))

@@ -20,8 +20,6 @@ from serving.snapshot.state import Models, Snapshot
 from training.bandit.policy import VariantPolicy
 from training.registry.servable import ChurnModel
 
-_AT_RISK = (Tier.HIGH, Tier.CRITICAL)
-
 
 def snapshot_of_some(
     tables: Tables,
@@ -42,19 +40,15 @@ def snapshot_of_some(
     return make_snapshot(wanted, as_of=as_of, models=models, bandit=bandit)
 
 
-def find_at_risk(
+def find_tiers(
     tables: Tables, *, as_of: datetime, model: ChurnModel, rules: RiskRules
-) -> dict[str, Tier]:
-    """Customers whose tier is high or critical, with it: whom the daily run asks about too."""
+) -> dict[str, Tier | None]:
+    """Churn tier of every customer who can be lost."""
     ids = eligible_customers(tables, as_of=as_of)
     features = build_features(tables, make_spine(ids, as_of=as_of), features=CHURN_FEATURES)
     numbers = features[list(CHURN_FEATURES.names)].to_numpy(dtype="float64")
     risk = rules.assess(model.predict(numbers), features=numbers, names=CHURN_FEATURES.names)
-    return {
-        customer_id: tier
-        for customer_id, tier in zip(ids, risk.tiers, strict=True)
-        if tier in _AT_RISK
-    }
+    return dict(zip(ids, risk.tiers, strict=True))
 
 
 def _recent_messages(tables: Tables, *, as_of: datetime) -> dict[str, pd.DataFrame]:

@@ -1,5 +1,6 @@
 """Where a rehearsal takes place: our simulated world in its scenarios, or any class by its path."""
 
+import hashlib
 import importlib.util
 import sys
 from collections.abc import Mapping
@@ -150,13 +151,18 @@ class Conformed:
 
 def _load(file: Path) -> object:
     """The module in that file, run once per process."""
-    name = f"opportune_world_{file.stem}"
+    place = hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:16]
+    name = f"opportune_world_{file.stem}_{place}"
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None or not file.is_file():
         raise ConfigurationError(f"--world: {file} is no Python file")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
+    sys.modules[name] = module  # before it is run: dataclasses look their module up
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]  # half a module is none
+        raise
     return module

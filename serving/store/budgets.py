@@ -30,17 +30,21 @@ _RELEASE = (
     .where(budget_accounts.c.account == bindparam("of_account"))
     .values(spent=budget_accounts.c.spent - bindparam("amount"))
 )
-_RESERVE = insert(reservations)
-_HELD = select(
-    reservations.c.message_id,
-    reservations.c.account,
-    reservations.c.amount,
-    reservations.c.is_shared,
-    cancellations.c.is_in_time,
-).select_from(
-    reservations.outerjoin(cancellations, cancellations.c.message_id == reservations.c.message_id)
+_HELD = (
+    select(
+        reservations.c.message_id,
+        reservations.c.account,
+        reservations.c.amount,
+        reservations.c.is_shared,
+        cancellations.c.is_in_time,
+    )
+    .select_from(
+        reservations.outerjoin(
+            cancellations, cancellations.c.message_id == reservations.c.message_id
+        )
+    )
+    .where(reservations.c.decision_id == bindparam("decision_id"))
 )
-_HELD_BY_DECISION = _HELD.where(reservations.c.decision_id == bindparam("decision_id"))
 
 
 @cache
@@ -83,7 +87,7 @@ class Ledger:
         for (account, limit), amount in _add_up(claims).items():
             self._book(account, amount, limit=limit)
         if rows:
-            self._connection.execute(_RESERVE, rows)
+            self._connection.execute(insert(reservations), rows)
 
     def _book(self, account: str, amount: int, *, limit: int) -> None:
         dialect = self._connection.dialect.name
@@ -101,7 +105,7 @@ class Ledger:
 
         A contact is given back when no message of its notice is left.
         """
-        rows = self._connection.execute(_HELD_BY_DECISION, {"decision_id": decision_id}).all()
+        rows = self._connection.execute(_HELD, {"decision_id": decision_id}).all()
         before: dict[str, list[int]] = {}
         after: dict[str, list[int]] = {}
         is_shared: dict[str, bool] = {}

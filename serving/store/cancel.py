@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Insert, bindparam, insert, select, update
 
 from serving.store.budgets import Ledger
 from serving.store.engine import insert_into
+from serving.store.queries import IS_CANCELLED
 from serving.store.schema import cancellations, clock, messages, outcomes
 
 _LATEST = "latest"
@@ -41,11 +42,7 @@ _PLANNED = (
     select(messages.c.message_id, messages.c.channel)
     .where(messages.c.customer_id == bindparam("customer_id"))
     .where(messages.c.sent_at_us > bindparam("after_us"))
-    .where(
-        ~select(cancellations.c.message_id)
-        .where(cancellations.c.message_id == messages.c.message_id)
-        .exists()
-    )
+    .where(~IS_CANCELLED)
 )
 
 

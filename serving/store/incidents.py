@@ -9,13 +9,13 @@ from features.errors import BadInputError, ConflictError
 from serving.store.lots import in_lots
 from serving.store.schema import incident_customers, incidents
 
-_OPEN = select(
+_ALL = select(
     incidents.c.incident_id, incidents.c.region, incidents.c.starts_at_us, incidents.c.ends_at_us
 ).order_by(incidents.c.starts_at_us, incidents.c.incident_id)
-_OPEN_SINCE = _OPEN.where(
+_OPEN_SINCE = _ALL.where(
     or_(incidents.c.ends_at_us.is_(None), incidents.c.ends_at_us > bindparam("since_us"))
 )
-_ONE = _OPEN.where(incidents.c.incident_id == bindparam("incident_id"))
+_ONE = _ALL.where(incidents.c.incident_id == bindparam("incident_id"))
 _TOUCHED = select(incident_customers.c.incident_id, incident_customers.c.customer_id).where(
     incident_customers.c.incident_id.in_(bindparam("incidents", expanding=True)),
     incident_customers.c.customer_id.in_(bindparam("customers", expanding=True)),
@@ -75,7 +75,7 @@ class IncidentBook:
 
     def find_all(self) -> list[Incident]:
         """Every incident, without the customers it touches one by one."""
-        return [Incident(*row) for row in self._connection.execute(_OPEN)]
+        return [Incident(*row) for row in self._connection.execute(_ALL)]
 
     def open(
         self,

@@ -9,14 +9,13 @@ import numpy.typing as npt
 import pandas as pd
 from sqlalchemy import Connection, bindparam, func, or_, select
 
-from features.vocabulary import Outcome
 from serving.store.lots import in_lots
 from serving.store.schema import cancellations, facts, messages, outcomes
 from training.bandit.context import CONTEXT_NUMBERS, LAYOUT
-from training.bandit.rewards import RewardLog
-from training.bandit.rewards.log import frame_of
+from training.bandit.rewards import REFUSALS, RewardLog
+from training.bandit.rewards.log import frame_of, list_departures
 
-_WITHDRAWALS = (Outcome.UNSUBSCRIBED.value, Outcome.COMPLAINED.value)
+_REFUSED = sorted(outcome.value for outcome in REFUSALS)
 _CANCELED = '"canceled"'
 
 _IS_CANCELLED = (
@@ -50,7 +49,7 @@ _WITHDRAWN = (
         outcomes.c.outcome,
     )
     .join(outcomes, outcomes.c.message_id == messages.c.message_id)
-    .where(outcomes.c.outcome.in_(_WITHDRAWALS), outcomes.c.machine.is_(False))
+    .where(outcomes.c.outcome.in_(_REFUSED), outcomes.c.machine.is_(False))
     .where(outcomes.c.at_us >= bindparam("since_us"))
 )
 _ENDED = select(facts.c.row, facts.c.known_us).where(
@@ -71,7 +70,7 @@ _N_BELATED = (
     .join(messages, messages.c.message_id == outcomes.c.message_id)
     .where(outcomes.c.outcome_id > bindparam("after"))
     .where(outcomes.c.at_us < bindparam("closed_us"))
-    .where(or_(messages.c.sent_at_us < bindparam("until_us"), outcomes.c.outcome.in_(_WITHDRAWALS)))
+    .where(or_(messages.c.sent_at_us < bindparam("until_us"), outcomes.c.outcome.in_(_REFUSED)))
 )
 
 
@@ -136,19 +135,14 @@ class LearningSession:
 
     def _read_departures(self, *, since_us: int) -> pd.DataFrame:
         """Who withdrew from a channel (after a complaint from all), or ended a subscription."""
-        withdrawn = [
-            (who, None if outcome == Outcome.COMPLAINED else channel, message_id, at_us, at_us)
-            for who, channel, message_id, at_us, outcome in self._connection.execute(
-                _WITHDRAWN, {"since_us": since_us}
-            )
-        ]
+        refusals = self._connection.execute(_WITHDRAWN, {"since_us": since_us})
         ended = [
-            (fact["customer_id"], None, None, fact["valid_from"], known_us)
+            (fact["customer_id"], fact["valid_from"], known_us)
             for row, known_us in self._connection.execute(_ENDED)
             for fact in [json.loads(row)]
             if fact.get("status") == "canceled"
         ]
-        return frame_of("departures", [*withdrawn, *ended])
+        return list_departures(refusals, ended)
 
 
 def _read_numbers(texts: list[str | None]) -> npt.NDArray[np.float64]:

@@ -34,11 +34,13 @@ _WAS_OPENED = (
     .exists()
 )
 
-_IS_CANCELLED = (
+IS_CANCELLED = (
     select(cancellations.c.message_id)
     .where(cancellations.c.message_id == messages.c.message_id)
     .exists()
 )
+"""Of a message, inside another question: whether somebody wished it away, in time or not."""
+
 _NEVER_SENT = (
     select(cancellations.c.message_id)
     .where(cancellations.c.message_id == messages.c.message_id)
@@ -92,7 +94,7 @@ MESSAGES_BETWEEN = (
     .join(decisions, decisions.c.decision_id == messages.c.decision_id)
     .where(messages.c.sent_at_us >= bindparam("since_us"))
     .where(messages.c.sent_at_us < bindparam("until_us"))
-    .where(~_IS_CANCELLED)
+    .where(~IS_CANCELLED)
     .order_by(messages.c.sent_at_us, messages.c.message_id)
 )
 """Messages sent in a period, in order, with what they were about; none that was cancelled."""

@@ -8,8 +8,8 @@ from tests.training.bandit.conftest import contexts_of, make_trials
 from training.bandit.arms import ArmLearner, BanditSettings, alike
 from training.bandit.delays import DelayTally
 from training.bandit.memories import MemorySettings
-from training.bandit.normal_best import draw_arms
-from training.bandit.posterior import compute_best_probabilities, mix_with_floor
+from training.bandit.normal_best import draw_arms, lift_to_floor
+from training.bandit.posterior import compute_best_probabilities
 from training.bandit.rewards import Cell
 from training.bandit.sites import Rows
 from training.bandit.thompson import ThompsonSampling
@@ -64,7 +64,7 @@ def test_raw_rates_of_a_bandit_are_too_low_where_weighted_ones_are_right() -> No
         n, wins, ipw = np.zeros(2), np.zeros(2), 0.0
         for _ in range(n_batches):
             posteriors = tuple((1 + w, 1 + k - w) for w, k in zip(wins, n, strict=True))
-            p = mix_with_floor(compute_best_probabilities(posteriors), floor=0.1)
+            p = lift_to_floor(compute_best_probabilities(posteriors)[None], floor=0.1)[0]
             first = int(rng.binomial(batch, p[0]))
             won = rng.binomial([first, batch - first], truth)
             n, wins = n + np.array([first, batch - first]), wins + won

@@ -7,9 +7,12 @@ from datetime import timedelta
 import pytest
 
 from features.vocabulary import Arm, Trigger
+from serving.assemble import CaseBook
 from serving.decide import Engine
 from serving.policy.budgets import Budget, BudgetPeriod, BudgetUnit
+from serving.policy.cases import Floats
 from serving.policy.settings import Fatigue
+from serving.propose import Proposer
 from serving.records import Decision, DecisionRequest, Reason
 from serving.snapshot.state import Snapshot
 
@@ -74,6 +77,25 @@ def test_decide_many_lets_the_worthier_of_two_triggers_go_first(strict: Engine) 
     assert min(won.values()) > 10
 
 
+def test_decide_many_values_rivals_in_lots(strict: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serving.decide._LOT", 5)
+    sizes: list[int] = []
+    best_cents = Proposer.best_cents
+
+    def count(proposer: Proposer, book: CaseBook) -> Floats:
+        sizes.append(len(book.requests))
+        return best_cents(proposer, book)
+
+    monkeypatch.setattr(Proposer, "best_cents", count)
+    flat = [
+        ask(strict, trigger, customer_id)
+        for customer_id in customers(strict)[:12]
+        for trigger in (Trigger.ABANDONED_CART, Trigger.PRICE_DROP)
+    ]
+    strict.decide_many(flat)
+    assert sizes == [5, 5, 2, 5, 5, 2]
+
+
 def test_decide_many_puts_priority_before_value(strict: Engine) -> None:
     ids = customers(strict)[:30]
     flat: list[DecisionRequest] = []
@@ -97,6 +119,40 @@ def test_decide_says_who_was_too_late(strict: Engine) -> None:
     assert (record.send, record.reason) == (False, Reason.EXPIRED)
     assert record.lost_to is None
     assert [action.channels for action in record.allowed] == [()]
+
+
+def test_decide_says_that_the_rules_moment_was_too_late(strict: Engine) -> None:
+    """The rules would wait for an hour and a half; the occasion is over in one."""
+    ruled = {arm: float(arm is Arm.RULES) for arm in Arm}
+    rules = replace(strict, settings=strict.settings.model_copy(update={"arms": ruled}))
+    (customer_id, *_) = customers(rules)
+    soon = rules.snapshot.as_of + timedelta(hours=1)
+    record = rules.decide(ask(rules, Trigger.ABANDONED_CART, customer_id, expires_at=soon))
+    assert (record.send, record.reason) == (False, Reason.EXPIRED)
+
+
+def test_decide_names_the_message_that_a_cool_down_counts(strict: Engine) -> None:
+    """Another one lies nearer, but was about something else."""
+    settings = strict.settings.model_copy(
+        update={
+            "fatigue": Fatigue(max_per_day=9, max_per_week=9, unopened_per_week=9),
+            "arms": {arm: float(arm is Arm.RULES) for arm in Arm},
+        }
+    )
+    rules = replace(strict, settings=settings)
+    (customer_id, *_) = customers(rules)
+
+    def decide(trigger: Trigger, hours: int) -> Decision:
+        at = rules.snapshot.as_of + timedelta(hours=hours)
+        more = {"decided_at": at, "expires_at": None, "idempotency_key": f"{trigger}/{hours}"}
+        return rules.decide(ask(rules, trigger, customer_id, **more))
+
+    first, other = decide(Trigger.ABANDONED_CART, 0), decide(Trigger.SERVICE_DISRUPTION, 40)
+    again = decide(Trigger.ABANDONED_CART, 41)
+    assert first.send
+    assert other.send
+    assert (again.send, again.reason) == (False, Reason.COOL_DOWN)
+    assert again.lost_to == first.decision_id
 
 
 def test_decide_many_spends_a_short_budget_at_a_price(strict: Engine) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from features.errors import ConflictError
+from features.errors import BadInputError, ConflictError
 from features.vocabulary import Arm, Trigger
 from serving.cli.main import build_app
 from serving.decide import Engine
@@ -47,6 +47,8 @@ def test_incidents_are_opened_listed_and_closed(run: Run) -> None:
     run("incident", "open", "two", "--customer", "c1", "--customer", "c2", *at)
     with pytest.raises(ConflictError):
         run("incident", "open", "heating", "--region", "north")
+    with pytest.raises(BadInputError, match="--until 'noon': expected ISO 8601"):
+        run("incident", "open", "third", "--region", "north", "--until", "noon")
     run("incident", "close", "heating", "--at", "2026-06-10T09:00:00+00:00", "--json")
 
     _, out = run("incident", "list", "--json")

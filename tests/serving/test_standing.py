@@ -84,6 +84,10 @@ def test_a_profile_tells_consent_to_marketing_and_addresses_apart(
     assert reason(disruption, marketing_consents=[]) is Reason.CHOSEN
     assert reason(Trigger.PRICE_DROP, marketing_consents=[]) is Reason.NO_MARKETING_CONSENT
     assert reason(disruption, reachable=["push"]) is Reason.UNREACHABLE
+    # Other channels are open, but none that the rules would use.
+    ruled = {arm: float(arm is Arm.RULES) for arm in Arm}
+    engine = replace(engine, settings=engine.settings.model_copy(update={"arms": ruled}))
+    assert reason(Trigger.PAYMENT_FAILURE_RISK, reachable=["sms"]) is Reason.UNREACHABLE
 
 
 def test_a_channel_closes_after_bounces_in_a_row_and_opens_when_something_arrives(

@@ -104,7 +104,7 @@ def score(model: UpliftModel, *, segments: list[str | None] | None = None) -> pd
 
 def test_who_belongs_to_a_group_that_notices_more_is_moved_more() -> None:
     model = make_model(0.3)
-    students = Belonging(np.array(["student"] * 4, dtype=object), Belonging.unknown(4).languages)
+    students = Belonging.of(4, segments=["student"] * 4)
     mean = model.effects(customers(), group=Trigger.PRICE_DROP)
     theirs = model.effects(customers(), group=Trigger.PRICE_DROP, belonging=students)
     assert (theirs.value[:, 0] > mean.value[:, 0]).all()

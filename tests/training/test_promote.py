@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from features.errors import IncompatibleModelError
 from features.tables import Tables
 from training.evaluation import Estimate
 from training.gate import Evidence, Hold, Promote
@@ -187,6 +188,44 @@ def test_champion_with_other_features_need_not_be_beaten(scene: Scene) -> None:
     decision = scene.promote()
     assert isinstance(decision, Promote)
     assert decision.evidence.over_champion is None
+
+
+def put_into_another_form(tracking: Tracking, patch: pytest.MonkeyPatch, *, alias: Alias) -> None:
+    """The version under that alias cannot be read, as one of an earlier release."""
+    find = tracking.find
+
+    def find_in_this_form(name: ModelName, *, alias: Alias) -> object:
+        if alias is asked:
+            raise IncompatibleModelError("servable.json has another form: train again")
+        return find(name, alias=alias)
+
+    asked = alias
+    patch.setattr(tracking, "find", find_in_this_form)
+
+
+def test_candidate_of_an_earlier_release_is_held(
+    later_scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = later_scene.churn(Alias.CHAMPION)
+    later_scene.challenge(churn_model(good), trained_until=good.trained_until)
+    put_into_another_form(later_scene.tracking, monkeypatch, alias=Alias.CHALLENGER)
+    decision = later_scene.promote()
+    assert isinstance(decision, Hold)
+    assert decision.version == "2"
+    assert decision.reasons == ("servable.json has another form: train again",)
+
+
+def test_champion_of_an_earlier_release_need_not_be_beaten(
+    later_scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = later_scene.churn(Alias.CHAMPION)
+    later_scene.challenge(churn_model(good), trained_until=good.trained_until)
+    put_into_another_form(later_scene.tracking, monkeypatch, alias=Alias.CHAMPION)
+    decision = later_scene.promote()
+    assert isinstance(decision, Promote)
+    assert decision.evidence.over_champion is None
+    (event,) = later_scene.tracking.read_history(ModelName.CHURN)[1:]
+    assert "version 1 cannot be served by the running code" in event.reasons[0]
 
 
 def test_later_rows_judge_a_champion_of_earlier_months(scene: Scene) -> None:

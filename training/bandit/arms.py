@@ -16,7 +16,13 @@ from training.bandit.memories import (
     start_memories,
     widen_memories,
 )
-from training.bandit.normal_best import Flags, Floats, compute_best_of_normals, lift_to_floor
+from training.bandit.normal_best import (
+    Flags,
+    Floats,
+    compute_best_of_normals,
+    lift_to_floor,
+    require_choice,
+)
 from training.bandit.sites import Designs, Rows
 
 
@@ -127,7 +133,7 @@ class ArmLearner:
         """
         n_arms = len(self.designs.arms) if arms is None else len(arms)
         if allowed is not None:
-            _require_choice(allowed, shape=(len(contexts), n_arms))
+            require_choice(allowed, shape=(len(contexts), n_arms))
         mean, sd = self.score(contexts, arms)
         best = compute_best_of_normals(mean, self.settings.explore * sd, allowed=allowed)
         return lift_to_floor(best, floor=self.settings.floor, allowed=allowed)
@@ -142,11 +148,3 @@ def alike(n_arms: int, n_columns: int) -> Designs:
     groups = np.ones(n_columns, dtype=np.int64)
     groups[0] = 0
     return Designs(np.broadcast_to(np.eye(n_columns), (n_arms, n_columns, n_columns)), groups, 2)
-
-
-def _require_choice(allowed: Flags, *, shape: tuple[int, int]) -> None:
-    if allowed.shape != shape:
-        raise BadInputError(f"verdicts of shape {allowed.shape}, expected {shape}")
-    empty = np.flatnonzero(~allowed.any(axis=1))
-    if len(empty):
-        raise BadInputError(f"nothing is allowed in rows {empty[:5].tolist()}")

@@ -74,7 +74,7 @@ class ContextualBandit:
         self, contexts: VariantContexts, *, arms: Sequence[str], allowed: Flags | None = None
     ) -> Floats:
         """The probability that each variant is chosen, (n, arms) in the order given."""
-        require_arms(contexts, arms, allowed)
+        require_arms(contexts.cell, arms)
         wanted = [(contexts.cell, name) for name in arms]
         knowing = self._knowing(contexts.cell, wanted)
         x = encode_contexts(contexts.languages, contexts.segments, contexts.numbers)

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from training.bandit.normal_best import Flags, Floats
 
 N_STEPS = 56
-"""Steps that a window is cut into: 3 hours of 7 days."""
+"""Steps that a window is cut into: 77 minutes of 3 days."""
 
 _PRIOR_MEAN = 1.0 / 6.0  # of the window
 _PRIOR_WEIGHT = 5.0  # outcomes

@@ -15,6 +15,8 @@ CDF is a logistic function of an odd polynomial, fitted by least squares, with a
 import numpy as np
 import numpy.typing as npt
 
+from features.errors import BadInputError
+
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 _Singles = npt.NDArray[np.float32]
@@ -97,12 +99,23 @@ def _approximate_cdf(z: _Singles, square: _Singles) -> _Singles:
 def lift_to_floor(p: Floats, *, floor: float, allowed: Flags | None = None) -> Floats:
     """Probabilities (n, arms) of which a share `floor` is spread evenly over what is allowed.
 
+    So what any choice would have earned can be estimated.
+
     >>> lift_to_floor(np.array([[1.0, 0.0]]), floor=0.02).tolist()
     [[0.99, 0.01]]
     """
     may = np.ones(p.shape, dtype=bool) if allowed is None else allowed
     lifted: Floats = (1.0 - floor) * p + floor * may / may.sum(axis=1, keepdims=True)
     return lifted
+
+
+def require_choice(allowed: Flags, *, shape: tuple[int, int]) -> None:
+    """Raise BadInputError unless verdicts have that shape and allow something in every row."""
+    if allowed.shape != shape:
+        raise BadInputError(f"verdicts of shape {allowed.shape}, expected {shape}")
+    empty = np.flatnonzero(~allowed.any(axis=1))
+    if len(empty):
+        raise BadInputError(f"nothing is allowed in rows {empty[:5].tolist()}")
 
 
 def draw_arms(p: Floats, *, u: Floats) -> npt.NDArray[np.int64]:

@@ -79,22 +79,9 @@ class VariantPolicy(Protocol):
         ...
 
 
-def require_arms(
-    contexts: VariantContexts, arms: Sequence[str], allowed: Flags | None = None
-) -> None:
-    """Raise BadInputError unless there is a choice for every row."""
+def require_arms(cell: Cell, arms: Sequence[str]) -> None:
+    """Raise BadInputError unless there is something to choose from, named once."""
     if not arms or len(set(arms)) != len(arms):
         raise BadInputError(
-            f"the variants of {contexts.cell} must be at least one and distinct, got {list(arms)}"
-        )
-    if allowed is None:
-        return
-    if allowed.shape != (len(contexts), len(arms)):
-        raise BadInputError(
-            f"verdicts of shape {allowed.shape}, expected {(len(contexts), len(arms))}"
-        )
-    empty = np.flatnonzero(~allowed.any(axis=1))
-    if len(empty):
-        raise BadInputError(
-            f"no variant of {contexts.cell} is allowed in rows {empty[:5].tolist()}"
+            f"the variants of {cell} must be at least one and distinct, got {list(arms)}"
         )

@@ -96,15 +96,3 @@ def _sum_of_others(values: Floats) -> Floats:
         before = before + values[i]
         after = after + values[last - i]
     return total
-
-
-def mix_with_floor(p: Floats, *, floor: float) -> Floats:
-    """Probabilities (n,) of which a share `floor` is spread evenly.
-
-    Every choice keeps at least floor / n, so that what it would have earned can be estimated.
-
-    >>> mix_with_floor(np.array([1.0, 0.0]), floor=0.02).tolist()
-    [0.99, 0.01]
-    """
-    mixed: Floats = (1.0 - floor) * p + floor / len(p)
-    return mixed

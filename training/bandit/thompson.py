@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 
 from features.errors import BadInputError
-from training.bandit.normal_best import lift_to_floor
+from training.bandit.normal_best import lift_to_floor, require_choice
 from training.bandit.policy import Flags, Floats, VariantContexts, require_arms
 from training.bandit.posterior import compute_best_probabilities
 from training.bandit.rewards import Reward, RewardState, Trials
@@ -43,8 +43,10 @@ class ThompsonSampling:
         self, contexts: VariantContexts, *, arms: Sequence[str], allowed: Flags | None = None
     ) -> Floats:
         """Exact probability that each variant is chosen, (n, arms); the same for all who may."""
-        require_arms(contexts, arms, allowed)
-        verdicts = np.ones((len(contexts), len(arms)), dtype=bool) if allowed is None else allowed
+        require_arms(contexts.cell, arms)
+        shape = (len(contexts), len(arms))
+        verdicts = np.ones(shape, dtype=bool) if allowed is None else allowed
+        require_choice(verdicts, shape=shape)
         posteriors = [self.state.posterior(contexts.cell, name) for name in arms]
         best = np.zeros(verdicts.shape)
         for verdict in np.unique(verdicts, axis=0):

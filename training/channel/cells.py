@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.vocabulary import Outcome
-from training.datasets.channel import ChannelDataset, Names
+from training.datasets.channel import ChannelDataset
 from training.measures import Floats, Integers
-from training.registry.servable import CHANNELS, TRIGGERS
+from training.registry.servable import CHANNELS, TRIGGERS, Names
+from training.registry.servable.pooled import encode_names
 
 MOST_SEGMENTS = 24
 MOST_LANGUAGES = 10
@@ -58,8 +59,8 @@ def count_cells(dataset: ChannelDataset, outcome: Outcome) -> Cells:
         (
             dataset.trigger,
             dataset.channel,
-            _encode(dataset.segments, segments) + 1,
-            _encode(dataset.languages, languages) + 1,
+            encode_names(dataset.segments.tolist(), among=segments) + 1,
+            encode_names(dataset.languages.tolist(), among=languages) + 1,
         ),
         shape,
     )
@@ -81,11 +82,6 @@ def _name_largest(names: Names, *, n_most: int) -> tuple[str, ...]:
     counts = Counter(name for name in names.tolist() if name is not None)
     largest = sorted(counts, key=lambda name: (-counts[name], name))[:n_most]
     return tuple(sorted(largest))
-
-
-def _encode(names: Names, values: tuple[str, ...]) -> Integers:
-    position = {value: at for at, value in enumerate(values)}
-    return np.array([position.get(name, -1) for name in names.tolist()], dtype=np.int64)
 
 
 def _shares(at: Integers, n: Floats, *, n_values: int) -> list[float]:

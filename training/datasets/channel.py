@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from features.engagement import ENGAGEMENT_FEATURES
@@ -28,16 +27,13 @@ from training.datasets.split import (
     to_datetime,
 )
 from training.measures import Bools, Floats, Integers
-from training.registry.servable import CHANNELS, OUTCOMES, TRIGGERS
+from training.registry.servable import CHANNELS, OUTCOMES, TRIGGERS, Names
 
 OUTCOME_DAYS = 7
 TARGETS = OUTCOMES
 RANDOMISED_ARMS = (Arm.RANDOM, Arm.LEARNED)
 _REVENUE_DAYS = 90
 _LABEL_SPAN = timedelta(days=OUTCOME_DAYS)
-
-Names = npt.NDArray[np.object_]
-"""Texts, (n,); None where unknown."""
 
 
 @dataclass(frozen=True)

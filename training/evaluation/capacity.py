@@ -15,12 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from features.errors import ConfigurationError
-from training.evaluation.bootstrap import Estimate, draw_weights
+from training.evaluation.bootstrap import TAILS_95, Estimate, draw_weights
 from training.evaluation.judged import HeldOut, Scored
 from training.measures import Floats
 
 _MEASURES = ("precision", "recall", "lift")
-_TAILS = (2.5, 97.5)
 _WRITTEN = re.compile(r"(\d+(?:\.\d+)?)\s*(%?)")
 
 
@@ -177,7 +176,7 @@ def _make_caller(
 
 
 def _summarise(values: Floats) -> Called:
-    low, high = np.nanpercentile(values[1:], _TAILS, axis=0)
+    low, high = np.nanpercentile(values[1:], TAILS_95, axis=0)
     return Called(
         **{
             name: Estimate(float(values[0, i]), float(low[i]), float(high[i]))

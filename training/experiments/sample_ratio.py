@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
+from scipy import stats
 
 from features.errors import BadInputError
 from features.vocabulary import Arm
@@ -109,22 +109,16 @@ def check_sample_ratio(
 def log_bayes_factor(totals: Ints, shares: Floats) -> Floats:
     """Logarithm of the Bayes factor against the shares at each look, (looks,).
 
-    BF = B(a + n) / B(a) / prod(share ^ n) with a = concentration x shares and B the multivariate
-    beta function.
+    BF = P(counts | Dirichlet-multinomial of concentration x shares) / P(counts | shares).
 
     Args:
         totals: Customers by arm so far, (looks, arms).
         shares: Planned shares, (arms,), positive and adding up to 1.
     """
-    prior = _CONCENTRATION * shares
-    against = _log_beta(prior + totals) - _log_beta(prior[None, :])
-    factor: Floats = against - totals @ np.log(shares)
+    n = totals.sum(axis=1)
+    against = stats.dirichlet_multinomial.logpmf(totals, _CONCENTRATION * shares, n)
+    factor: Floats = against - stats.multinomial.logpmf(totals, n, shares)
     return factor
-
-
-def _log_beta(a: Floats) -> Floats:
-    result: Floats = special.gammaln(a).sum(axis=-1) - special.gammaln(a.sum(axis=-1))
-    return result
 
 
 def _require_valid(

@@ -1,15 +1,16 @@
 """What actions are expected to earn: ridge regressions that never see the row they speak about.
 
-Every action has a regression of its own, drawn towards the one that all actions share. On the log
-of a policy that learns, a row may only be spoken about by rows before it: then what a model expects
-is known before the row's action is drawn, and the correction by weights stays unbiased.
+On the log of a policy that learns, a row may only be spoken about by rows before it: then what a
+model expects is known before the row's action is drawn, and the correction by weights stays
+unbiased.
 """
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from training.measures import Floats, Integers
+from training.measures import Bools, Floats, Integers
 from training.ope.weighted import Names
 
 PENALTY = 10.0
@@ -17,25 +18,65 @@ _OWN_PENALTY = 50.0
 _LEAST_SQUARE = 0.05  # of the mean one
 
 
+class RewardModel(Protocol):
+    """A regression of what came of the rows of a log, and what it expects of every action."""
+
+    def blank(self) -> Floats:
+        """A zero for every action of every row, in whatever shape the model keeps them."""
+        ...
+
+    def of_taken(self, expected: Floats, /) -> Floats:
+        """What is expected of the actions that were taken, (n,)."""
+        ...
+
+    def fit(self, rewards: Floats, *, rows: Bools) -> Floats:
+        """Coefficients from what came, (n,), of some rows."""
+        ...
+
+    def predict(self, fitted: Floats, *, rows: Bools, into: Floats) -> None:
+        """Write what is expected of the actions of some rows."""
+        ...
+
+
 @dataclass(frozen=True)
-class Rows:
-    """Rows to learn from.
+class SameActions:
+    """A model of K actions that every row has; expectations are (n, K).
+
+    Every action has a regression of its own, drawn towards the one that all actions share.
 
     Attributes:
         contexts: What was known, a constant among it, (n, d).
         actions: What was done, from 0 on, (n,).
-        rewards: What came of it, (n,).
         n_actions: How many actions there are.
     """
 
     contexts: Floats
     actions: Integers
-    rewards: Floats
     n_actions: int
 
-    def take(self, rows: Integers) -> "Rows":
-        """Some of the rows."""
-        return Rows(self.contexts[rows], self.actions[rows], self.rewards[rows], self.n_actions)
+    def blank(self) -> Floats:
+        """See `RewardModel`."""
+        return np.zeros((len(self.actions), self.n_actions))
+
+    def of_taken(self, expected: Floats, /) -> Floats:
+        """See `RewardModel`."""
+        return expected[np.arange(len(self.actions)), self.actions]
+
+    def fit(self, rewards: Floats, *, rows: Bools) -> Floats:
+        """Coefficients by action, (K, d): the shared ones and each action's deviation from them."""
+        contexts, actions, came = self.contexts[rows], self.actions[rows], rewards[rows]
+        shared = fit_ridge(contexts, came)
+        left = came - contexts @ shared
+        fitted = np.tile(shared, (self.n_actions, 1))
+        for action in range(self.n_actions):
+            own = actions == action
+            if own.any():
+                fitted[action] += fit_ridge(contexts[own], left[own], penalty=_OWN_PENALTY)
+        return fitted
+
+    def predict(self, fitted: Floats, *, rows: Bools, into: Floats) -> None:
+        """See `RewardModel`."""
+        into[rows] = self.contexts[rows] @ fitted.T
 
 
 def fit_ridge(columns: Floats, rewards: Floats, *, penalty: float = PENALTY) -> Floats:
@@ -44,49 +85,39 @@ def fit_ridge(columns: Floats, rewards: Floats, *, penalty: float = PENALTY) -> 
     return np.linalg.solve(gram, columns.T @ rewards).astype(np.float64)
 
 
-def fit_actions(rows: Rows) -> Floats:
-    """Coefficients by action, (K, d): the shared ones and each action's deviation from them."""
-    shared = fit_ridge(rows.contexts, rows.rewards)
-    left = rows.rewards - rows.contexts @ shared
-    fitted = np.tile(shared, (rows.n_actions, 1))
-    for action in range(rows.n_actions):
-        own = rows.actions == action
-        if own.any():
-            fitted[action] += fit_ridge(rows.contexts[own], left[own], penalty=_OWN_PENALTY)
-    return fitted
-
-
-def expect_across(rows: Rows, *, folds: Integers) -> Floats:
-    """Expected reward of every action, by a model of the other folds, (n, K)."""
-    expected = np.empty((len(rows.rewards), rows.n_actions))
+def expect_across(model: RewardModel, rewards: Floats, *, folds: Integers) -> Floats:
+    """Expected reward of every action, by a fit to the other folds."""
+    expected = model.blank()
     for fold in np.unique(folds):
-        asked, others = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
-        expected[asked] = rows.contexts[asked] @ fit_actions(rows.take(others)).T
+        fitted = model.fit(rewards, rows=folds != fold)
+        model.predict(fitted, rows=folds == fold, into=expected)
     return expected
 
 
-def expect_ahead(rows: Rows, *, blocks: Integers) -> Floats:
-    """Expected reward of every action, by a model of the blocks before, (n, K); 0 in the first.
+def expect_ahead(model: RewardModel, rewards: Floats, *, blocks: Integers) -> Floats:
+    """Expected reward of every action, by a fit to the blocks before; 0 in the first.
 
     Args:
-        rows: In order of time.
+        model: Of rows in order of time.
+        rewards: What came of them, (n,).
         blocks: Block of each row, not falling, (n,).
     """
-    expected = np.zeros((len(rows.rewards), rows.n_actions))
+    expected = model.blank()
     for block in np.unique(blocks)[1:]:
-        asked, before = np.flatnonzero(blocks == block), np.flatnonzero(blocks < block)
-        expected[asked] = rows.contexts[asked] @ fit_actions(rows.take(before)).T
+        fitted = model.fit(rewards, rows=blocks < block)
+        model.predict(fitted, rows=blocks == block, into=expected)
     return expected
 
 
-def expect_squares(rows: Rows, expected: Floats) -> Floats:
-    """Square of the model's error to be expected of every action, (n, K).
+def expect_squares(model: RewardModel, rewards: Floats, *, expected: Floats) -> Floats:
+    """Square of the error of what was expected, to be expected of every action.
 
     A model of the squares themselves, held above a twentieth of their mean.
     """
-    squares = (rows.rewards - expected[np.arange(len(rows.rewards)), rows.actions]) ** 2
-    fitted = fit_actions(Rows(rows.contexts, rows.actions, squares, rows.n_actions))
-    held: Floats = np.maximum(rows.contexts @ fitted.T, _LEAST_SQUARE * squares.mean())
+    squares = (rewards - model.of_taken(expected)) ** 2
+    found, everywhere = model.blank(), np.ones(len(rewards), dtype=bool)
+    model.predict(model.fit(squares, rows=everywhere), rows=everywhere, into=found)
+    held: Floats = np.maximum(found, _LEAST_SQUARE * squares.mean())
     return held
 
 

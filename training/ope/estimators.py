@@ -51,11 +51,6 @@ class Estimator(StrEnum):
         """Whether it trades bias for variance by a strength."""
         return self in _SHRUNK
 
-    @property
-    def is_unbiased(self) -> bool:
-        """Whether its error vanishes with more rows, whatever the model says."""
-        return self in _CONSISTENT
-
 
 _MODELLED: Final = frozenset(
     {Estimator.DM, Estimator.DR, Estimator.SNDR, Estimator.SWITCH_DR, Estimator.DROS}
@@ -63,7 +58,6 @@ _MODELLED: Final = frozenset(
 _SHRUNK: Final = frozenset(
     {Estimator.CLIPPED, Estimator.SUB_GAUSSIAN, Estimator.SWITCH_DR, Estimator.DROS}
 )
-_CONSISTENT: Final = frozenset({Estimator.IPS, Estimator.SNIPS, Estimator.DR, Estimator.SNDR})
 
 
 @dataclass(frozen=True)

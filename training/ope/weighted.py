@@ -148,18 +148,28 @@ def weigh(
         else Expected(
             expected[row, actions],
             (p_target * expected).sum(axis=1),
-            None if squares is None else _expect_noise(squares, p_logged, p_target),
+            None if squares is None else _sum_noise(p_target, p_logged, squares),
         ),
         customers=row.astype(object) if customers is None else np.asarray(customers, dtype=object),
         is_supported=_find_supported(p_logged, p_target),
     )
 
 
-def _expect_noise(squares: Floats, p_logged: Floats, p_target: Floats) -> Floats:
+def add_noise(p: Floats, *, p_logged: Floats, squares: Floats) -> Floats:
+    """What each action adds to `Expected.noise`; 0 where it could not be logged.
+
+    Args:
+        p: Its probability under the target, or the difference of two targets', of any shape.
+        p_logged: Its logged probability.
+        squares: Square of the model's error that is to be expected.
+    """
+    return np.divide(p**2, p_logged, out=np.zeros_like(p), where=p_logged > 0) * squares
+
+
+def _sum_noise(p_target: Floats, p_logged: Floats, squares: Floats) -> Floats:
     if p_logged.ndim != 2:
         raise BadInputError("squares: they ask for the logged probabilities of all actions, (n, K)")
-    odds = np.divide(p_target**2, p_logged, out=np.zeros_like(p_target), where=p_logged > 0)
-    noise: Floats = (odds * squares).sum(axis=1)
+    noise: Floats = add_noise(p_target, p_logged=p_logged, squares=squares).sum(axis=1)
     return noise
 
 

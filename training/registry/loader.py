@@ -16,7 +16,6 @@ from training.registry.servable import (
     ChannelModel,
     ChurnModel,
     Floats,
-    Names,
     SendTimeModel,
     UpliftModel,
     load_servable,
@@ -80,10 +79,6 @@ def _read_optional(rows: pd.DataFrame, column: str) -> list[str | None] | None:
     return [None if pd.isna(name) else str(name) for name in rows[column]]
 
 
-def _to_names(found: list[str | None] | None, unknown: Names) -> Names:
-    return unknown if found is None else np.array([*found, None], dtype=object)[:-1]
-
-
 def _read_hours(hours: "pd.Series[Any]") -> npt.NDArray[np.int64]:
     return hours.fillna(UNKNOWN).to_numpy(dtype=np.int64)
 
@@ -103,10 +98,10 @@ class _Uplift:
     def predict(self, model_input: pd.DataFrame) -> pd.DataFrame:
         told = [f"{what}_{name}" for name in self._model.treatments for what in ("uplift", "sd")]
         found = pd.DataFrame(np.nan, index=model_input.index, columns=["p_without", *told])
-        unknown = Belonging.unknown(len(model_input))
-        belonging = Belonging(
-            segments=_to_names(_read_optional(model_input, "segment"), unknown.segments),
-            languages=_to_names(_read_optional(model_input, "language"), unknown.languages),
+        belonging = Belonging.of(
+            len(model_input),
+            segments=_read_optional(model_input, "segment"),
+            languages=_read_optional(model_input, "language"),
         )
         for trigger in model_input["trigger"].unique():
             at = (model_input["trigger"] == trigger).to_numpy()

@@ -129,6 +129,7 @@ class Tracking:
 
         Raises:
             BadInputError: Its JSON is not there, or is not a model that can be served.
+            IncompatibleModelError: It is one that only an earlier release could read.
         """
         number = self.find_number(name, alias=alias)
         if number is None:

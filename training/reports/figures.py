@@ -28,6 +28,7 @@ _OTHERS: Mapping[str, str] = {
     "one_strength": "one strength of shrinkage for all",
 }
 _HORIZON = re.compile(r"horizon_(\d+)")
+_OF_UPLIFT = {"qini_low", "uplift", "uplift_at_top", "uplift_at_top_low", "uplift_at_top_high"}
 _OF_MANY = ("auc", "log_loss", "calibration_error")
 _ASIDE = re.compile(r"(^|\.)(slice|risk|leakage|capacity|highest)\.")
 _SUFFIXES = ("_low", "_high", "_baseline", "_gain")
@@ -156,7 +157,7 @@ def tell_people(
     if f"{highest}precision" in metrics:
         pick = _Pick(highest, "among the tenth that it rates highest", "That tenth holds")
         return _tell_picked(metrics, pick=pick, purpose=purpose)
-    return _tell_uplift(metrics) if "qini" in metrics else _tell_openness(metrics)
+    return _tell_uplift(metrics) if metrics.keys() >= _OF_UPLIFT else _tell_openness(metrics)
 
 
 @dataclass(frozen=True)
@@ -199,8 +200,8 @@ def _tell_picked(metrics: Mapping[str, float], *, pick: _Pick, purpose: Purpose)
 
 
 def _tell_uplift(metrics: Mapping[str, float]) -> str:
-    top, low, high = (metrics.get(f"uplift_at_top{end}", math.nan) for end in ("", "_low", "_high"))
-    is_shown = metrics.get("qini_low", 0.0) > 0
+    top, low, high = (metrics[f"uplift_at_top{end}"] for end in ("", "_low", "_high"))
+    is_shown = metrics["qini_low"] > 0
     verdict = (
         "they show that it tells who is moved"
         if is_shown
@@ -209,7 +210,7 @@ def _tell_uplift(metrics: Mapping[str, float]) -> str:
     return (
         f"Of 100 decisions among the 30 % that it rates highest a message turned {100 * top:+.1f} "
         f"to the good (between {100 * low:+.1f} and {100 * high:+.1f}); among all "
-        f"{100 * metrics.get('uplift', math.nan):+.1f}. Later days judge: {verdict}."
+        f"{100 * metrics['uplift']:+.1f}. Later days judge: {verdict}."
     )
 
 

@@ -125,6 +125,7 @@ def weigh(
     pairs = pair_up(trial.eligible)
     target = make_pseudo_outcomes(trial, nuisance)[pairs.row, pairs.treatment]
     w = 1.0 / trial.eligible.sum(axis=1)[pairs.row]
+    room = find_room(trial, nuisance.without)[pairs.row]
     told = np.zeros((len(learners), len(target)))
     mean = np.zeros(len(target))
     for part in range(settings.n_folds):
@@ -135,8 +136,7 @@ def weigh(
         for at, learner in enumerate(learners):
             lesson = Lesson(train, its, settings, seed, np.ones(len(train.outcome)))
             fitted = fit_part(learner, lesson)
-            shown = find_room(trial, nuisance.without) if learner is Learner.REACH else None
-            seen = 1.0 if shown is None else shown[pairs.row[here]]
+            seen = room[here] if learner is Learner.REACH else 1.0
             told[at, here] = seen * fitted.predict(matrix)
     less = w * ((target - mean) ** 2 - (target - told) ** 2)
     gains = less.sum(axis=1) / w.sum()

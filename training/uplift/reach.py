@@ -24,7 +24,7 @@ from training.channel.pooling import pool_rates
 from training.channel.reach import estimate_acted_per_open
 from training.datasets.channel import ChannelDataset
 from training.datasets.uplift import UpliftDataset
-from training.measures import Bools, Floats, Integers
+from training.measures import Bools, Floats
 from training.registry.servable import (
     CHANNELS,
     TRIGGERS,
@@ -34,8 +34,9 @@ from training.registry.servable import (
     Reach,
     Stakes,
 )
+from training.registry.servable.pooled import encode_names
+from training.uplift.learners import assign_folds
 from training.uplift.spread import measure_spread
-from training.uplift.trial import Trial
 
 FEWEST_POSITIVES: Final = 20
 """Opens or booked orders below which nothing is told apart."""
@@ -146,7 +147,7 @@ def count_stakes(dataset: UpliftDataset) -> Stakes:
     rate = np.bincount(trial.group, called, len(TRIGGERS)) / np.maximum(n_rows, 1)
     names = dataset.belonging.segments
     segments = tuple(sorted({name for name in names.tolist() if name is not None}))
-    at = np.array([segments.index(name) if name is not None else -1 for name in names.tolist()])
+    at = encode_names(names.tolist(), among=segments)
     expected = np.bincount(at[at >= 0], rate[trial.group][at >= 0], len(segments))
     calls = np.bincount(at[at >= 0], called[at >= 0], len(segments))
     factor = (calls + _PRIOR_CALLS) / (expected + _PRIOR_CALLS)
@@ -185,7 +186,7 @@ def cross_fit_reaches(
         signature: Features of the rows.
         seed: Of the halves and the trees.
     """
-    quarter = _draw_quarters(known.trial, seed=seed)
+    quarter = assign_folds(known.trial, n_folds=4, seed=seed)
     fitted = []
     for half in (0, 1):
         others = quarter // 2 != half
@@ -231,13 +232,6 @@ def _measure_spreads(reaches: Reaches, rows: UpliftDataset) -> Floats:
         both = np.sqrt((1.0 + of_reading**2) * (1.0 + of_calling**2) - 1.0)
         own_sd[at] = both if trigger.is_service else of_reading
     return own_sd
-
-
-def _draw_quarters(trial: Trial, *, seed: int) -> Integers:
-    """Quarter of each row's customer, (n,)."""
-    unique, position = np.unique(trial.customers, return_inverse=True)
-    quarters: Integers = (np.random.default_rng(seed).permutation(len(unique)) % 4)[position]
-    return quarters
 
 
 def _count(train: ChannelDataset, calibration: ChannelDataset, outcome: Outcome) -> int:

@@ -21,7 +21,7 @@ from serving.policy.guards.load import (
     is_too_much_today,
     is_unread,
 )
-from serving.policy.guards.moments import is_in_quiet_hours, is_paused
+from serving.policy.guards.moments import is_in_quiet_hours, is_over, is_paused
 from serving.policy.guards.spending import exceeds_budget
 from serving.policy.guards.verdicts import Verdicts
 from serving.policy.settings import CHANNELS, PolicySettings
@@ -55,6 +55,7 @@ def judge_actions(
     load = Load.count(cases, slots_us=slots_us, rule=rule)
     by_set = {reason: _any_of(no, sets) for reason, no in _closed_channels(cases).items()}
     by_slot = {
+        Reason.EXPIRED: is_over(cases, slots_us=slots_us),
         Reason.COOL_DOWN: is_cooling_down(load),
         Reason.FATIGUE_DAY: is_too_much_today(load, rule=rule, fatigue=settings.fatigue),
         Reason.FATIGUE_WEEK: is_too_much_this_week(load, rule=rule, fatigue=settings.fatigue),

@@ -1,4 +1,4 @@
-"""Moments at which a message must wait: the customer's night, and an incident around them."""
+"""Moments without a message: after the occasion, in the customer's night, during an incident."""
 
 import numpy as np
 
@@ -18,6 +18,11 @@ def is_in_quiet_hours(
     if rule.priority is Priority.CRITICAL:
         return np.zeros(slots_us.shape, dtype=bool)
     return is_quiet(local_us(cases.timezones, slots_us), quiet)
+
+
+def is_over(cases: Cases, *, slots_us: Ints) -> Flags:
+    """Moments at which the occasion has ended, (n, S)."""
+    return np.asarray(slots_us > cases.occasions.expires_us[:, None])
 
 
 def is_paused(cases: Cases, *, slots_us: Ints) -> Flags:

@@ -81,6 +81,13 @@ def test_columns_refuse_probabilities_that_do_not_sum_to_one(company: Company) -
         read_columns([first.model_copy(update={"allowed": broken})])
 
 
+def test_columns_refuse_words_that_could_not_be_chosen(company: Company) -> None:
+    sent = next(one for one in company.decisions if one.send)
+    broken = sent.model_copy(update={"variant": "unheard"})
+    with pytest.raises(BadInputError, match="its words, unheard, are not among the variants"):
+        read_columns([broken])
+
+
 @pytest.mark.parametrize("name", list(TargetName))
 def test_target_sums_to_one_in_every_decision(ready: ReadyLog, name: TargetName) -> None:
     target = name_target(name, ready.log)
@@ -94,6 +101,23 @@ def test_settings_give_the_logged_probabilities_again(
     target = apply_settings(ready.log, settings.learned, name="same")
     mine = (ready.log.arms == "learned")[ready.log.actions.row]
     assert np.allclose(target.p[mine], ready.log.actions.p_logged[mine])
+
+
+def test_words_of_its_own_make_the_anytime_interval_the_headline(ready: ReadyLog) -> None:
+    """How far they let a correction stray is in no record."""
+    intervals = []
+    for words in Words:
+        target = name_target(TargetName.LOGGED, ready.log, words=words)
+        found = judge(
+            ready.log,
+            ready.rewards.net,
+            expected=ready.expected,
+            target=target,
+            rng=np.random.default_rng(0),
+        )
+        assert found.headline is not None
+        intervals.append(found.headline.interval)
+    assert intervals == ["martingale", "anytime", "anytime"]
 
 
 def test_words_reweigh_by_their_own_probabilities(ready: ReadyLog) -> None:

@@ -151,6 +151,9 @@ def test_gate_holds_the_running_policy_and_a_bound_at_zero() -> None:
     assert isinstance(same, HoldPolicy)
     assert same.reasons == ("it is the running policy",)
     assert isinstance(other, HoldPolicy)
+    unknown = Estimate(1.0, float("nan"), float("nan"))
+    unproven = decide_policy("a", before="b", evidence=PolicyEvidence(100, None, None, unknown))
+    assert isinstance(unproven, HoldPolicy)
 
 
 def test_promoted_policy_runs_and_the_trail_says_why(
@@ -204,6 +207,25 @@ def test_command_judges_policies_from_files(
     truth = 0.0
     assert nothing["low"] <= truth <= nothing["high"]
     assert policies["rules"]["arms"]["holdout"]["refusals"]
+
+
+def test_command_says_what_of_a_policy_it_cannot_judge(
+    company: Company,
+    careless: PolicySettings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPPORTUNE_HOME", str(tmp_path / "home"))
+    write_log(company, tmp_path / "log")
+    other = changed(careless, incremental_share=0.9)
+    asked = tmp_path / "other.yaml"
+    asked.write_text(yaml.safe_dump(other.model_dump(mode="json")), encoding="utf-8")
+    words = ("evaluate-policy", "--policy", str(asked), "--log", str(tmp_path / "log"), "--json")
+    status, found = run(*words)
+    assert status == 0
+    faults = found["only_the_choice_is_judged"]
+    assert isinstance(faults, list)
+    assert "learned.incremental_share" in faults[0]
 
 
 def test_command_promotes_a_policy_and_keeps_it(

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,6 +27,7 @@ from serving.records import (
 from serving.store.store import Store
 from training.bandit.context import LAYOUT
 from training.bandit.rewards import RewardLog, RewardState
+from training.bandit.rewards.log import frame_of
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -93,7 +95,7 @@ def published(files: LearnerFiles) -> tuple[str, str]:
     settled, served = files.load_settled(), files.load_served()
     assert settled is not None
     assert served is not None
-    return settled[0].bandit.to_json(), served.bandit.to_json()
+    return settled.bandit.to_json(), served.bandit.to_json()
 
 
 @pytest.fixture
@@ -202,6 +204,42 @@ def test_take_step_counts_history_and_store_once(store: Store, files: LearnerFil
 
     assert step.learned.settled.n_messages == 5
     assert step.learned.n_young == dict.fromkeys(RewardState, 0)
+
+
+def test_a_quick_click_is_a_persons_where_activity_of_its_reader_is_not_recorded(
+    store: Store,
+) -> None:
+    """The tables tell what others did; of the readers of our messages they say nothing."""
+    sent = record(1, START)
+    text = sent.messages[0].model_copy(update={"channel": Channel.SMS})
+    request = DecisionRequest(customer_id=sent.customer_id, trigger=sent.trigger)
+    with store.transaction() as session:
+        session.add_decisions(
+            [sent.model_copy(update={"channels": (Channel.SMS,), "messages": (text,)})], [request]
+        )
+    tell(store, (1, Outcome.CLICKED, START + timedelta(seconds=30)))
+    others = frame_of("activity", [("somebody else", 0, 0)])
+    history = RewardLog.empty().with_activity(others)
+
+    learned = learn_from_log(store, history, as_of=START + 5 * HOUR, policy=POLICY)
+
+    assert learned.n_young[RewardState.SUCCESS] == 1
+
+
+def test_take_step_begins_anew_where_the_state_is_of_another_version(
+    store: Store, files: LearnerFiles
+) -> None:
+    send(store, *((n, START) for n in range(4)))
+    before = take_step(files, store, as_of=SETTLED, policy=POLICY)
+    home = files.folder / str(before.version)
+    for name, change in {"settled": {"layout": "other"}, "cursor": {"basis": "other"}}.items():
+        path = home / f"{name}.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | change))
+
+    step = take_step(files, store, as_of=SETTLED, policy=POLICY)
+
+    assert step.rebuilt
+    assert published(files) == from_the_beginning(store, SETTLED)
 
 
 def test_a_learner_works_alone(files: LearnerFiles) -> None:

@@ -6,9 +6,10 @@ import pandas as pd
 import pytest
 
 from features.vocabulary import Arm
+from serving.learner.files import LearnerFiles
 from serving.records import Decision, OutcomeEvent, OutcomeState
 from serving.rehearsal.loop import Morning, RehearsalLog, messages_of, rehearse
-from serving.rehearsal.policies import Cadence, EngineActor
+from serving.rehearsal.policies import Cadence, EngineActor, Learning
 from serving.runtime import wire_parts
 from serving.settings import Settings
 from serving.snapshot.state import Models
@@ -50,7 +51,8 @@ def recorded(tmp_path_factory: pytest.TempPathFactory, world: SimulatedWorld) ->
     start = world.start
     parts = wire_parts(Settings(home=home, clock="caller"), clock=lambda: start)
     cadence = Cadence(retrain_days=N_DAYS + 1)
-    return Recorded(EngineActor(parts, Models(), cadence, retrain=lambda _: Models()))
+    learning = Learning(lambda _: Models(), LearnerFiles(home / "bandit"))
+    return Recorded(EngineActor(parts, Models(), cadence, learning))
 
 
 @pytest.fixture(scope="module")

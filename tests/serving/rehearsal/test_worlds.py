@@ -38,6 +38,22 @@ def test_foreign_world_says_what_is_missing(file: Path, name: str, why: str) -> 
         Foreign(file, name).make(name, seed=0)
 
 
+def test_foreign_worlds_of_files_with_the_same_name_are_not_mixed_up(tmp_path: Path) -> None:
+    other = tmp_path / SHOP.name
+    text = SHOP.read_text(encoding="utf-8")
+    other.write_text(text.replace('"s{seed}-', '"t{seed}-'), encoding="utf-8")
+    for file, letter in ((SHOP, "s"), (other, "t")):
+        world = Foreign(file, "CornerShop").make("CornerShop", seed=0)
+        ids = world.tables(world.start)["customers"]["customer_id"]
+        assert ids.str.startswith(f"{letter}0-").all()
+
+    broken = tmp_path / "broken.py"
+    broken.write_text("1 / 0", encoding="utf-8")
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            Foreign(broken, "Shop").make("Shop", seed=0)
+
+
 def test_foreign_world_that_tells_the_future_is_refused() -> None:
     world = Foreign(SHOP, "Crystal").make("Crystal", seed=0)
 

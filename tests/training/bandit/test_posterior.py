@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy import integrate, special, stats
 
 from features.errors import BadInputError
-from training.bandit.posterior import compute_best_probabilities, mix_with_floor
+from training.bandit.posterior import compute_best_probabilities
 
 Posterior = tuple[float, float]
 
@@ -87,9 +87,3 @@ def test_best_probabilities_refuse_a_posterior_without_mass() -> None:
 def test_best_probabilities_kept_in_memory_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="read-only"):
         compute_best_probabilities(((1.0, 1.0), (2.0, 2.0)))[0] = 1.0
-
-
-def test_floor_keeps_the_sum_and_lifts_every_choice() -> None:
-    mixed = mix_with_floor(np.array([0.9, 0.1, 0.0, 0.0]), floor=0.02)
-    assert mixed.sum() == pytest.approx(1.0)
-    assert mixed.min() == pytest.approx(0.005)

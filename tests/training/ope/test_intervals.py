@@ -4,7 +4,7 @@ import pytest
 from features.errors import BadInputError
 from training.measures import Floats
 from training.ope.direct import (
-    Rows,
+    SameActions,
     assign_blocks,
     assign_folds,
     expect_across,
@@ -163,11 +163,11 @@ def test_model_of_the_rows_before_knows_nothing_of_the_rows_after() -> None:
     rng = np.random.default_rng(5)
     contexts = np.column_stack([np.ones(400), rng.normal(size=400)])
     actions, rewards = rng.integers(3, size=400), rng.normal(size=400)
-    rows, blocks = Rows(contexts, actions, rewards, 3), assign_blocks(400)
-    ahead = expect_ahead(rows, blocks=blocks)
+    model, blocks = SameActions(contexts, actions, 3), assign_blocks(400)
+    ahead = expect_ahead(model, rewards, blocks=blocks)
     later = rewards.copy()
     later[200:] += 10
-    changed = expect_ahead(Rows(contexts, actions, later, 3), blocks=blocks)
+    changed = expect_ahead(model, later, blocks=blocks)
     assert np.array_equal(ahead[:220], changed[:220])
     assert not np.allclose(ahead[220:], changed[220:])
     assert (ahead[blocks == 0] == 0).all()
@@ -180,10 +180,10 @@ def test_folds_keep_customers_together_and_leave_out_the_row() -> None:
     assert all(len(set(folds[customers == one])) == 1 for one in set(customers))
     contexts = np.ones((400, 1))
     rewards = np.where(folds == 0, 1.0, 0.0)
-    rows = Rows(contexts, np.zeros(400, dtype=int), rewards, 1)
-    expected = expect_across(rows, folds=folds)
+    model = SameActions(contexts, np.zeros(400, dtype=int), 1)
+    expected = expect_across(model, rewards, folds=folds)
     assert (expected[folds == 0] == 0).all()
-    assert (expect_squares(rows, expected) > 0).all()
+    assert (expect_squares(model, rewards, expected=expected) > 0).all()
 
 
 def test_tuned_interval_is_never_narrower_than_the_untuned_one() -> None:

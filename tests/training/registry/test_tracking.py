@@ -16,7 +16,7 @@ from mlflow import MlflowClient
 from mlflow.models import Model
 
 from features.channel_priors import default_channel_priors
-from features.errors import BadInputError
+from features.errors import BadInputError, IncompatibleModelError
 from features.vocabulary import Trigger
 from training.evaluation import Estimate
 from training.gate import Evidence, Promote
@@ -177,6 +177,16 @@ def test_broken_artifact_is_refused_with_its_name(make_tracking: MakeTracking) -
     data = json.loads(servable.read_text())
     servable.write_text(json.dumps(data | {"kind": "os.system"}))
     with pytest.raises(BadInputError, match=r"servable\.json is not a model that can be served"):
+        tracking.find(ModelName.CHURN, alias=Alias.CHALLENGER)
+
+
+def test_model_of_an_earlier_release_is_told_from_a_broken_one(make_tracking: MakeTracking) -> None:
+    tracking = make_tracking()
+    tracking.log_training(make_record())
+    servable = find_source(tracking, ModelName.CHURN, "1") / "servable.json"
+    data = json.loads(servable.read_text())
+    servable.write_text(json.dumps({"kind": data["kind"]}))
+    with pytest.raises(IncompatibleModelError, match="train again"):
         tracking.find(ModelName.CHURN, alias=Alias.CHALLENGER)
 
 

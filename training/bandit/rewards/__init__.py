@@ -4,11 +4,11 @@ from training.bandit.rewards.judging import find_suspects, judge_messages, judge
 from training.bandit.rewards.log import RewardLog, join_logs
 from training.bandit.rewards.machines import MachineRule
 from training.bandit.rewards.reward import Cell, Reward, drop_repeats
-from training.bandit.rewards.rule import SUCCESSES, OutcomeRole, RewardRule, RewardState
+from training.bandit.rewards.rule import REFUSALS, OutcomeRole, RewardRule, RewardState
 from training.bandit.rewards.trials import Trials
 
 __all__ = [
-    "SUCCESSES",
+    "REFUSALS",
     "Cell",
     "MachineRule",
     "OutcomeRole",

@@ -1,5 +1,7 @@
 """From a log to the state of every reward: a function of the set of rows, whatever their order."""
 
+from collections.abc import Set
+
 import numpy as np
 import pandas as pd
 
@@ -44,6 +46,7 @@ def judge_outcomes(log: RewardLog, *, rule: RewardRule, as_of_us: int) -> "pd.Se
     verdicts = judge_bursts(
         _with_arrival(open_rows, messages),
         log.activity,
+        unwatched=log.unwatched,
         rule=rule.machine,
         seen_until_us=seen_until,
     )
@@ -143,9 +146,7 @@ def judge_messages(log: RewardLog, *, rule: RewardRule, as_of_us: int) -> Trials
     )
 
 
-def _first_of(
-    outcomes: pd.DataFrame, kinds: "frozenset[Outcome] | set[Outcome]", ids: "pd.Series[str]"
-) -> Ints:
+def _first_of(outcomes: pd.DataFrame, kinds: Set[Outcome], ids: "pd.Series[str]") -> Ints:
     """The first moment of such an outcome of each message; `_NEVER` where there is none."""
     rows = outcomes.loc[outcomes["outcome"].isin([kind.value for kind in kinds])]
     first = rows.groupby("message_id")["at_us"].min()

@@ -1,6 +1,6 @@
 """The log that rewards are judged from: messages, what came of them, and who left."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from features.errors import BadInputError
+from features.vocabulary import Outcome
 
 Floats = npt.NDArray[np.float64]
 
@@ -49,6 +50,7 @@ class RewardLog:
         departures: customer_id, channel (null: all of them), message_id (by which they left; null
             where it was by none), at_us, known_us (when it was told).
         activity: customer_id, at_us, known_us; None where nobody records what customers do.
+        unwatched: Messages whose readers may have done things that `activity` would not show.
     """
 
     messages: pd.DataFrame
@@ -56,6 +58,7 @@ class RewardLog:
     outcomes: pd.DataFrame
     departures: pd.DataFrame
     activity: pd.DataFrame | None
+    unwatched: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         faults = [
@@ -78,9 +81,9 @@ class RewardLog:
         )
 
     def with_activity(self, activity: pd.DataFrame) -> "RewardLog":
-        """The log with this and all activity that it has."""
+        """The log with this and all activity that it has; every reader is watched then."""
         told = activity if self.activity is None else _concat(self.activity, activity)
-        return replace(self, activity=told)
+        return replace(self, activity=told, unwatched=frozenset())
 
     def since(self, moment_us: int) -> "RewardLog":
         """Messages sent at or after a moment, and who left since; outcomes stay."""
@@ -105,20 +108,45 @@ def frame_of(name: str, rows: Sequence[Sequence[object]] = ()) -> pd.DataFrame:
     return frame.astype(kinds)
 
 
+def list_departures(
+    refusals: Iterable[tuple[str, str, str, int, str]],
+    ended: Iterable[tuple[str, int, int]],
+) -> pd.DataFrame:
+    """Who withdrew from a channel (after a complaint from all), or ended a subscription.
+
+    Args:
+        refusals: customer_id, channel, message_id, at_us, outcome; of outcomes among `REFUSALS`.
+        ended: customer_id, at_us, known_us.
+
+    Returns:
+        `departures` of a log.
+    """
+    withdrawn = [
+        (who, None if outcome == Outcome.COMPLAINED else channel, message_id, at_us, at_us)
+        for who, channel, message_id, at_us, outcome in refusals
+    ]
+    left = [(who, None, None, at_us, known_us) for who, at_us, known_us in ended]
+    return frame_of("departures", [*withdrawn, *left])
+
+
 def join_logs(first: RewardLog, second: RewardLog) -> RewardLog:
     """Both logs as one; a message that stands in both is taken from the first.
 
-    Outcomes come from either side: a success that only one of them knows is a success.
+    Outcomes come from either side: a success that only one of them knows is a success. Activity
+    that one side records says nothing of readers whose message only the other side knows.
     """
     is_new = ~second.messages["message_id"].isin(first.messages["message_id"]).to_numpy()
     messages = _concat(first.messages, second.messages.loc[is_new])
-    activity = [log.activity for log in (first, second) if log.activity is not None]
+    recorded = [log for log in (first, second) if log.activity is not None]
+    watched = {name for log in recorded for name in set(log.messages["message_id"]) - log.unwatched}
+    activity = [log.activity for log in recorded if log.activity is not None]
     return RewardLog(
         messages,
         _stack(first.numbers, second.numbers[is_new]),
         _concat(first.outcomes, second.outcomes),
         _concat(first.departures, second.departures),
         _concat(*activity) if activity else None,
+        frozenset(messages["message_id"]) - watched,
     )
 
 

@@ -6,7 +6,7 @@ to do something. So what looks like a machine's is one if nobody did anything af
 that time is over it is not known what it was.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -122,6 +122,7 @@ def judge_bursts(
     events: pd.DataFrame,
     activity: pd.DataFrame | None,
     *,
+    unwatched: Set[str] = frozenset(),
     rule: MachineRule,
     seen_until_us: "pd.Series[int]",
 ) -> "pd.Series[str]":
@@ -131,6 +132,7 @@ def judge_bursts(
         events: As in `list_suspects`.
         activity: customer_id, at_us, known_us of whatever customers did; None where nobody records
             it: then a single click of a single link is a person's, since nothing speaks against it.
+        unwatched: Messages to whose readers that does not reach, judged as where it is None.
         rule: What a machine's outcomes look like.
         seen_until_us: Until when the log of each event's message is known, by message_id.
 
@@ -139,8 +141,8 @@ def judge_bursts(
     """
     verdicts = pd.Series(Verdict.PERSON.value, index=events.index, dtype="str")
     suspects = list_suspects(events, rule=rule)
-    if activity is None:
-        suspects = suspects.loc[~suspects["only_link"]]
+    is_watched = ~suspects["message_id"].isin(unwatched) & (activity is not None)
+    suspects = suspects.loc[is_watched | ~suspects["only_link"]]
     if suspects.empty:
         return verdicts
     suspects = suspects.reset_index(drop=True).assign(

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
 from training.benchmarks.bandit.contest import Contestant, PatientContestant, run_course
 from training.benchmarks.bandit.ours import OurBandit
@@ -23,7 +24,6 @@ _SPEED_ROWS = 1_000
 _SPEED_TRAINING = 5_000
 _REPEATS = 7
 _VOWPAL = "Vowpal Wabbit"
-_T95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}  # Student's t, by number of seeds
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def _row(
     case: str, metric: str, values: list[float], *, reference: list[float] | None = None
 ) -> BenchRow:
     mean, n = float(np.mean(values)), len(values)
-    half = _T95[n] * float(np.std(values, ddof=1)) / n**0.5 if n in _T95 else None
+    half = float(stats.t.ppf(0.975, n - 1) * stats.sem(values)) if n > 1 else None
     return BenchRow(
         case,
         metric,
@@ -113,7 +113,7 @@ def _row(
 
 def _bench_speed() -> BenchRow:
     """Decisions a second with their probabilities, in batches of 1,000, after 5,000 rounds."""
-    ours = _measure(lambda n_columns: OurBandit(n_columns))
+    ours = _measure(OurBandit)
     theirs = _measure(lambda _: Vowpal()) if has_vowpal() else None
     return BenchRow(
         "S1",

@@ -12,11 +12,12 @@ for every contestant and for every implementation that keeps to the order.
 - D: handwritten digits (scikit-learn); the right one of ten arms succeeds.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit
 from sklearn.datasets import load_digits
 
 Floats = npt.NDArray[np.float64]
@@ -67,17 +68,6 @@ class Stream:
     def n_arms(self, at: int) -> int:
         """How many arms there are at decision `at`."""
         return self.n_first if at < len(self.luck) // 2 else self.rates.shape[1]
-
-    def head(self, n: int) -> "Stream":
-        """The first n decisions."""
-        return replace(
-            self,
-            contexts=self.contexts[:n],
-            rates=self.rates[:n],
-            luck=self.luck[:n],
-            batch=self.batch[:n],
-            delay=self.delay[:n],
-        )
 
     def captured(self, chosen: Ints) -> float:
         """Share of the gap between chance and the best arm that choices (n,) took."""
@@ -148,7 +138,7 @@ def _invent_people(
     own = rng.normal(size=(n_arms, 20)) * 0.15
     shared[0], own[:, 0] = 0.0, 0.0
     score = contexts @ (own + shared).T
-    return contexts, _sigmoid(score + _find_intercepts(score[:5_000], base))
+    return contexts, expit(score + _find_intercepts(score[:5_000], base))
 
 
 def _find_intercepts(score: Floats, base: Floats) -> Floats:
@@ -157,11 +147,6 @@ def _find_intercepts(score: Floats, base: Floats) -> Floats:
     middle: Floats = (low + high) / 2
     for _ in range(60):
         middle = (low + high) / 2
-        is_low = _sigmoid(score + middle).mean(axis=0) < base
+        is_low = expit(score + middle).mean(axis=0) < base
         low, high = np.where(is_low, middle, low), np.where(is_low, high, middle)
     return middle
-
-
-def _sigmoid(score: Floats) -> Floats:
-    rates: Floats = 1.0 / (1.0 + np.exp(-score))
-    return rates

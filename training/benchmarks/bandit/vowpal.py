@@ -26,7 +26,7 @@ class Vowpal:
 
     def __init__(self) -> None:
         module = import_module("vowpalwabbit")
-        self._workspace: Any = module.Workspace(_ARGUMENTS)
+        self._workspace: Any = module.Workspace(_ARGUMENTS)  # has no types, may not be there
         self._n_arms = 0
 
     def probabilities(self, contexts: Floats, *, n_arms: int) -> Floats:

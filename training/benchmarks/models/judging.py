@@ -7,9 +7,8 @@ import numpy as np
 
 from training.benchmarks.rows import BenchRow
 from training.evaluation import N_RESAMPLES, Estimate, draw_weights
+from training.evaluation.bootstrap import TAILS_95
 from training.measures import Bools, Floats, Integers, Measure, make_calibration_error
-
-_TAILS = (2.5, 97.5)
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ def judge_parts(
 
     full = measure(np.ones(n_customers))
     draws = draw_weights(everybody, rng=rng, n_resamples=n_resamples)
-    lows, highs = np.nanpercentile([measure(weights) for weights in draws], _TAILS, axis=0)
+    lows, highs = np.nanpercentile([measure(weights) for weights in draws], TAILS_95, axis=0)
     estimates = [Estimate(*map(float, end)) for end in zip(full, lows, highs, strict=True)]
     return Figures(*estimates)
 

@@ -20,7 +20,7 @@ from training.benchmarks.ope.streams import (
 from training.benchmarks.rows import BenchRow
 from training.evaluation.bootstrap import Estimate
 from training.ope.direct import (
-    Rows,
+    SameActions,
     assign_blocks,
     assign_folds,
     expect_across,
@@ -134,11 +134,11 @@ def _weigh(
     log: Stream, target: Target, *, rng: np.random.Generator
 ) -> tuple[WeightedLog, WeightedLog]:
     """The log with a model of other rows, and with a model of earlier ones."""
-    rows = Rows(log.customers, log.actions, log.clicks, N_ACTIONS)
+    model = SameActions(log.customers, log.actions, N_ACTIONS)
     everyone = np.arange(len(log.actions)).astype(object)
     folds = assign_folds(everyone, n_folds=3, rng=rng)
-    across = expect_across(rows, folds=folds)
-    ahead = expect_ahead(rows, blocks=assign_blocks(len(everyone)))
+    across = expect_across(model, log.clicks, folds=folds)
+    ahead = expect_ahead(model, log.clicks, blocks=assign_blocks(len(everyone)))
     p_target = target.probabilities(log.customers)
     first, second = (
         weigh(
@@ -147,7 +147,7 @@ def _weigh(
             p_logged=log.probabilities,
             p_target=p_target,
             expected=expected,
-            squares=expect_squares(rows, expected),
+            squares=expect_squares(model, log.clicks, expected=expected),
         )
         for expected in (across, ahead)
     )

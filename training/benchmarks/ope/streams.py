@@ -10,8 +10,11 @@ the choice is drawn from them, so they are exact.
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import brentq
+from scipy.special import expit, softmax
 
 from training.measures import Floats, Integers
+from training.ope.direct import fit_ridge
 
 N_ACTIONS = 10
 _N_FACTS = 20
@@ -39,7 +42,7 @@ class Problem:
 
     def click_rates(self, customers: Floats) -> Floats:
         """Of each message for each customer, (n, K)."""
-        rates: Floats = _logistic(customers @ self.coefficients.T)
+        rates: Floats = expit(customers @ self.coefficients.T)
         return rates
 
 
@@ -86,12 +89,12 @@ def draw_problem(rng: np.random.Generator) -> Problem:
     problem = Problem(coefficients, p_facts)
     scores = problem.customers(5_000, rng=rng) @ coefficients.T
     for action, rate in enumerate(rng.permutation(np.linspace(0.03, 0.15, N_ACTIONS))):
-        low, high = -12.0, 6.0
-        for _ in range(40):
-            middle = (low + high) / 2
-            too_low = _logistic(scores[:, action] + middle).mean() < rate
-            low, high = (middle, high) if too_low else (low, middle)
-        coefficients[action, 0] = (low + high) / 2
+        coefficients[action, 0] = brentq(
+            lambda level, own, wanted: expit(own + level).mean() - wanted,
+            -12.0,
+            6.0,
+            args=(scores[:, action], rate),
+        )
     return problem
 
 
@@ -158,11 +161,7 @@ def _fit_linear(customers: Floats, actions: Integers, clicks: Floats) -> Floats:
     """Ridge regression per message, (K, d)."""
     return np.stack(
         [
-            np.linalg.solve(
-                customers[actions == action].T @ customers[actions == action]
-                + 10.0 * np.eye(customers.shape[1]),
-                customers[actions == action].T @ clicks[actions == action],
-            )
+            fit_ridge(customers[actions == action], clicks[actions == action])
             for action in range(N_ACTIONS)
         ]
     )
@@ -179,11 +178,5 @@ def _soften(scores: Floats, temperature: float) -> Floats:
     if temperature == 0:
         best: Floats = np.eye(scores.shape[1])[scores.argmax(axis=1)]
         return best
-    odds = np.exp((scores - scores.max(axis=1, keepdims=True)) / temperature)
-    soft: Floats = odds / odds.sum(axis=1, keepdims=True)
+    soft: Floats = softmax(scores / temperature, axis=1)
     return soft
-
-
-def _logistic(scores: Floats) -> Floats:
-    odds: Floats = 1.0 / (1.0 + np.exp(-scores))
-    return odds

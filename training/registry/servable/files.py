@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from features.errors import BadInputError
+from features.errors import BadInputError, IncompatibleModelError
 from training.registry.servable.booster import BoosterModel
 from training.registry.servable.channel import ChannelModel
 from training.registry.servable.churn import ChurnModel
@@ -28,9 +28,20 @@ def save_servable(model: Servable, path: Path) -> None:
 
 
 def load_servable(path: Path) -> Servable:
-    """Read what `save_servable` wrote; BadInputError names the file and what is wrong with it."""
+    """Read what `save_servable` wrote.
+
+    Raises:
+        BadInputError: The file is no such JSON; it is named with what is wrong.
+        IncompatibleModelError: It lacks what the running code reads, as one of an earlier release.
+    """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        return _KINDS[data["kind"]].from_json(data)
+        kind = _KINDS[data["kind"]]
     except (OSError, ValueError, KeyError, TypeError) as fault:
         raise BadInputError(f"{path} is not a model that can be served: {fault!r}") from fault
+    try:
+        return kind.from_json(data)
+    except (ValueError, KeyError, TypeError, AttributeError) as fault:
+        raise IncompatibleModelError(
+            f"{path} has another form than the running code reads ({fault!r}): train again"
+        ) from fault

@@ -46,6 +46,12 @@ def logit(p: Floats) -> Floats:
     return odds
 
 
+def encode_names(names: Sequence[str | None], *, among: Sequence[str]) -> Codes:
+    """Position of each name in a closed set, (n,); `UNKNOWN` where it has none."""
+    position = {name: at for at, name in enumerate(among)}
+    return np.array([position.get(name or "", UNKNOWN) for name in names], dtype=np.int64)
+
+
 class _Tables:
     """Arrays that are equal where they say the same."""
 
@@ -86,8 +92,7 @@ class GroupEffects(_Tables):
 
     def encode(self, names: Sequence[str | None]) -> Codes:
         """Position of each name, `UNKNOWN` where it has none."""
-        position = {name: at for at, name in enumerate(self.values)}
-        return np.array([position.get(name or "", UNKNOWN) for name in names], dtype=np.int64)
+        return encode_names(names, among=self.values)
 
     def to_json(self) -> dict[str, Any]:
         """As JSON."""

@@ -5,7 +5,7 @@ notice it would make. Both are rates that fall back from segment and language to
 trees over them for what features of the customer add.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -14,11 +14,11 @@ import numpy.typing as npt
 from scipy.special import expit
 
 from training.registry.servable.channel import OutcomeModel
-from training.registry.servable.pooled import Codes, PooledRates
+from training.registry.servable.pooled import Codes, PooledRates, encode_names
 from training.registry.servable.signature import Floats
 
 Names = npt.NDArray[np.object_]
-"""Segments or languages of customers, (n,); None where unknown."""
+"""Texts such as segments or languages of customers, (n,); None where unknown."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,19 @@ class Belonging:
     languages: Names
 
     @classmethod
-    def unknown(cls, n: int) -> Self:
-        """Of n customers of whom nothing is known."""
-        nobody = np.full(n, None, dtype=object)
-        return cls(nobody, nobody)
+    def of(
+        cls,
+        n: int,
+        *,
+        segments: Sequence[str | None] | None = None,
+        languages: Sequence[str | None] | None = None,
+    ) -> Self:
+        """Of n customers; what is not given is known of nobody."""
+        nobody = [None] * n
+        return cls(
+            np.array(nobody if segments is None else segments, dtype=object),
+            np.array(nobody if languages is None else languages, dtype=object),
+        )
 
     def take(self, rows: npt.NDArray[np.bool_] | Codes) -> Self:
         """These rows."""
@@ -61,8 +70,7 @@ class Stakes:
 
     def predict(self, *, group: Codes, belonging: Belonging) -> Floats:
         """P(it comes), (n,), of groups (n,) and the segments of customers."""
-        position = {name: at for at, name in enumerate(self.segments)}
-        which = [position.get(name, len(self.segments)) for name in belonging.segments.tolist()]
+        which = encode_names(belonging.segments.tolist(), among=self.segments)
         p: Floats = np.array(self.rate)[group] * np.array(self.factor)[which]
         return np.minimum(p, 1.0)
 

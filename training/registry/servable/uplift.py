@@ -203,7 +203,7 @@ class UpliftModel:
         at = np.full(len(X), self._position(group), dtype=np.int64)
         if group not in self.reaches:
             return np.ones((len(X), len(self.treatments)))
-        who = belonging or Belonging.unknown(len(X))
+        who = belonging or Belonging.of(len(X))
         return self.reaches[group].predict(X, group=at, belonging=who)
 
     def p_without(self, X: Floats, *, group: str) -> Floats:
