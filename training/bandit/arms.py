@@ -12,6 +12,7 @@ from training.bandit.memories import (
     Memories,
     MemorySettings,
     blend,
+    find_novelty,
     learn_rows,
     start_memories,
     widen_memories,
@@ -25,6 +26,8 @@ from training.bandit.normal_best import (
 )
 from training.bandit.sites import Designs, Rows
 
+_NEGLIGIBLE = 0.01  # trust with which a model is not asked
+
 
 @dataclass(frozen=True)
 class BanditSettings:
@@ -34,7 +37,8 @@ class BanditSettings:
         prior: What is believed before the first reward.
         memory: How much is forgotten, and when.
         explore: Standard deviations of the scores are multiplied by it. Half of them is enough
-            where a horizon is finite (measured: docs/bandit.md).
+            where a horizon is finite (measured: docs/bandit.md). An arm that is new beside known
+            ones gets more, up to all: a few failures must not bury it.
         floor: Share of choices spread evenly over what is allowed.
     """
 
@@ -72,8 +76,10 @@ class ArmLearner:
         return cls(designs, memories, chosen)
 
     def widen(self, designs: Designs) -> Self:
-        """With more arms, the known ones first, or with arms that share otherwise."""
-        memories = widen_memories(self.memories, designs, prior=self.settings.prior)
+        """With more arms or columns, the known ones first, or with arms that share otherwise."""
+        memories = widen_memories(
+            self.memories, designs, prior=self.settings.prior, settings=self.settings.memory
+        )
         return replace(self, designs=designs, memories=memories)
 
     def learn(self, rows: Rows) -> Self:
@@ -95,10 +101,11 @@ class ArmLearner:
         memory = replace(self.settings.memory, lengths=tuple(lengths[at] for at in kept))
         return replace(
             self,
-            memories=Memories(
-                tuple(memories.each[at] for at in kept),
-                weights,
-                memories.evidence[np.ix_(kept, kept)],
+            memories=replace(
+                memories,
+                each=tuple(memories.each[at] for at in kept),
+                weights=weights,
+                evidence=memories.evidence[np.ix_(kept, kept)],
             ),
             settings=replace(self.settings, memory=memory),
         )
@@ -107,16 +114,13 @@ class ArmLearner:
     def _blend(self) -> tuple[Floats, Floats]:
         return blend(self.memories)
 
+    @cached_property
+    def _novelty(self) -> Floats:
+        return find_novelty(self.memories)
+
     def score(self, contexts: Floats, arms: list[int] | None = None) -> tuple[Floats, Floats]:
         """Mean and standard deviation of the log odds of success, (n, arms) each."""
-        mean, covariance = self._blend
-        if arms is not None:
-            mean, covariance = mean[arms], covariance[arms]
-        n_arms, n_columns = mean.shape
-        flat = covariance.transpose(1, 0, 2).reshape(n_columns, n_arms * n_columns)
-        spread = (contexts @ flat).reshape(len(contexts), n_arms, n_columns)
-        variance = (spread @ contexts[:, :, None])[:, :, 0]
-        return contexts @ mean.T, np.sqrt(variance)
+        return _score(*self._blend, contexts, arms=arms)
 
     def probabilities(
         self, contexts: Floats, *, arms: list[int] | None = None, allowed: Flags | None = None
@@ -134,9 +138,49 @@ class ArmLearner:
         n_arms = len(self.designs.arms) if arms is None else len(arms)
         if allowed is not None:
             require_choice(allowed, shape=(len(contexts), n_arms))
-        mean, sd = self.score(contexts, arms)
-        best = compute_best_of_normals(mean, self.settings.explore * sd, allowed=allowed)
+        p_linear = self.p_linear
+        best = np.zeros((len(contexts), n_arms))
+        if p_linear < 1.0:
+            mean, sd = self.score(contexts, arms)
+            chosen = compute_best_of_normals(mean, self.explore(arms) * sd, allowed=allowed)
+            best += (1.0 - p_linear) * chosen
+        if p_linear > 0.0:
+            pool = self.memories.linear.pool
+            mean, sd = _score(pool.mean, pool.covariance, contexts, arms=arms)
+            best += p_linear * compute_best_of_normals(mean, sd, allowed=allowed)
         return lift_to_floor(best, floor=self.settings.floor, allowed=allowed)
+
+    @property
+    def p_linear(self) -> float:
+        """With which probability the linear model chooses; 0 or 1 where that is near.
+
+        Neither kind is asked for less than a hundredth of the choices.
+        """
+        trust = self.memories.p_linear
+        if trust < _NEGLIGIBLE:
+            return 0.0
+        return 1.0 if trust > 1.0 - _NEGLIGIBLE else trust
+
+    def explore(self, arms: list[int] | None = None) -> Floats:
+        """What the standard deviation of each arm is multiplied by, (arms,)."""
+        novelty = self._novelty if arms is None else self._novelty[arms]
+        beside_known = novelty**2 * (1.0 - np.median(novelty))
+        least = self.settings.explore
+        explore: Floats = least + max(1.0 - least, 0.0) * beside_known
+        return explore
+
+
+def _score(
+    mean: Floats, covariance: Floats, contexts: Floats, *, arms: list[int] | None
+) -> tuple[Floats, Floats]:
+    """Mean and standard deviation of contexts @ coefficients, (n, arms) each."""
+    if arms is not None:
+        mean, covariance = mean[arms], covariance[arms]
+    n_arms, n_columns = mean.shape
+    flat = covariance.transpose(1, 0, 2).reshape(n_columns, n_arms * n_columns)
+    spread = (contexts @ flat).reshape(len(contexts), n_arms, n_columns)
+    variance = (spread @ contexts[:, :, None])[:, :, 0]
+    return contexts @ mean.T, np.sqrt(variance)
 
 
 def alike(n_arms: int, n_columns: int) -> Designs:

@@ -16,21 +16,23 @@ import numpy as np
 from features.errors import BadInputError
 from features.vocabulary import Channel, Trigger
 from training.bandit.arms import ArmLearner, BanditSettings
-from training.bandit.context import LAYOUT, N_COLUMNS, encode_contexts
+from training.bandit.context import LAYOUT, N_FIXED, encode_contexts, meet_segments
 from training.bandit.contextual_json import (
     FORMAT,
     ArmRecord,
     BanditRecord,
     SettingsRecord,
+    pack_linear,
     pack_memory,
     read_record,
     write_record,
 )
 from training.bandit.delays import DelayTally
+from training.bandit.linear import LinearSettings
 from training.bandit.memories import restore_memories
 from training.bandit.policy import Flags, Floats, VariantContexts, require_arms
 from training.bandit.rewards import Cell, RewardState, Trials
-from training.bandit.sites import Designs, Rows
+from training.bandit.sites import Designs, Rows, Sites
 
 _TRIGGERS, _CHANNELS = list(Trigger), list(Channel)
 Arm = tuple[Cell, str]
@@ -46,18 +48,20 @@ class ContextualBandit:
         learner: What is known of them.
         delays: How long outcomes take.
         n_trials: Trials learned.
+        segments: Segments of readers that have a column, in the order of the columns.
     """
 
     arms: tuple[Arm, ...]
     learner: ArmLearner
     delays: DelayTally
     n_trials: int
+    segments: tuple[str, ...] = ()
     _asked: dict[Cell, "ContextualBandit"] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def start(cls, settings: BanditSettings | None = None) -> Self:
         """Before the first trial."""
-        learner = ArmLearner.start(design_arms(()), settings)
+        learner = ArmLearner.start(design_arms((), n_columns=N_FIXED), settings)
         return cls((), learner, DelayTally.empty(), 0)
 
     @property
@@ -77,7 +81,7 @@ class ContextualBandit:
         require_arms(contexts.cell, arms)
         wanted = [(contexts.cell, name) for name in arms]
         knowing = self._knowing(contexts.cell, wanted)
-        x = encode_contexts(contexts.languages, contexts.segments, contexts.numbers)
+        x = self.encode(contexts.languages, contexts.segments, contexts.numbers)
         positions = [knowing.position[arm] for arm in wanted]
         return knowing.learner.probabilities(x, arms=positions, allowed=allowed)
 
@@ -91,23 +95,24 @@ class ContextualBandit:
                 trials.triggers, trials.channels, trials.variants, strict=True
             )
         ]
-        wider = self.with_arms(wanted)
+        wider = self.with_arms(wanted, segments=trials.segments)
         success, failure = trials.is_in(RewardState.SUCCESS), trials.is_in(RewardState.FAILURE)
         watched = trials.watched_us / trials.window_us
-        weights = np.where(
-            success | failure,
-            1.0,
-            self.delays.undecided_weights(
-                watched, ages=trials.ages_us / trials.window_us, success=success, failure=failure
-            ),
+        has_delay = ~trials.is_told_at_end
+        undecided = self.delays.undecided_weights(
+            watched,
+            ages=trials.ages_us / trials.window_us,
+            success=success & has_delay,
+            failure=failure & has_delay,
         )
+        weights = np.where(success | failure, 1.0, np.where(has_delay, undecided, 0.0))
         rows = Rows.sort(
-            encode_contexts(trials.languages, trials.segments, trials.numbers),
+            wider.encode(trials.languages, trials.segments, trials.numbers),
             np.array([wider.position[arm] for arm in wanted], dtype=np.int64),
             success.astype(np.float64),
             weights,
         )
-        closed = trials.is_matured
+        closed = trials.is_matured & has_delay
         delays = self.delays.add(watched, success=success & closed, failure=failure & closed)
         return replace(
             wider,
@@ -117,13 +122,36 @@ class ContextualBandit:
             _asked={},
         )
 
-    def with_arms(self, arms: Sequence[Arm]) -> Self:
-        """The same knowledge, and a place for these arms, in order of their names."""
-        new = sorted(set(arms) - self.position.keys())
-        if not new:
+    def told(self, rows: Rows, *, n_trials: int) -> Self:
+        """This bandit after trials in the form of the learner's rows; of delays they say nothing.
+
+        Args:
+            rows: With the places of `self.arms`; a row may weigh as much as many trials.
+            n_trials: How many trials they are.
+        """
+        return replace(
+            self,
+            learner=self.learner.learn(rows),
+            n_trials=self.n_trials + n_trials,
+            _asked={},
+        )
+
+    def with_arms(self, arms: Sequence[Arm], *, segments: Sequence[str | None] = ()) -> Self:
+        """The same knowledge, and a place for these arms and segments, in order of their names."""
+        known = (*self.arms, *sorted(set(arms) - self.position.keys()))
+        met = meet_segments(self.segments, segments)
+        if known == self.arms and met == self.segments:
             return self
-        known = (*self.arms, *new)
-        return replace(self, arms=known, learner=self.learner.widen(design_arms(known)), _asked={})
+        designs = design_arms(known, n_columns=N_FIXED + len(met))
+        return replace(
+            self, arms=known, segments=met, learner=self.learner.widen(designs), _asked={}
+        )
+
+    def encode(
+        self, languages: Sequence[str], segments: Sequence[str | None], numbers: Floats
+    ) -> Floats:
+        """Readers as the learner's contexts, (n, columns)."""
+        return encode_contexts(languages, segments, numbers, known=self.segments)
 
     def _knowing(self, cell: Cell, wanted: Sequence[Arm]) -> "ContextualBandit":
         """This bandit with a place for arms that it was never told of; kept by cell."""
@@ -158,10 +186,14 @@ class ContextualBandit:
                 ArmRecord(trigger=cell.trigger, channel=cell.channel, variant=name)
                 for cell, name in self.arms
             ),
+            segments=self.segments,
             settings=SettingsRecord.of(settings),
             successes=tuple(self.delays.successes.tolist()),
             failures=tuple(self.delays.failures.tolist()),
             memories=packed,
+            linear=pack_linear(
+                memories.linear.sites, settings.memory.linear, weight=memories.p_linear
+            ),
         )
         return write_record(record)
 
@@ -174,21 +206,29 @@ class ContextualBandit:
                 f"a bandit of contexts {record.layout!r}, this version has {LAYOUT!r}"
             )
         arms = tuple((Cell(arm.trigger, arm.channel), arm.variant) for arm in record.arms)
-        designs = design_arms(arms)
+        segments = record.segments or ()
+        designs = design_arms(arms, n_columns=N_FIXED + len(segments))
         try:
-            settings = record.settings.settings(record.lengths)
+            line = record.linear
+            belief = LinearSettings() if line is None else line.settings()
+            settings = record.settings.settings(record.lengths, belief)
+            nothing = Sites.empty(*designs.arms.shape[:2])
             memories = restore_memories(
-                [memory.sites(len(arms), N_COLUMNS) for memory in record.memories],
+                [record.restore(memory) for memory in record.memories],
                 [memory.spread.spread() for memory in record.memories],
                 weights=np.array([memory.weight for memory in record.memories]),
                 evidence=np.array([memory.evidence for memory in record.memories]),
+                linear=nothing if line is None else record.restore(line),
+                p_linear=settings.memory.share if line is None else line.weight,
                 designs=designs,
                 prior=settings.prior,
+                settings=settings.memory,
             )
             delays = record.delays()
         except ValueError as fault:
             raise BadInputError(f"not the state of a bandit: {fault}") from fault
-        return cls(arms, ArmLearner(designs, memories, settings), delays, record.n_trials)
+        learner = ArmLearner(designs, memories, settings)
+        return cls(arms, learner, delays, record.n_trials, segments)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ContextualBandit) and self.to_json() == other.to_json()
@@ -197,25 +237,25 @@ class ContextualBandit:
         return hash((self.n_trials, self.arms))
 
 
-def design_arms(arms: Sequence[Arm]) -> Designs:
+def design_arms(arms: Sequence[Arm], *, n_columns: int) -> Designs:
     """How variants share: all columns; offsets by trigger, channel and style; slopes by style.
 
     A style is what follows the last dot of a variant's name.
     """
     styles = sorted({style_of(name) for _, name in arms})
     n_offsets = len(_TRIGGERS) + len(_CHANNELS) + len(styles)
-    n_shared = N_COLUMNS + n_offsets + len(styles) * (N_COLUMNS - 1)
-    matrices = np.zeros((len(arms), N_COLUMNS, n_shared))
+    n_shared = n_columns + n_offsets + len(styles) * (n_columns - 1)
+    matrices = np.zeros((len(arms), n_columns, n_shared))
     for at, (cell, name) in enumerate(arms):
         style = styles.index(style_of(name))
-        matrices[at, :, :N_COLUMNS] = np.eye(N_COLUMNS)
-        matrices[at, 0, N_COLUMNS + _TRIGGERS.index(cell.trigger)] = 1.0
-        matrices[at, 0, N_COLUMNS + len(_TRIGGERS) + _CHANNELS.index(cell.channel)] = 1.0
-        matrices[at, 0, N_COLUMNS + len(_TRIGGERS) + len(_CHANNELS) + style] = 1.0
-        start = N_COLUMNS + n_offsets + style * (N_COLUMNS - 1)
-        matrices[at, 1:, start : start + N_COLUMNS - 1] = np.eye(N_COLUMNS - 1)
+        matrices[at, :, :n_columns] = np.eye(n_columns)
+        matrices[at, 0, n_columns + _TRIGGERS.index(cell.trigger)] = 1.0
+        matrices[at, 0, n_columns + len(_TRIGGERS) + _CHANNELS.index(cell.channel)] = 1.0
+        matrices[at, 0, n_columns + len(_TRIGGERS) + len(_CHANNELS) + style] = 1.0
+        start = n_columns + n_offsets + style * (n_columns - 1)
+        matrices[at, 1:, start : start + n_columns - 1] = np.eye(n_columns - 1)
     groups = np.array(
-        [0] + [1] * (N_COLUMNS - 1) + [2] * n_offsets + [3] * (len(styles) * (N_COLUMNS - 1)),
+        [0] + [1] * (n_columns - 1) + [2] * n_offsets + [3] * (len(styles) * (n_columns - 1)),
         dtype=np.int64,
     )
     return Designs(matrices, groups, 4)

@@ -11,11 +11,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from features.errors import BadInputError
 from features.vocabulary import Channel, Trigger
 from training.bandit.arms import BanditSettings
+from training.bandit.context import N_FIXED
 from training.bandit.delays import N_STEPS, DelayTally
+from training.bandit.linear import LinearSettings
 from training.bandit.memories import BanditPrior, MemorySettings
 from training.bandit.sites import Floats, Sites, Spread
 
 FORMAT = "opportune.bandit/2"
+
+_CODES = [3, 4, 5, 6]  # columns of states that had hashed codes of segments
 
 
 class _Record(BaseModel):
@@ -47,18 +51,14 @@ class SpreadRecord(_Record):
         return Spread(self.shared, self.base, self.slope)
 
 
-class MemoryRecord(_Record):
-    """One memory: its data (upper triangles of the precisions), variances and length."""
+class SitesRecord(_Record):
+    """Data of all variants: upper triangles of the precisions, and shifts."""
 
-    length: float | None  # null: it forgets nothing
-    weight: float
-    evidence: tuple[float, ...]
-    spread: SpreadRecord
     precision: tuple[tuple[float, ...], ...]
     shift: tuple[tuple[float, ...], ...]
 
     def sites(self, n_arms: int, n_columns: int) -> Sites:
-        """Its data; ValueError where the shapes are others."""
+        """The data; ValueError where the shapes are others."""
         upper = np.array(self.precision, dtype=np.float64)
         shift = np.array(self.shift, dtype=np.float64)
         rows, columns = np.triu_indices(n_columns)
@@ -75,6 +75,30 @@ class MemoryRecord(_Record):
         return Sites(precision, shift)
 
 
+class MemoryRecord(SitesRecord):
+    """One memory: its data, variances and length."""
+
+    length: float | None  # null: it forgets nothing
+    weight: float
+    evidence: tuple[float, ...]
+    spread: SpreadRecord
+
+
+class LinearRecord(SitesRecord):
+    """The linear model: its data, what it believes, and how far it is trusted."""
+
+    weight: float
+    trust: float
+    noise: float
+    shared: float
+    own: float
+    length: float
+
+    def settings(self) -> LinearSettings:
+        """What it believes."""
+        return LinearSettings(self.trust, self.noise, self.shared, self.own, self.length)
+
+
 class SettingsRecord(_Record):
     """How it learns and chooses."""
 
@@ -82,6 +106,7 @@ class SettingsRecord(_Record):
     strength: float
     spread: SpreadRecord
     spread_strength: float
+    doubt: float = MemorySettings.doubt  # states of before had none
     share: float
     restart_at: float
     explore: float
@@ -96,16 +121,17 @@ class SettingsRecord(_Record):
             strength=prior.strength,
             spread=SpreadRecord.of(prior.spread),
             spread_strength=prior.spread_strength,
+            doubt=memory.doubt,
             share=memory.share,
             restart_at=memory.restart_at,
             explore=settings.explore,
             floor=settings.floor,
         )
 
-    def settings(self, lengths: Sequence[float]) -> BanditSettings:
+    def settings(self, lengths: Sequence[float], linear: LinearSettings) -> BanditSettings:
         """What it records."""
         prior = BanditPrior(self.rate, self.strength, self.spread.spread(), self.spread_strength)
-        memory = MemorySettings(tuple(lengths), self.share, self.restart_at)
+        memory = MemorySettings(tuple(lengths), self.doubt, self.share, self.restart_at, linear)
         return BanditSettings(prior, memory, self.explore, self.floor)
 
 
@@ -116,10 +142,26 @@ class BanditRecord(_Record):
     layout: str
     n_trials: int
     arms: tuple[ArmRecord, ...]
+    segments: tuple[str, ...] | None = None  # states of before had hashed codes
     settings: SettingsRecord
     successes: tuple[float, ...]
     failures: tuple[float, ...]
     memories: tuple[MemoryRecord, ...]
+    linear: LinearRecord | None = None  # states of before had none
+
+    @property
+    def n_columns(self) -> int:
+        """Columns of the data as they are kept."""
+        n_segments = len(_CODES) if self.segments is None else len(self.segments)
+        return N_FIXED + n_segments
+
+    def restore(self, kept: SitesRecord) -> Sites:
+        """Its data in today's columns; ValueError where the shapes are others.
+
+        Of four hashed codes of segments nothing is kept: several segments shared each.
+        """
+        sites = kept.sites(len(self.arms), self.n_columns)
+        return sites.without(_CODES) if self.segments is None else sites
 
     @property
     def lengths(self) -> tuple[float, ...]:
@@ -152,13 +194,34 @@ def pack_memory(
     sites: Sites, spread: Spread, *, length: float, weight: float, evidence: Floats
 ) -> MemoryRecord:
     """One memory as a record."""
-    rows, columns = np.triu_indices(sites.shift.shape[1])
-    upper = sites.precision[:, rows, columns].tolist()
     return MemoryRecord(
         length=None if math.isinf(length) else length,
         weight=weight,
         evidence=tuple(evidence.tolist()),
         spread=SpreadRecord.of(spread),
-        precision=tuple(tuple(row) for row in upper),
-        shift=tuple(tuple(row) for row in sites.shift.tolist()),
+        precision=_pack_precision(sites),
+        shift=_pack_shift(sites),
     )
+
+
+def pack_linear(sites: Sites, settings: LinearSettings, *, weight: float) -> LinearRecord:
+    """The linear model as a record."""
+    return LinearRecord(
+        weight=weight,
+        trust=settings.trust,
+        noise=settings.noise,
+        shared=settings.shared,
+        own=settings.own,
+        length=settings.length,
+        precision=_pack_precision(sites),
+        shift=_pack_shift(sites),
+    )
+
+
+def _pack_precision(sites: Sites) -> tuple[tuple[float, ...], ...]:
+    rows, columns = np.triu_indices(sites.shift.shape[1])
+    return tuple(tuple(row) for row in sites.precision[:, rows, columns].tolist())
+
+
+def _pack_shift(sites: Sites) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(row) for row in sites.shift.tolist())

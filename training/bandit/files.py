@@ -5,9 +5,8 @@ import json
 from features.errors import BadInputError
 from training.bandit.contextual import ContextualBandit
 from training.bandit.policy import VariantPolicy
-from training.bandit.state import FORMAT as TALLIES
-from training.bandit.state import BanditState
-from training.bandit.thompson import ThompsonSampling
+from training.bandit.tallies import FORMAT as TALLIES
+from training.bandit.tallies import read_tallies
 
 
 def new_bandit() -> VariantPolicy:
@@ -21,6 +20,4 @@ def read_bandit(text: str) -> VariantPolicy:
         found = json.loads(text)["format"]
     except (ValueError, KeyError, TypeError) as fault:
         raise BadInputError(f"not the state of a bandit: {fault!r}") from fault
-    if found == TALLIES:
-        return ThompsonSampling(BanditState.from_json(text))
-    return ContextualBandit.from_json(text)
+    return read_tallies(text) if found == TALLIES else ContextualBandit.from_json(text)

@@ -5,14 +5,30 @@ nobody knows beforehand which it is. So a few memories run side by side. Their w
 Bayesian model averaging with a fixed share (Herbster and Warmuth 1998), and a longer memory that a
 shorter one has beaten by a cumulative sum of log likelihood ratios (Page 1954) starts again from
 the shorter one's data: after a change it grows anew, without the past and without forgetting.
+Both look at how arms and readers differ: a level that all share drifts with the season, and a short
+memory that knows today's level must not bury what a long one knows of wordings.
+
+Changes are rare, so a shorter memory is doubted until it foretells better: half-trusted without a
+reason it costs a stationary stream more than a change costs that is noticed a little later.
+
+Beside them stands a linear model (`linear.py`), trusted in the same way against all of them.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+from scipy import special
 
 from features.errors import BadInputError
+from training.bandit.linear import (
+    LinearMemory,
+    LinearSettings,
+    foretell_linear,
+    grow_trust,
+    learn_linear,
+    place_linear,
+)
 from training.bandit.sites import (
     Designs,
     Floats,
@@ -21,7 +37,7 @@ from training.bandit.sites import (
     Sites,
     Spread,
     add_rows,
-    log_likelihood,
+    foretell,
     refit_spread,
     solve_pool,
 )
@@ -65,6 +81,12 @@ class BanditPrior:
         """Variance of the log odds that the strength stands for."""
         return 1.0 / (self.strength * self.rate * (1.0 - self.rate))
 
+    @property
+    def mean_rate(self) -> float:
+        """Rate that is foretold for an arm nobody knows: that of the usual arm is not certain."""
+        variance = self.base_variance + self.spread.base
+        return float(special.expit(self.base_logit / np.sqrt(1.0 + np.pi / 8.0 * variance)))
+
 
 @dataclass(frozen=True)
 class MemorySettings:
@@ -74,17 +96,31 @@ class MemorySettings:
         lengths: What each memory spans, longest first, in multiples of the shortest useful
             memory: 50 trials for each coefficient (of every arm), within 2,000 and 20,000.
             Infinity forgets nothing.
-        share: Of the weights, spread anew over all memories with every batch.
+        doubt: How far a memory is trusted before the first reward, as a multiple of the next
+            longer one's trust.
+        share: Of the weights, given back to that first trust with every batch.
         restart_at: Cumulative log likelihood ratio at which a longer memory starts again.
+        linear: What the linear model believes.
     """
 
     lengths: tuple[float, ...] = (float("inf"), 6.0, 1.0)
+    doubt: float = 0.02
     share: float = 1e-3
     restart_at: float = 10.0
+    linear: LinearSettings = field(default_factory=LinearSettings)
 
     def __post_init__(self) -> None:
         if not self.lengths or list(self.lengths) != sorted(self.lengths, reverse=True):
             raise BadInputError(f"memories go from long to short, got {self.lengths}")
+        if not 0.0 < self.doubt <= 1.0:
+            raise BadInputError(f"doubt lies in (0, 1], got {self.doubt!r}")
+
+    @property
+    def first_weights(self) -> Floats:
+        """How far each memory is trusted before the first reward; sums to 1."""
+        weights = self.doubt ** np.arange(len(self.lengths), dtype=np.float64)
+        trusted: Floats = weights / weights.sum()
+        return trusted
 
 
 @dataclass(frozen=True)
@@ -104,11 +140,15 @@ class Memories:
         each: Longest first.
         weights: How far each is trusted, (memories,); sums to 1.
         evidence: Cumulative log likelihood ratio of memory j against memory i, (i, j).
+        linear: The linear model.
+        p_linear: How far it is trusted against all of them together.
     """
 
     each: tuple[Memory, ...]
     weights: Floats
     evidence: Floats
+    linear: LinearMemory
+    p_linear: float
 
 
 def start_memories(designs: Designs, *, prior: BanditPrior, settings: MemorySettings) -> Memories:
@@ -118,7 +158,13 @@ def start_memories(designs: Designs, *, prior: BanditPrior, settings: MemorySett
     spread = _complete(prior, designs)
     memory = Memory(sites, spread, _solve(sites, designs, spread, prior))
     n = len(settings.lengths)
-    return Memories((memory,) * n, np.full(n, 1.0 / n), np.zeros((n, n)))
+    return Memories(
+        (memory,) * n,
+        settings.first_weights,
+        np.zeros((n, n)),
+        place_linear(sites, designs, rate=prior.mean_rate, settings=settings.linear),
+        settings.linear.trust,
+    )
 
 
 def restore_memories(
@@ -127,26 +173,38 @@ def restore_memories(
     *,
     weights: Floats,
     evidence: Floats,
+    linear: Sites,
+    p_linear: float,
     designs: Designs,
     prior: BanditPrior,
+    settings: MemorySettings,
 ) -> Memories:
     """Memories from what was kept of them."""
     each = tuple(
         Memory(data, spread, _solve(data, designs, spread, prior))
         for data, spread in zip(sites, spreads, strict=True)
     )
-    return Memories(each, weights, evidence)
+    line = place_linear(linear, designs, rate=prior.mean_rate, settings=settings.linear)
+    return Memories(each, weights, evidence, line, p_linear)
 
 
-def widen_memories(memories: Memories, designs: Designs, *, prior: BanditPrior) -> Memories:
-    """The same knowledge with more arms, or with arms that share otherwise."""
-    n_arms = len(designs.arms)
+def widen_memories(
+    memories: Memories, designs: Designs, *, prior: BanditPrior, settings: MemorySettings
+) -> Memories:
+    """The same knowledge with more arms or columns, or with arms that share otherwise."""
+    n_arms, n_columns, _ = designs.arms.shape
     each = []
     for memory in memories.each:
-        sites = memory.sites.widened(n_arms)
+        sites = memory.sites.widened(n_arms, n_columns)
         pool = _solve(sites, designs, memory.spread, prior)
         each.append(Memory(sites, memory.spread, pool))
-    return Memories(tuple(each), memories.weights, memories.evidence)
+    line = place_linear(
+        memories.linear.sites.widened(n_arms, n_columns),
+        designs,
+        rate=prior.mean_rate,
+        settings=settings.linear,
+    )
+    return replace(memories, each=tuple(each), linear=line)
 
 
 def learn_rows(
@@ -160,14 +218,17 @@ def learn_rows(
     """The memories after one batch; its order does not matter."""
     if not len(rows.arms):
         return memories
-    foretold = np.array([log_likelihood(memory.pool, rows) for memory in memories.each])
+    found = [foretell(memory.pool, rows) for memory in memories.each]
+    foretold = np.array([each.apart for each in found])
     unit = _find_shortest(designs)
     each = [
         _learn_one(memory, rows, designs, prior=prior, length=length * unit)
         for memory, length in zip(memories.each, settings.lengths, strict=True)
     ]
     weights = memories.weights * np.exp(foretold - foretold.max())
-    weights = (1.0 - settings.share) * weights / weights.sum() + settings.share / len(weights)
+    weights = (
+        1.0 - settings.share
+    ) * weights / weights.sum() + settings.share * settings.first_weights
     evidence = np.maximum(0.0, memories.evidence + foretold[None, :] - foretold[:, None])
     for longer in range(len(each) - 1):
         shorter = longer + 1 + int(np.argmax(evidence[longer, longer + 1 :]))
@@ -176,7 +237,23 @@ def learn_rows(
             weights[[longer, shorter]] = weights[[longer, shorter]].mean()
             evidence[longer, :] = 0.0
             evidence[:, longer] = 0.0
-    return Memories(tuple(each), weights, evidence)
+    line = learn_linear(
+        memories.linear,
+        rows,
+        designs,
+        rate=prior.mean_rate,
+        keep=float(np.exp(-rows.weights.sum() / (settings.linear.length * unit))),
+        settings=settings.linear,
+    )
+    together = special.logsumexp([each.whole for each in found], b=memories.weights)
+    p_linear = grow_trust(
+        memories.p_linear,
+        lead=foretell_linear(memories.linear.pool, rows) - float(together),
+        n_trials=float(rows.weights.sum()),
+        first=settings.linear.trust,
+        share=settings.share,
+    )
+    return Memories(tuple(each), weights, evidence, line, p_linear)
 
 
 def blend(memories: Memories) -> tuple[Floats, Floats]:
@@ -190,6 +267,16 @@ def blend(memories: Memories) -> tuple[Floats, Floats]:
         gap = memory.pool.mean - mean
         covariance += weight * (memory.pool.covariance + gap[:, :, None] * gap[:, None, :])
     return mean, covariance
+
+
+def find_novelty(memories: Memories) -> Floats:
+    """How much of the arms' own intercepts is still unknown, (arms,): 1 without data, then less."""
+    parts = [
+        weight * memory.pool.own_variance[:, 0] / memory.spread.base
+        for weight, memory in zip(memories.weights, memories.each, strict=True)
+    ]
+    novelty: Floats = np.clip(np.sum(parts, axis=0), 0.0, 1.0)
+    return novelty
 
 
 def _learn_one(
@@ -224,4 +311,4 @@ def _complete(prior: BanditPrior, designs: Designs) -> Spread:
 
 
 def _solve(sites: Sites, designs: Designs, spread: Spread, prior: BanditPrior) -> Pool:
-    return solve_pool(sites, designs, spread, base_rate_logit=prior.base_logit)
+    return solve_pool(sites, designs, spread, base_mean=prior.base_logit)

@@ -17,6 +17,8 @@ from scipy import special
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
+_SHIFT_STEPS = 4  # Newton's
+_SHIFT_VARIANCE = 0.25
 _LEAST_WEIGHT = 1e-4  # p (1 - p) of a row that is all but certain
 
 
@@ -72,16 +74,15 @@ class Sites:
         """The same data with less weight."""
         return Sites(self.precision * factor, self.shift * factor)
 
-    def widened(self, n_arms: int) -> "Sites":
-        """With room for arms that have no data."""
-        n_new = n_arms - len(self.shift)
-        if n_new == 0:
-            return self
-        more = Sites.empty(n_new, self.shift.shape[1])
-        return Sites(
-            np.concatenate([self.precision, more.precision]),
-            np.concatenate([self.shift, more.shift]),
-        )
+    def widened(self, n_arms: int, n_columns: int) -> "Sites":
+        """With room for arms and for columns, after those there are, of which nothing is known."""
+        more = ((0, n_arms - len(self.shift)), (0, n_columns - self.shift.shape[1]))
+        return Sites(np.pad(self.precision, (*more, more[1])), np.pad(self.shift, more))
+
+    def without(self, columns: list[int]) -> "Sites":
+        """What the same data say of a model that lacks these columns."""
+        precision = np.delete(np.delete(self.precision, columns, axis=1), columns, axis=2)
+        return Sites(precision, np.delete(self.shift, columns, axis=1))
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,8 @@ class Rows:
         contexts: (n, d); the first column is 1.
         arms: (n,) ascending.
         successes: 0 or 1, (n,).
-        weights: How much of a trial each is, (n,), in (0, 1].
+        weights: How much of a trial each is, (n,), above 0: a part where the outcome is not known
+            yet, many where a row stands for many trials.
     """
 
     contexts: Floats
@@ -139,8 +141,11 @@ class Pool:
     own_variance: Floats
 
 
-def solve_pool(sites: Sites, designs: Designs, spread: Spread, *, base_rate_logit: float) -> Pool:
-    """The posterior of arms that share a part, given their data and how far they may differ."""
+def solve_pool(sites: Sites, designs: Designs, spread: Spread, *, base_mean: float) -> Pool:
+    """The posterior of arms that share a part, given their data and how far they may differ.
+
+    `base_mean` is what is expected of the shared intercept.
+    """
     n_columns = sites.shift.shape[1]
     own = np.full(n_columns, spread.slope)
     own[0] = spread.base
@@ -152,7 +157,7 @@ def solve_pool(sites: Sites, designs: Designs, spread: Spread, *, base_rate_logi
     shift = (alone @ sites.shift[:, :, None])[:, :, 0]
     variances = np.asarray(spread.shared)[designs.groups]
     prior_mean = np.zeros(len(variances))
-    prior_mean[0] = base_rate_logit
+    prior_mean[0] = base_mean
     shared = np.linalg.inv(np.diag(1.0 / variances) + through.sum(axis=0))
     beta = shared @ (prior_mean / variances + np.tensordot(shift / own, designs.arms, axes=2))
     centre = designs.arms @ beta
@@ -217,17 +222,39 @@ def add_rows(sites: Sites, rows: Rows, *, around: Floats) -> Sites:
     return Sites(precision, shift)
 
 
-def log_likelihood(pool: Pool, rows: Rows) -> float:
-    """How well a pool foretold these rows: the sum of their log probabilities.
+@dataclass(frozen=True)
+class Foretold:
+    """How well a pool foretold rows, as sums of log probabilities.
+
+    Attributes:
+        whole: As it foretold them.
+        apart: After its own best common shift of all log odds. A level that all arms share may
+            drift with the season; what is told apart is how arms and readers differ.
+    """
+
+    whole: float
+    apart: float
+
+
+def foretell(pool: Pool, rows: Rows) -> Foretold:
+    """How well a pool foretold these rows.
 
     The mean of a logistic function of a normal score by MacKay's approximation (1992).
     """
-    total = 0.0
+    score = np.empty(len(rows.arms))
     for arm, part in rows.slices:
         x = rows.contexts[part]
-        score = x @ pool.mean[arm]
         variance = ((x @ pool.covariance[arm]) * x).sum(axis=1)
-        score /= np.sqrt(1.0 + np.pi / 8.0 * variance)
-        signed = np.where(rows.successes[part] > 0.5, score, -score)
-        total -= float(rows.weights[part] @ np.logaddexp(0.0, -signed))
-    return total
+        score[part] = x @ pool.mean[arm] / np.sqrt(1.0 + np.pi / 8.0 * variance)
+    shift = 0.0
+    for _ in range(_SHIFT_STEPS):
+        p = special.expit(score + shift)
+        slope = rows.weights @ (rows.successes - p) - shift / _SHIFT_VARIANCE
+        shift += float(slope / (rows.weights @ (p * (1.0 - p)) + 1.0 / _SHIFT_VARIANCE))
+    penalty = shift**2 / (2.0 * _SHIFT_VARIANCE)
+    return Foretold(_sum_logs(score, rows), _sum_logs(score + shift, rows) - penalty)
+
+
+def _sum_logs(score: Floats, rows: Rows) -> float:
+    signed = np.where(rows.successes > 0.5, score, -score)
+    return float(rows.weights @ special.log_expit(signed))

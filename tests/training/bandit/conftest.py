@@ -23,6 +23,7 @@ def make_trials(
     *,
     cell: Cell,
     languages: Sequence[str] | None = None,
+    segments: Sequence[str | None] | None = None,
     age: float = 2.0,
     watched: Sequence[float] | None = None,
 ) -> Trials:
@@ -36,12 +37,13 @@ def make_trials(
         channels=(cell.channel,) * n,
         variants=tuple(variants),
         languages=tuple(languages or ["en"] * n),
-        segments=(None,) * n,
+        segments=tuple(segments or [None] * n),
         numbers=np.zeros((n, 0)),
         p_variant=np.full(n, np.nan),
         sent_at_us=np.arange(n, dtype=np.int64),
         ages_us=np.full(n, int(age * WINDOW_US), dtype=np.int64),
         states=tuple(names[success] for success in successes),
         watched_us=(np.array(watched or until) * WINDOW_US).astype(np.int64),
+        is_told_at_end=np.zeros(n, dtype=bool),
         window_us=WINDOW_US,
     )

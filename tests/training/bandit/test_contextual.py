@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,8 +13,6 @@ from training.bandit.files import new_bandit, read_bandit
 from training.bandit.normal_best import draw_arms
 from training.bandit.policy import VariantContexts
 from training.bandit.rewards import Cell, Trials
-from training.bandit.state import BanditState
-from training.bandit.thompson import ThompsonSampling
 
 CELL = Cell(Trigger.PRICE_DROP, Channel.EMAIL)
 CLEAR, WARM = "price_drop.email.clear", "price_drop.email.warm"
@@ -56,11 +55,19 @@ def test_probabilities_are_the_frequencies_of_drawing_scores() -> None:
     arms, n = [CLEAR, WARM, "price_drop.email.new"], 200_000
     p = bandit.probabilities(contexts_of(CELL), arms=arms)[0]
     wide = bandit.with_arms([(CELL, name) for name in arms])
+    positions = [wide.position[CELL, name] for name in arms]
     x = np.zeros((1, wide.learner.designs.arms.shape[1]))
     x[0, 0] = 1.0
-    mean, sd = wide.learner.score(x, [wide.position[CELL, name] for name in arms])
+    mean, sd = wide.learner.score(x, positions)
     rng = np.random.default_rng(4)
-    best = (mean + 0.5 * sd * rng.normal(size=(n, 3))).argmax(axis=1)
+    explore = wide.learner.explore(positions)
+    best = (mean + explore * sd * rng.normal(size=(n, 3))).argmax(axis=1)
+    by_line = wide.learner.memories.linear.pool
+    line_mean = by_line.mean[positions, 0]
+    line_sd = np.sqrt(by_line.covariance[positions, 0, 0])
+    is_by_line = rng.random(n) < wide.learner.p_linear
+    line_best = (line_mean + line_sd * rng.normal(size=(n, 3))).argmax(axis=1)
+    best = np.where(is_by_line, line_best, best)
     drawn = np.where(rng.random(n) < wide.learner.settings.floor, rng.integers(3, size=n), best)
     observed = np.bincount(drawn, minlength=3)
     assert stats.chisquare(observed, p / p.sum() * n).pvalue > 0.001
@@ -82,10 +89,77 @@ def test_state_survives_json_to_the_last_bit_and_learns_on_alike() -> None:
     assert again.to_json() == text
 
 
-def test_new_bandit_is_the_contextual_one_and_old_states_are_read() -> None:
+def test_new_bandit_has_learned_nothing() -> None:
     assert isinstance(new_bandit(), ContextualBandit)
     assert new_bandit().version == 0
-    assert read_bandit(BanditState().to_json()) == ThompsonSampling()
+
+
+def test_every_segment_is_told_from_the_others() -> None:
+    """Each of five segments has its taste; no two may share a column."""
+    rng = np.random.default_rng(11)
+    names = ("business", "family", "retired", "student", "worker")
+    likes_warm = np.array([True, False, True, False, True])
+    n = 6_000
+    segment, is_warm = rng.integers(0, 5, n), rng.random(n) < 0.5
+    success = rng.random(n) < np.where(is_warm == likes_warm[segment], 0.2, 0.08)
+    trials = make_trials(
+        [WARM if warm else CLEAR for warm in is_warm],
+        success.tolist(),
+        cell=CELL,
+        segments=[names[at] for at in segment],
+    )
+    bandit = ContextualBandit.start().update(trials)
+    assert bandit.segments == names
+    readers = VariantContexts(
+        CELL.trigger, CELL.channel, ("en",) * 6, (*names, "new"), np.full((6, 4), np.nan)
+    )
+    p_warm = bandit.probabilities(readers, arms=[CLEAR, WARM])[:, 1]
+    assert (p_warm[:5][likes_warm] > 0.9).all()
+    assert (p_warm[:5][~likes_warm] < 0.1).all()
+    assert 0.02 < p_warm[5] < 0.98  # of whom nothing is known
+    read = read_bandit(bandit.to_json())
+    np.testing.assert_array_equal(read.probabilities(readers, arms=[CLEAR, WARM])[:, 1], p_warm)
+
+
+def test_segments_that_come_later_get_columns_until_there_is_no_more_room() -> None:
+    bandit = ContextualBandit.start()
+    for batch in (["m"], ["z", "a", "m", None], [f"s{at:02d}" for at in range(20)]):
+        n = len(batch)
+        trials = make_trials([CLEAR] * n, [True] * n, cell=CELL, segments=batch)
+        bandit = bandit.update(trials)
+    assert bandit.segments == ("m", "a", "z", *(f"s{at:02d}" for at in range(7)))
+    assert read_bandit(bandit.to_json()) == bandit
+
+
+def test_state_with_hashed_segments_is_read_without_them() -> None:
+    """Such a state had four columns of codes after the languages."""
+    bandit = ContextualBandit.start().update(make_taste(12, n=500))
+    data = json.loads(bandit.to_json())
+    rows, columns = np.triu_indices(11)
+    for kept in (*data["memories"], data["linear"]):
+        for at, upper in enumerate(kept["precision"]):
+            narrow, wide = np.zeros((7, 7)), np.full((11, 11), 0.5)
+            narrow[np.triu_indices(7)] = upper
+            others = [0, 1, 2, 7, 8, 9, 10]
+            wide[np.ix_(others, others)] = narrow
+            kept["precision"][at] = wide[rows, columns].tolist()
+            kept["shift"][at] = np.insert(kept["shift"][at], 3, [9.0] * 4).tolist()
+    del data["segments"]
+    assert read_bandit(json.dumps(data)) == bandit
+
+
+def test_state_from_before_the_linear_model_is_read_and_learns_on() -> None:
+    bandit = ContextualBandit.start().update(make_taste(9))
+    data = json.loads(bandit.to_json())
+    del data["linear"], data["settings"]["doubt"]
+    read = read_bandit(json.dumps(data))
+    readers = contexts_of(CELL, language="kk")
+    np.testing.assert_allclose(
+        read.probabilities(readers, arms=[CLEAR, WARM]),
+        bandit.probabilities(readers, arms=[CLEAR, WARM]),
+        atol=1e-9,
+    )
+    assert read.update(make_taste(10, n=50)).version == 3_050
 
 
 @pytest.mark.parametrize(
@@ -141,4 +215,24 @@ def test_undecided_messages_count_for_what_their_silence_says() -> None:
         p = bandit.probabilities(contexts_of(CELL), arms=["a", "b"])[0]
         scores.append(float(p[0]))
     assert scores[0] > 0.3
-    assert scores[1] < 0.15
+    assert scores[1] < 0.2
+
+
+def test_messages_told_at_the_end_teach_nothing_before_and_are_no_delays() -> None:
+    taught = ContextualBandit.start().update(make_taste(5))
+    young = make_trials([CLEAR, WARM] * 50, [None] * 100, cell=CELL, age=0.9)
+    closed = make_trials([CLEAR, WARM] * 50, [False, True] * 50, cell=CELL)
+    silent = np.ones(100, dtype=bool)
+
+    waiting = taught.update(replace(young, is_told_at_end=silent))
+    told = taught.update(replace(closed, is_told_at_end=silent))
+
+    before = taught.probabilities(contexts_of(CELL), arms=[CLEAR, WARM])
+    np.testing.assert_array_equal(
+        waiting.probabilities(contexts_of(CELL), arms=[CLEAR, WARM]), before
+    )
+    assert not np.array_equal(
+        taught.update(young).probabilities(contexts_of(CELL), arms=[CLEAR, WARM]), before
+    )
+    np.testing.assert_array_equal(told.delays.successes, taught.delays.successes)
+    assert told.probabilities(contexts_of(CELL), arms=[CLEAR, WARM])[0, 1] > before[0, 1]

@@ -5,6 +5,7 @@ import pytest
 
 from features.errors import BadInputError
 from training.bandit.arms import ArmLearner, BanditSettings, alike
+from training.bandit.linear import LinearSettings, grow_trust, learn_linear, place_linear
 from training.bandit.memories import BanditPrior, MemorySettings
 from training.bandit.sites import Designs, Floats, Rows, Sites, Spread, refit_spread, solve_pool
 
@@ -47,7 +48,7 @@ def test_solve_pool_equals_one_joint_system() -> None:
     sites = Sites(
         x.transpose(0, 2, 1) @ x, rng.normal(size=(n_arms, d)) * (np.arange(4) != 2)[:, None]
     )
-    pool = solve_pool(sites, designs, SPREAD, base_rate_logit=-2.0)
+    pool = solve_pool(sites, designs, SPREAD, base_mean=-2.0)
     mean, covariance = _solve_jointly(sites, designs)
     np.testing.assert_allclose(pool.mean, mean, atol=1e-10)
     np.testing.assert_allclose(pool.covariance, covariance, atol=1e-10)
@@ -55,7 +56,7 @@ def test_solve_pool_equals_one_joint_system() -> None:
 
 def test_refit_spread_stays_where_it_starts_without_data() -> None:
     designs = alike(3, 4)
-    pool = solve_pool(Sites.empty(3, 4), designs, SPREAD, base_rate_logit=-2.0)
+    pool = solve_pool(Sites.empty(3, 4), designs, SPREAD, base_mean=-2.0)
     refit = refit_spread(pool, designs, now=SPREAD, prior=SPREAD, strength=5.0)
     assert refit.base == pytest.approx(SPREAD.base)
     assert refit.slope == pytest.approx(SPREAD.slope)
@@ -119,6 +120,9 @@ def test_arm_that_appears_starts_from_what_the_others_share() -> None:
         (lambda: BanditPrior(rate=0.0), "rate in"),
         (lambda: BanditPrior(strength=0.0), "strength"),
         (lambda: MemorySettings(lengths=(10.0, 100.0)), "from long to short"),
+        (lambda: MemorySettings(doubt=0.0), "doubt"),
+        (lambda: LinearSettings(trust=1.0), "trust"),
+        (lambda: LinearSettings(noise=0.0), "variances"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(make: object, complaint: str) -> None:
@@ -133,3 +137,42 @@ def test_probabilities_refuse_verdicts_without_a_choice() -> None:
         learner.probabilities(np.ones((2, 1)), allowed=np.array([[True, True], [False, False]]))
     with pytest.raises(BadInputError, match=r"expected \(2, 2\)"):
         learner.probabilities(np.ones((2, 1)), allowed=np.ones((1, 2), dtype=bool))
+
+
+def test_linear_model_equals_ridge_regression() -> None:
+    """With next to nothing shared and a known base, each arm is a ridge regression of its own."""
+    x, arms, y = _rows(8, n=400)
+    rows = Rows.sort(x, arms.astype(np.int64), y, np.ones(len(y)))
+    settings = LinearSettings(shared=1e-12, own=0.04, noise=0.02)
+    designs = alike(3, 3)
+    start = place_linear(Sites.empty(3, 3), designs, rate=0.1, settings=settings)
+    first = learn_linear(start, rows, designs, rate=0.1, keep=1.0, settings=settings)
+    again = learn_linear(first, rows, designs, rate=0.1, keep=0.0, settings=settings)
+    np.testing.assert_allclose(again.pool.mean, first.pool.mean)  # what was kept not at all is gone
+    mine = x[arms == 1]
+    own = np.full(3, 0.04)
+    joint = np.zeros((9 + 3, 9 + 3))  # own parts of three arms, then what they share
+    shift = np.zeros(12)
+    prior = np.concatenate([1.0 / np.tile(own, 3), 1.0 / np.array([0.04, 1e-12, 1e-12])])
+    shift[9] = 0.1 / 0.04
+    for arm in range(3):
+        rows_of = x[arms == arm]
+        wide = np.zeros((len(rows_of), 12))
+        wide[:, 3 * arm : 3 * arm + 3] = rows_of
+        wide[:, 9:] = rows_of
+        joint += wide.T @ wide / 0.02
+        shift += wide.T @ y[arms == arm] / 0.02
+    solved = np.linalg.solve(joint + np.diag(prior), shift)
+    np.testing.assert_allclose(
+        mine @ first.pool.mean[1], mine @ (solved[3:6] + solved[9:]), atol=1e-7
+    )
+
+
+def test_trust_in_the_linear_model_follows_its_lead() -> None:
+    even = grow_trust(0.2, lead=0.0, n_trials=100.0, first=0.2, share=0.001)
+    assert even == pytest.approx(0.2)
+    ahead = grow_trust(0.2, lead=4.0, n_trials=100.0, first=0.2, share=0.0)
+    assert ahead == pytest.approx(1.0 / (1.0 + 4.0 * np.exp(-4.0)))
+    large = grow_trust(0.2, lead=40.0, n_trials=1_000.0, first=0.2, share=0.0)
+    assert large == pytest.approx(ahead)  # a batch speaks for 100 trials at most
+    assert grow_trust(0.2, lead=-1e6, n_trials=100.0, first=0.2, share=0.001) > 1e-4

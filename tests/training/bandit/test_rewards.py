@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from features.errors import BadInputError
 from features.vocabulary import Channel, Trigger
 from training.bandit.rewards import (
+    RewardGoal,
     RewardLog,
     RewardRule,
     RewardState,
@@ -25,6 +26,7 @@ SECOND, MINUTE, HOUR = 1_000_000, 60_000_000, 3_600_000_000
 DAY = 24 * HOUR
 SENT = 20_000 * DAY + 12 * HOUR
 RULE = RewardRule(window_days=3)
+PURPOSE = RewardRule(window_days=3, marketing=RewardGoal.CONVERSION, service=RewardGoal.NO_CALL)
 LATER = SENT + 10 * DAY
 Row = tuple[object, ...]
 
@@ -115,6 +117,72 @@ def test_judge_messages_censors_whoever_left(
     departure: Row, expected: tuple[RewardState, int]
 ) -> None:
     assert judge(make_log([message()], departures=[departure])) == expected
+
+
+@pytest.mark.parametrize(
+    ("trigger", "outcomes", "departures", "expected"),
+    [
+        ("price_drop", [outcome("clicked", HOUR)], [], (RewardState.FAILURE, 3 * DAY)),
+        (
+            "price_drop",
+            [outcome("clicked", HOUR), outcome("converted", DAY)],
+            [],
+            (RewardState.SUCCESS, DAY),
+        ),
+        ("delivery_delay", [], [], (RewardState.SUCCESS, 3 * DAY)),
+        ("delivery_delay", [outcome("clicked", HOUR)], [], (RewardState.SUCCESS, 3 * DAY)),
+        (
+            "delivery_delay",
+            [outcome("contacted_support", DAY)],
+            [],
+            (RewardState.FAILURE, 3 * DAY),
+        ),
+        (
+            "delivery_delay",
+            [outcome("contacted_support", 4 * DAY)],
+            [],
+            (RewardState.SUCCESS, 3 * DAY),
+        ),
+        ("delivery_delay", [outcome("complained", DAY)], [], (RewardState.FAILURE, 3 * DAY)),
+        ("delivery_delay", [outcome("bounced", HOUR)], [], (RewardState.CENSORED, HOUR)),
+        (
+            "delivery_delay",
+            [outcome("contacted_support", HOUR)],
+            [("c", None, None, SENT + DAY, SENT + DAY)],
+            (RewardState.FAILURE, 3 * DAY),
+        ),
+        (
+            "delivery_delay",
+            [outcome("contacted_support", 2 * DAY)],
+            [("c", None, None, SENT + DAY, SENT + DAY)],
+            (RewardState.CENSORED, DAY),
+        ),
+    ],
+    ids=[
+        *("click", "conversion", "no call", "click, no call", "call", "late call", "complaint"),
+        *("bounce", "call, then left", "left, then call"),
+    ],
+)
+def test_judge_messages_by_what_they_are_sent_for(
+    trigger: str, outcomes: list[Row], departures: list[Row], expected: tuple[RewardState, int]
+) -> None:
+    sent = ("m", "c", trigger, "email", "a", "en", None, 0.5, SENT)
+    log = make_log([sent], outcomes, departures)
+
+    trials = judge_messages(log, rule=PURPOSE, as_of_us=LATER)
+
+    assert (trials.states[0], int(trials.watched_us[0])) == expected
+    assert trials.is_told_at_end.tolist() == [trigger == "delivery_delay"]
+
+
+def test_judge_messages_tells_of_a_call_no_sooner_than_of_none() -> None:
+    sent = ("m", "c", "delivery_delay", "email", "a", "en", None, 0.5, SENT)
+    log = make_log([sent], [outcome("contacted_support", HOUR)])
+
+    young = judge_messages(log, rule=PURPOSE, as_of_us=SENT + 2 * DAY)
+
+    assert young.states == (RewardState.PENDING,)
+    assert young.watched_us.tolist() == [2 * DAY]
 
 
 SCAN = [outcome("delivered", 5 * SECOND), *(outcome("clicked", s * SECOND) for s in (9, 10, 11))]

@@ -1,22 +1,27 @@
 """From a log to the state of every reward: a function of the set of rows, whatever their order."""
 
 from collections.abc import Set
+from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from features.vocabulary import Channel, Outcome, Trigger
-from training.bandit.rewards.log import RewardLog
+from training.bandit.rewards.log import RewardLog, is_among
 from training.bandit.rewards.machines import Verdict, judge_bursts, list_suspects
 from training.bandit.rewards.rule import (
     REFUSALS,
     SUCCESSES,
     Ints,
     OutcomeRole,
+    RewardGoal,
     RewardRule,
     RewardState,
 )
 from training.bandit.rewards.trials import Trials
+
+Names = npt.NDArray[np.object_]
 
 _SAME = ["message_id", "outcome", "at_us"]
 _NEVER = np.iinfo(np.int64).max
@@ -59,7 +64,8 @@ def find_suspects(log: RewardLog, *, rule: RewardRule) -> list[str]:
     """Customers with outcomes that look like a machine's, in order: their activity tells."""
     messages = log.messages.set_index("message_id")
     outcomes = log.outcomes.drop_duplicates(_SAME)
-    known = outcomes.loc[outcomes["message_id"].isin(messages.index) & ~outcomes["machine"]]
+    is_known = is_among(outcomes["message_id"], log.messages["message_id"])
+    known = outcomes.loc[is_known & ~outcomes["machine"]]
     suspects = list_suspects(_with_arrival(known, messages), rule=rule.machine)
     return sorted(suspects["customer_id"].unique().tolist())
 
@@ -87,10 +93,16 @@ def _with_arrival(outcomes: pd.DataFrame, messages: pd.DataFrame) -> pd.DataFram
 def judge_messages(log: RewardLog, *, rule: RewardRule, as_of_us: int) -> Trials:
     """The state of every message that was sent before `as_of_us`.
 
-    A success within the window is a success, whatever else happened. Without one, a message to
-    which the reader said no has failed; one that bounced, or whose reader left or withdrew from the
-    channel elsewhere, is censored from then; one whose window has closed has failed; and every
-    other one is pending. A message is looked at until it is settled, and never again.
+    What a success is depends on what the message is sent for (`RewardGoal`). A success within the
+    window is a success, whatever else happened. Without one, a message to which the reader said no
+    has failed; one that bounced, or whose reader left or withdrew from the channel elsewhere, is
+    censored from then; one whose window has closed has failed; and every other one is pending. A
+    message is looked at until it is settled, and never again.
+
+    A message that is to spare a call is pending until its window closes, even when the call has
+    come: who has not called by then is told no sooner, and to count those who have alone would make
+    young messages look bad. Then it has failed if there was a call about it, or the reader said no
+    to it, and succeeded otherwise; unless it was censored before.
 
     Args:
         log: Messages and what followed.
@@ -106,32 +118,28 @@ def judge_messages(log: RewardLog, *, rule: RewardRule, as_of_us: int) -> Trials
     ids = messages["message_id"]
     counted = log.outcomes.loc[roles == OutcomeRole.COUNTED.value]
     unsure = log.outcomes.loc[roles == OutcomeRole.UNSURE.value]
+    triggers = tuple(Trigger(name) for name in messages["trigger"])
+    goals = np.array([rule.goal_of(trigger).value for trigger in triggers], dtype=object)
     seen_us = np.minimum(rule.settles_at_us(sent_us), as_of_us)
-    closes_us = sent_us + rule.window_us
-    success_us = _first_of(counted, SUCCESSES, ids)
-    refused_us = _first_of(counted, REFUSALS, ids)
     gone_us = np.minimum(
         _first_of(counted, {Outcome.BOUNCED}, ids), _find_departures(log, messages, seen_us)
     )
-    doubt_us = _first_of(unsure, SUCCESSES, ids)
-
-    is_success = success_us < _NEVER
-    is_refused = ~is_success & (refused_us < _NEVER)
-    is_gone = ~is_success & ~is_refused & (gone_us < np.minimum(closes_us, seen_us))
-    is_closed = (seen_us >= closes_us) & (doubt_us == _NEVER)
-    states = np.select(
-        [is_success, is_refused, is_gone, is_closed],
-        [RewardState.SUCCESS, RewardState.FAILURE, RewardState.CENSORED, RewardState.FAILURE],
-        default=RewardState.PENDING,
+    moments = _Moments(
+        closes=sent_us + rule.window_us,
+        seen=seen_us,
+        success=_first_success(counted, goals, ids),
+        doubt=_first_success(unsure, goals, ids),
+        refused=_first_of(counted, REFUSALS, ids),
+        called=_first_of(counted, {Outcome.CONTACTED_SUPPORT}, ids),
+        gone=gone_us,
     )
-    watched_until = np.select(
-        [is_success, is_refused, is_gone, is_closed],
-        [success_us, closes_us, gone_us, closes_us],
-        default=np.minimum(np.minimum(seen_us, closes_us), doubt_us),
-    )
+    is_told_at_end = goals == RewardGoal.NO_CALL.value
+    loud, silent = _judge_by_success(moments), _judge_by_silence(moments)
+    states = np.where(is_told_at_end, silent.states, loud.states)
+    watched_until = np.where(is_told_at_end, silent.watched_until, loud.watched_until)
     return Trials(
         message_ids=tuple(ids.tolist()),
-        triggers=tuple(Trigger(name) for name in messages["trigger"]),
+        triggers=triggers,
         channels=tuple(Channel(name) for name in messages["channel"]),
         variants=tuple(messages["variant"].tolist()),
         languages=tuple(messages["language"].tolist()),
@@ -142,8 +150,80 @@ def judge_messages(log: RewardLog, *, rule: RewardRule, as_of_us: int) -> Trials
         ages_us=as_of_us - sent_us,
         states=tuple(RewardState(state) for state in states.tolist()),
         watched_us=watched_until - sent_us,
+        is_told_at_end=is_told_at_end,
         window_us=rule.window_us,
     )
+
+
+@dataclass(frozen=True)
+class _Moments:
+    """When what happened to each message, UTC microseconds, (n,); `_NEVER` where it did not.
+
+    Attributes:
+        closes: Its window.
+        seen: It was looked at last.
+        success: Its first success.
+        doubt: The first success that may be a machine's.
+        refused: Its reader said no to it.
+        called: Its reader called support about it.
+        gone: It bounced, or its reader left.
+    """
+
+    closes: Ints
+    seen: Ints
+    success: Ints
+    doubt: Ints
+    refused: Ints
+    called: Ints
+    gone: Ints
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """States, and until when nothing spoke against a success, (n,) each."""
+
+    states: Names
+    watched_until: Ints
+
+
+def _judge_by_success(at: _Moments) -> _Judged:
+    """Messages that succeed by something that happens."""
+    is_success = at.success < _NEVER
+    is_refused = ~is_success & (at.refused < _NEVER)
+    is_gone = ~is_success & ~is_refused & (at.gone < np.minimum(at.closes, at.seen))
+    is_closed = (at.seen >= at.closes) & (at.doubt == _NEVER)
+    cases = [is_success, is_refused, is_gone, is_closed]
+    states = np.select(
+        cases,
+        [RewardState.SUCCESS, RewardState.FAILURE, RewardState.CENSORED, RewardState.FAILURE],
+        default=RewardState.PENDING,
+    )
+    watched = np.minimum(np.minimum(at.seen, at.closes), at.doubt)
+    until = np.select(cases, [at.success, at.closes, at.gone, at.closes], default=watched)
+    return _Judged(states, until)
+
+
+def _judge_by_silence(at: _Moments) -> _Judged:
+    """Messages that succeed by nothing happening: neither a call nor a no."""
+    watched = np.minimum(at.seen, at.closes)
+    has_failed = np.minimum(at.called, at.refused) < np.minimum(at.gone, at.closes)
+    is_gone = ~has_failed & (at.gone < watched)
+    states = np.select(
+        [is_gone, at.seen < at.closes, has_failed],
+        [RewardState.CENSORED, RewardState.PENDING, RewardState.FAILURE],
+        default=RewardState.SUCCESS,
+    )
+    return _Judged(states, np.where(is_gone, at.gone, watched))
+
+
+def _first_success(outcomes: pd.DataFrame, goals: Names, ids: "pd.Series[str]") -> Ints:
+    """The first success of each message, by what it is sent for; `_NEVER` where there is none."""
+    first = np.full(len(goals), _NEVER)
+    for goal, kinds in SUCCESSES.items():
+        sent_for = goals == goal.value
+        if sent_for.any():
+            first[sent_for] = _first_of(outcomes, kinds, ids.loc[sent_for])
+    return first
 
 
 def _first_of(outcomes: pd.DataFrame, kinds: Set[Outcome], ids: "pd.Series[str]") -> Ints:

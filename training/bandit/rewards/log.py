@@ -12,6 +12,7 @@ from features.errors import BadInputError
 from features.vocabulary import Outcome
 
 Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 
 _COLUMNS: Final = {
     "messages": {
@@ -97,8 +98,16 @@ class RewardLog:
 
     def without_strangers(self) -> "RewardLog":
         """The log without outcomes of messages that are not in it."""
-        is_known = self.outcomes["message_id"].isin(self.messages["message_id"])
+        is_known = is_among(self.outcomes["message_id"], self.messages["message_id"])
         return replace(self, outcomes=self.outcomes.loc[is_known].reset_index(drop=True))
+
+
+def is_among(ids: "pd.Series[str]", known: "pd.Series[str]") -> Flags:
+    """Which of the identities are among these, each of which is there once, (n,).
+
+    `Series.isin` of texts makes an object of each known one: ten times as slow.
+    """
+    return np.asarray(pd.Index(known).get_indexer(pd.Index(ids)) >= 0)
 
 
 def frame_of(name: str, rows: Sequence[Sequence[object]] = ()) -> pd.DataFrame:
@@ -135,7 +144,7 @@ def join_logs(first: RewardLog, second: RewardLog) -> RewardLog:
     Outcomes come from either side: a success that only one of them knows is a success. Activity
     that one side records says nothing of readers whose message only the other side knows.
     """
-    is_new = ~second.messages["message_id"].isin(first.messages["message_id"]).to_numpy()
+    is_new = ~is_among(second.messages["message_id"], first.messages["message_id"])
     messages = _concat(first.messages, second.messages.loc[is_new])
     recorded = [log for log in (first, second) if log.activity is not None]
     watched = {name for log in recorded for name in set(log.messages["message_id"]) - log.unwatched}

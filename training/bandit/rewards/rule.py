@@ -7,19 +7,31 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from features.vocabulary import Outcome
+from features.vocabulary import Outcome, Trigger
 from training.bandit.rewards.machines import MachineRule
 
 Ints = npt.NDArray[np.int64]
-
-SUCCESSES: Final = frozenset({Outcome.CLICKED, Outcome.CONVERTED})
-"""Outcomes, made by a person, that count as success of a variant."""
 
 REFUSALS: Final = frozenset({Outcome.UNSUBSCRIBED, Outcome.COMPLAINED})
 """Outcomes by which a person said no to the message itself."""
 
 _HOUR_US: Final = 3_600_000_000
 _DAY_US: Final = 24 * _HOUR_US
+
+
+class RewardGoal(StrEnum):
+    """What a message is sent for."""
+
+    CLICK = "click"  # a person clicks, or converts
+    CONVERSION = "conversion"
+    NO_CALL = "no_call"  # its window closes without a call to support about it
+
+
+SUCCESSES: Final = {
+    RewardGoal.CLICK: frozenset({Outcome.CLICKED, Outcome.CONVERTED}),
+    RewardGoal.CONVERSION: frozenset({Outcome.CONVERTED}),
+}
+"""Outcomes, made by a person, that count as success; what has no call succeeds by silence."""
 
 
 class RewardState(StrEnum):
@@ -50,14 +62,22 @@ class RewardRule:
 
     Attributes:
         window_days: Days after sending in which an outcome counts.
+        marketing: What marketing messages are sent for.
+        service: What messages about a problem, or an order, of the customer's own are sent for.
         grace_hours: How long after the window, from the end of the UTC day of sending, a message is
             settled: by then whatever is going to be told has been told.
         machine: What a machine's outcomes look like.
     """
 
     window_days: float = 3.0
+    marketing: RewardGoal = RewardGoal.CLICK
+    service: RewardGoal = RewardGoal.CLICK
     grace_hours: float = 24.0
     machine: MachineRule = field(default_factory=MachineRule)
+
+    def goal_of(self, trigger: Trigger) -> RewardGoal:
+        """What a message of that trigger is sent for."""
+        return self.service if trigger.is_service else self.marketing
 
     @property
     def window_us(self) -> int:

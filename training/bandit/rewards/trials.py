@@ -30,6 +30,8 @@ class Trials:
         states: Of the reward.
         watched_us: How long the message is known to have been without success: of a success the
             delay until it, of a failure the whole window, else until it was last looked at.
+        is_told_at_end: Of which success and failure are told only when the window closes: until
+            then nothing is known of them.
         window_us: When a message without success has failed.
     """
 
@@ -45,6 +47,7 @@ class Trials:
     ages_us: Ints
     states: tuple[RewardState, ...]
     watched_us: Ints
+    is_told_at_end: Flags
     window_us: int
 
     def __len__(self) -> int:
@@ -75,5 +78,6 @@ class Trials:
             ages_us=self.ages_us[chosen],
             states=tuple(self.states[at] for at in chosen),
             watched_us=self.watched_us[chosen],
+            is_told_at_end=self.is_told_at_end[chosen],
             window_us=self.window_us,
         )

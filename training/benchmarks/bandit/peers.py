@@ -3,7 +3,7 @@
 import numpy as np
 
 from training.bandit.normal_best import compute_best_of_normals, lift_to_floor
-from training.bandit.posterior import compute_best_probabilities
+from training.benchmarks.bandit.best_of_betas import compute_best_probabilities
 from training.benchmarks.bandit.contest import Told
 from training.benchmarks.bandit.streams import Floats
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy import integrate, special, stats
 
 from features.errors import BadInputError
-from training.bandit.posterior import compute_best_probabilities
+from training.benchmarks.bandit.best_of_betas import compute_best_probabilities
 
 Posterior = tuple[float, float]
 
