@@ -67,6 +67,8 @@ class GateWindow:
         baseline_name: What the baseline is.
         faults: What speaks against judging anything on these rows.
         slices: To which parts of the customers the rows belong; None where that is not known.
+        may_draw: Whether it is enough not to be worse than the baseline: where the rows are too
+            noisy to show who is better, and the model itself says how unsure it is.
     """
 
     starts_at: datetime
@@ -75,11 +77,12 @@ class GateWindow:
     baseline_name: str
     faults: tuple[str, ...] = ()
     slices: SliceTable | None = None
+    may_draw: bool = False
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the gate saw: mean losses of the candidate minus the other's, in nats; below 0 is good.
+    """What the gate saw: mean losses of the candidate minus the other's; below 0 is good.
 
     Attributes:
         n_rows: Rows of the window.
@@ -134,12 +137,12 @@ class RolledBack:
     """The champion before is served again.
 
     Attributes:
-        name: The model.
+        name: Of the model, or `policy`.
         version: Served again.
         instead_of: Served until now.
     """
 
-    name: ModelName
+    name: str
     version: str
     instead_of: str
 
@@ -148,7 +151,7 @@ class RolledBack:
 class Refused:
     """What was asked for cannot be done, and why."""
 
-    name: ModelName
+    name: str
     reason: str
 
 
@@ -162,6 +165,8 @@ def decide(
     bounds: GateBounds | None = None,
 ) -> Promote | Hold:
     """Promote a candidate that beats the plain baseline and is no worse than the champion.
+
+    Where the window says that it may draw, it is enough to be no worse than the baseline.
 
     "Beats" and "worse" mean that the paired 95 % interval of the mean difference excludes zero. It
     may be no worse on any slice either, and nothing may say that it knows the future.
@@ -182,7 +187,10 @@ def decide(
         *(_find_seen(champion, who="the champion", window=window) if champion else ()),
         *_find_losses(evidence, window=window, bounds=limits),
         *_find_worse_slices(
-            evidence, other="the champion" if champion else window.baseline_name, bounds=limits
+            evidence,
+            other="the champion" if champion else window.baseline_name,
+            unit=window.baseline.unit,
+            bounds=limits,
         ),
         *_find_leaks(candidate.claims, evidence=evidence, bounds=limits),
     ]
@@ -246,13 +254,14 @@ def _find_seen(contender: Contender, *, who: str, window: GateWindow) -> list[st
 
 
 def _find_losses(evidence: Evidence, *, window: GateWindow, bounds: GateBounds) -> list[str]:
-    reasons = []
-    if evidence.over_baseline.high >= 0:
-        reasons.append(
-            f"it does not beat {window.baseline_name}: {_describe(evidence.over_baseline)}"
-        )
+    reasons, unit = [], window.baseline.unit
+    over_baseline = evidence.over_baseline
+    if over_baseline.low > 0 if window.may_draw else over_baseline.high >= 0:
+        how = "is worse than" if window.may_draw else "does not beat"
+        reasons.append(f"it {how} {window.baseline_name}: {_describe(over_baseline, unit=unit)}")
     if evidence.over_champion is not None and evidence.over_champion.low > 0:
-        reasons.append(f"it is worse than the champion: {_describe(evidence.over_champion)}")
+        worse = _describe(evidence.over_champion, unit=unit)
+        reasons.append(f"it is worse than the champion: {worse}")
     error = evidence.calibration_error
     if error is not None and error > bounds.max_calibration_error:
         reasons.append(
@@ -262,10 +271,12 @@ def _find_losses(evidence: Evidence, *, window: GateWindow, bounds: GateBounds) 
     return reasons
 
 
-def _find_worse_slices(evidence: Evidence, *, other: str, bounds: GateBounds) -> list[str]:
+def _find_worse_slices(
+    evidence: Evidence, *, other: str, unit: str, bounds: GateBounds
+) -> list[str]:
     return [
-        f"it is worse than {other} for {part.name}: {_describe(part.difference, of='all slices')}, "
-        f"{part.n_rows} rows"
+        f"it is worse than {other} for {part.name}: "
+        f"{_describe(part.difference, unit=unit, of='all slices')}, {part.n_rows} rows"
         for part in evidence.slices
         if part.difference.low > bounds.max_slice_excess * abs(part.other)
     ]
@@ -302,8 +313,9 @@ def _write(estimate: Estimate) -> str:
     return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
 
 
-def _describe(loss: Estimate, *, of: str = "") -> str:
+def _describe(loss: Estimate, *, unit: str, of: str = "") -> str:
     together = f" of {of} together" if of else ""
     return (
-        f"loss {loss.value:+.4f} nats, 95 % interval{together} {loss.low:+.4f} to {loss.high:+.4f}"
+        f"loss {loss.value:+.4f} {unit}, 95 % interval{together} "
+        f"{loss.low:+.4f} to {loss.high:+.4f}"
     )

@@ -43,7 +43,7 @@ class PromotePolicy:
     def reasons(self) -> tuple[str, ...]:
         """Why, in a sentence."""
         difference = self.evidence.difference
-        shown = "" if difference is None else f": {_describe(difference)}"
+        shown = "" if difference is None else f": {describe_difference(difference)}"
         n = self.evidence.n_decisions
         return (f"it earns more than {self.before} on {n:,} logged decisions{shown}",)
 
@@ -79,11 +79,12 @@ def decide_policy(
         return HoldPolicy(version, before, ("the log says too little about it", *by_arm), evidence)
     if difference.low > 0:  # no number is not above zero
         return PromotePolicy(version, before, evidence)
-    reason = f"it is not shown to earn more than {before}: {_describe(difference)}"
+    reason = f"it is not shown to earn more than {before}: {describe_difference(difference)}"
     return HoldPolicy(version, before, (reason,), evidence)
 
 
-def _describe(difference: Estimate) -> str:
+def describe_difference(difference: Estimate) -> str:
+    """By how much one policy earns more, in words."""
     return (
         f"{difference.value:+.3f} cents a decision, 95 % interval {difference.low:+.3f} to "
         f"{difference.high:+.3f}"

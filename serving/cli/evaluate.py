@@ -1,6 +1,6 @@
 """The commands about policies: what one would have earned, and whether it may run."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import closing
 from datetime import UTC, datetime
 from itertools import chain
@@ -10,33 +10,38 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from features.errors import SourceUnreadableError
 from features.sources import Location, locate
 from features.tables import Tables
 from serving.cli.data import AsOfOption, read_as_of
+from serving.cli.judgements import describe_judgements, say_reading, show_judgements
 from serving.cli.output import (
-    Json,
     JsonOption,
     parse_moment,
     progress,
     say,
     show,
     show_json,
-    show_table,
 )
-from serving.evaluate.contrast import find_faults, gather_evidence
-from serving.evaluate.judge import ArmJudgement, Judgement, PolicyValue, judge
+from serving.evaluate.contrast import contrast, find_faults, gather_evidence
+from serving.evaluate.judge import Judgement, judge
 from serving.evaluate.prepare import ReadyLog, prepare_log
-from serving.evaluate.promotion import keep_answer
+from serving.evaluate.promotion import find_trail, keep_answer, roll_back_policy
 from serving.evaluate.read import read_decision_files, read_outcome_files
-from serving.evaluate.rewards import Reading
 from serving.evaluate.targets import Target, TargetName, Words, apply_settings, name_target
 from serving.policy.settings import load_policy_settings
 from serving.records import Decision, OutcomeEvent
 from serving.runtime import read_economics
 from serving.settings import Settings, read_settings
 from serving.store.store import Store
-from training.evaluation.bootstrap import Estimate
-from training.policy_gate import HoldPolicy, PromotePolicy, decide_policy
+from training.gate import Refused, RolledBack
+from training.policy_gate import (
+    HoldPolicy,
+    PolicyEvidence,
+    PromotePolicy,
+    decide_policy,
+    describe_difference,
+)
 from training.registry.audit import Audit
 
 LogOption = Annotated[
@@ -92,21 +97,27 @@ def evaluate_policy(
     asked = target or (list(TargetName) if policy is None else [])
     targets = [name_target(name, ready.log, words=words) for name in asked]
     faults: list[str] = []
+    beside: PolicyEvidence | None = None
     if policy is not None:
         candidate = load_policy_settings(policy)
         faults = find_faults(ready, candidate=candidate, running=running)
-        targets += [
+        new, old = (
             apply_settings(ready.log, chosen.learned, name=chosen.version)
             for chosen in (candidate, running)
-        ]
+        )
+        beside = contrast(ready, candidate=new, running=old)
+        targets += [new, old]
     with progress("judging"):
         judged = [_judge(ready, one, seed=seed) for one in targets]
     if as_json:
-        show_json(_describe(ready, judged, faults=faults))
-    else:
-        _show(ready, judged)
-        for fault in faults:
-            say(f"only the choice of that policy is judged: {fault}")
+        show_json(describe_judgements(ready, judged, beside=beside, faults=faults))
+        return
+    show_judgements(ready, judged)
+    if beside is not None and beside.difference is not None:
+        found = describe_difference(beside.difference)
+        show(f"policy {candidate.version} over {running.version}: {found}")
+    for fault in faults:
+        say(f"only the choice of that policy is judged: {fault}")
 
 
 def promote_policy(
@@ -124,13 +135,29 @@ def promote_policy(
     candidate = load_policy_settings(policy)
     running = load_policy_settings(settings.policy_file)
     ready = read_log(settings, log, data=data, window_days=window_days, as_of=as_of, seed=seed)
-    _say_reading(ready)
+    say_reading(ready)
     evidence = gather_evidence(ready, candidate=candidate, running=running)
     answer = decide_policy(candidate.version, before=running.version, evidence=evidence)
-    keep_answer(answer, candidate, file=settings.promoted_policy, audit=audit)
-    if isinstance(answer, PromotePolicy) and settings.policy is not None:
-        say(f"OPPORTUNE_POLICY still names {settings.policy}: unset it to run the promoted policy")
+    keep_answer(answer, candidate, running=running, file=settings.promoted_policy, audit=audit)
+    if isinstance(answer, PromotePolicy):
+        _say_which_runs(settings)
+    say(f"kept in {find_trail(settings.promoted_policy)}")
     return answer
+
+
+def rollback_policy(audit: Audit) -> RolledBack | Refused:
+    """Let the policy before the promoted one run again."""
+    settings = read_settings()
+    answer = roll_back_policy(settings.promoted_policy, audit=audit)
+    if isinstance(answer, RolledBack):
+        _say_which_runs(settings)
+        say(f"kept in {find_trail(settings.promoted_policy)}")
+    return answer
+
+
+def _say_which_runs(settings: Settings) -> None:
+    if settings.policy is not None:
+        say(f"OPPORTUNE_POLICY still names {settings.policy}: unset it to run the promoted policy")
 
 
 def read_log(
@@ -160,9 +187,17 @@ def read_log(
 
     if log is not None:
         return prepare(read_decision_files(log), read_outcome_files(log))
-    with closing(Store(settings.store_place)) as store, store.reading() as session:
-        outcomes = list(chain.from_iterable(session.read_outcomes()))
-        return prepare(chain.from_iterable(session.read_decisions()), outcomes)
+    place = settings.store_place
+    if isinstance(place, Path) and not place.exists():
+        raise SourceUnreadableError(
+            f"{place}: this home has no store yet, in which `opportune decide` and `opportune "
+            "serve` keep decisions; --log reads records in files"
+        )
+    with closing(Store(place)) as store, store.reading() as session:
+        return prepare(
+            chain.from_iterable(session.read_decisions()),
+            chain.from_iterable(session.read_outcomes()),
+        )
 
 
 def _read_tables(data: Location | None, as_of: str | None) -> tuple[Tables | None, datetime]:
@@ -179,133 +214,3 @@ def _judge(ready: ReadyLog, target: Target, *, seed: int) -> Judgement:
         target=target,
         rng=np.random.default_rng(seed),
     )
-
-
-def _show(ready: ReadyLog, judged: Sequence[Judgement]) -> None:
-    log, rewards = ready.log, ready.rewards
-    terms = [(name, f"{cents.mean():.3f}") for name, cents in rewards.terms().items()]
-    terms.append(("net", f"{rewards.net.mean():.3f}"))
-    title = f"{log.n:,} decisions with a choice; cents per decision as logged, by term"
-    show_table(("term", "cents"), terms, title=title)
-    for one in judged:
-        rows = [_cells("all arms", value) for value in one.values]
-        for arm in one.arms:
-            rows += [_cells(arm.arm, value) for value in arm.values[:1]]
-            rows += [(arm.arm, "-", "too thin", reason, "") for reason in arm.refusals]
-        show_table(("policy " + one.target, "estimator", "interval", "cents", "95 %"), rows)
-        for arm in one.arms:
-            say(f"{arm.arm}: {_word_overlap(arm)}")
-        if one.n_unknown:
-            say(f"in {one.n_unknown:,} decisions nobody can tell what {one.target} would have done")
-    _say_reading(ready)
-    if log.n_without_choice:
-        say(f"{log.n_without_choice:,} decisions without a choice are left out")
-
-
-def _say_reading(ready: ReadyLog) -> None:
-    """Whoever sends more looks better where only messages can earn."""
-    if ready.rewards.reading is Reading.MESSAGES:
-        say(
-            "rewards are what was reported of messages; with orders and tickets in --data they are "
-            "what customers did, and no message has its due"
-        )
-
-
-def _cells(arm: str, value: PolicyValue) -> tuple[str, ...]:
-    found = value.found
-    interval = f"[{found.low:.3f}, {found.high:.3f}]" if np.isfinite(found.low) else ""
-    return arm, value.estimator, value.interval, f"{found.value:.3f}", interval
-
-
-def _word_overlap(arm: ArmJudgement) -> str:
-    overlap = arm.overlap
-    return (
-        f"{overlap.n_rows:,} decisions of {overlap.n_customers:,} customers say as much as "
-        f"{overlap.n_effective:,.0f}; largest weight {overlap.max_weight:.3g}, mean "
-        f"{overlap.mean_weight:.3f}, support {overlap.support_share:.1%}"
-    )
-
-
-def _describe(ready: ReadyLog, judged: Sequence[Judgement], *, faults: Sequence[str]) -> Json:
-    rewards = ready.rewards
-    return {
-        "n_decisions": ready.log.n,
-        "n_without_choice": ready.log.n_without_choice,
-        "reading": rewards.reading.value,
-        "logged_cents": {
-            **{name: float(cents.mean()) for name, cents in rewards.terms().items()},
-            "net": float(rewards.net.mean()),
-        },
-        "policies": [_describe_judgement(one) for one in judged],
-        "only_the_choice_is_judged": list(faults),
-    }
-
-
-def _describe_judgement(one: Judgement) -> Json:
-    return {
-        "policy": one.target,
-        "n_unknown": one.n_unknown,
-        "values": [_describe_value(value) for value in one.values],
-        "arms": {
-            arm.arm: {
-                "overlap": {
-                    "n_decisions": arm.overlap.n_rows,
-                    "n_customers": arm.overlap.n_customers,
-                    "n_effective": arm.overlap.n_effective,
-                    "matched_share": arm.overlap.matched_share,
-                    "support_share": arm.overlap.support_share,
-                    "max_weight": arm.overlap.max_weight,
-                    "max_share": arm.overlap.max_share,
-                    "mean_weight": arm.overlap.mean_weight,
-                },
-                "values": [_describe_value(value) for value in arm.values],
-                "refusals": list(arm.refusals),
-            }
-            for arm in one.arms
-        },
-    }
-
-
-def show_policy_answer(answer: PromotePolicy | HoldPolicy, *, as_json: bool) -> None:
-    """What the gate said about a policy."""
-    evidence, is_promoted = answer.evidence, isinstance(answer, PromotePolicy)
-    if as_json:
-        found = {
-            "candidate": evidence.candidate,
-            "running": evidence.running,
-            "difference": evidence.difference,
-        }
-        cents = {
-            name: None if one is None else describe_estimate(one) for name, one in found.items()
-        }
-        show_json(
-            {
-                "promoted": is_promoted,
-                "version": answer.version,
-                "before": answer.before,
-                "reasons": list(answer.reasons),
-                "n_decisions": evidence.n_decisions,
-                "cents_per_decision": cents,
-            }
-        )
-        return
-    show(f"policy {answer.version}: {'promoted' if is_promoted else 'held'}")
-    for reason in answer.reasons:
-        show(f"  because {reason}")
-
-
-def _describe_value(value: PolicyValue) -> Json:
-    return {
-        "estimator": value.estimator,
-        "interval": value.interval,
-        **describe_estimate(value.found),
-    }
-
-
-def describe_estimate(found: Estimate) -> dict[str, float | None]:
-    """Value and interval; null where there is none."""
-    return {
-        "value": found.value,
-        "low": found.low if np.isfinite(found.low) else None,
-        "high": found.high if np.isfinite(found.high) else None,
-    }

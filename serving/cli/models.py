@@ -17,8 +17,9 @@ from serving.cli.evaluate import (
     TablesOption,
     WindowOption,
     promote_policy,
-    show_policy_answer,
+    rollback_policy,
 )
+from serving.cli.judgements import show_policy_answer
 from serving.cli.output import Json, JsonOption, progress, say, show, show_json, show_table
 from serving.faults import EXIT_REFUSED
 from serving.home import claim_home
@@ -52,7 +53,7 @@ SearchOption = Annotated[
         "--search", min=1, help="Try so many settings of the trees, ten minutes at most (churn)."
     ),
 ]
-ReasonOption = Annotated[str, typer.Option("--reason", help="Why; kept in the model's trail.")]
+ReasonOption = Annotated[str, typer.Option("--reason", help="Why; kept in the trail.")]
 
 
 class Trainable(StrEnum):
@@ -191,20 +192,25 @@ def _promote_models(
 
 
 def rollback(
-    name: Annotated[Trainable, typer.Argument(help=WHICH_MODEL)],
+    name: Annotated[Promotable, typer.Argument(help=f"{WHICH_MODEL} Or the policy.")],
     reason: ReasonOption,
     as_json: JsonOption = False,
 ) -> None:
-    """Let the champion before be served again, and keep who asked for it, when and why."""
-    tracking, audit = Tracking.in_folder(read_settings().registry), _sign(reason)
-    answers = [roll_back(model, tracking=tracking, audit=audit) for model in name.names()]
+    """Let the champion or the policy before run again, and keep who asked for it, when and why."""
+    audit = _sign(reason)
+    answers: list[RolledBack | Refused]
+    if name is Promotable.POLICY:
+        answers = [rollback_policy(audit)]
+    else:
+        tracking, models = Tracking.in_folder(read_settings().registry), Trainable(name.value)
+        answers = [roll_back(model, tracking=tracking, audit=audit) for model in models.names()]
     if as_json:
-        show_json({answer.name.value: _describe_rollback(answer) for answer in answers})
+        show_json({answer.name: _describe_rollback(answer) for answer in answers})
     else:
         for answer in answers:
             show(_word_rollback(answer))
     if any(isinstance(answer, RolledBack) for answer in answers):
-        say("the service serves it after its next publication: opportune serve --data DIR")
+        say("it runs from the next start or publication on: opportune serve --data DIR")
     if any(isinstance(answer, Refused) for answer in answers):
         raise typer.Exit(EXIT_REFUSED)
 

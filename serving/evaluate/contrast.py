@@ -30,6 +30,8 @@ def gather_evidence(
     were when it was made.
     """
     faults = find_faults(ready, candidate=candidate, running=running)
+    if ready.rewards.is_silent:
+        faults.append("nothing is known of what came of its decisions: no outcome, order or call")
     if faults:
         return PolicyEvidence(ready.log.n, None, None, None, faults=tuple(faults))
     return contrast(

@@ -35,6 +35,13 @@ class ActionRewards:
     ahead: Floats
     squares: Floats
 
+    def with_known(self, known: Flags) -> "ActionRewards":
+        """The same where some actions, (m,), are known to earn 0."""
+        return ActionRewards(*(np.where(known, 0.0, one) for one in self._columns()))
+
+    def _columns(self) -> tuple[Floats, Floats, Floats]:
+        return self.across, self.ahead, self.squares
+
 
 def expect_rewards(log: DecisionLog, rewards: Floats, *, rng: np.random.Generator) -> ActionRewards:
     """Rewards and errors to be expected of every allowed action, in the rewards' unit.
@@ -78,25 +85,25 @@ class _AllowedActions:
     @cached_property
     def _has_channel(self) -> Floats:
         """Whether a kind of action holds each channel, (kinds, channels)."""
-        kinds = np.unique(self.log.actions.channels)
+        kinds = self.log.actions.kinds
         held = [[channel.value in kind.split("+") for channel in Channel] for kind in kinds]
         return np.array(held, dtype=np.float64).reshape(len(kinds), len(Channel))
 
     @cached_property
-    def _kinds(self) -> Ints:
-        return np.unique(self.log.actions.channels, return_inverse=True)[1].astype(np.int64)
+    def _sends(self) -> Flags:
+        return ~self.log.actions.is_nothing
 
     def columns(self, at: Ints) -> Floats:
         """Columns of these actions, (len(at), d): trigger, channels, waiting, value."""
         actions, row = self.log.actions, self.log.actions.row[at]
-        sends = ~actions.is_nothing[at]
+        sends = self._sends[at]
         trigger = np.eye(int(self._triggers.max(initial=0)) + 1)[self._triggers[row]]
         waited = np.where(sends, actions.send_at_us[at] - self.log.decided_at_us[row], 0) / DAY_US
         return np.column_stack(
             [
                 trigger,
                 trigger * sends[:, None],
-                self._has_channel[self._kinds[at]],
+                self._has_channel[actions.kind[at]],
                 waited,
                 np.nan_to_num(actions.value_cents[at]),
             ]

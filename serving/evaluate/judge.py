@@ -13,7 +13,7 @@ import numpy as np
 from features.vocabulary import Arm
 from serving.evaluate.columns import DecisionLog
 from serving.evaluate.expected import ActionRewards
-from serving.evaluate.targets import Target, Words
+from serving.evaluate.targets import Target
 from serving.policy.cases import Flags, Floats
 from training.evaluation.bootstrap import Estimate
 from training.ope.estimators import Estimator, estimate_parts
@@ -121,7 +121,7 @@ def weigh_log(
     the policy has words of its own the noise is not known.
     """
     noise = None
-    if squares is not None and target.words is Words.LOGGED:
+    if squares is not None and target.p_words is None:
         noise = find_noise(log, target.p, squares)
     return WeightedLog(
         rewards=rewards,
@@ -184,7 +184,8 @@ def _estimate(
 ) -> list[PolicyValue]:
     """By every estimator, the headline first: the martingale interval, else the anytime one.
 
-    The model alone comes without an interval: its own would be a lie.
+    Those that are tuned have the headline's interval, reaching to their value; the model alone
+    comes without one: its own would be a lie.
     """
     customers = across.customers
     dr_ahead = estimate_parts(ahead, by=Estimator.DR)
@@ -204,9 +205,10 @@ def _estimate(
         n_resamples=_N_RESAMPLES,
     )
     values.append(PolicyValue(Estimator.SNDR, "bootstrap", drawn))
+    whole = values[0]
     for by in (Estimator.SWITCH_DR, Estimator.DROS, Estimator.CLIPPED):
-        tuned = estimate_tuned(across, by=by, rule=TuningRule.SLOPE, rng=rng)
-        values.append(PolicyValue(by, "of the untuned", tuned.estimate))
+        tuned = estimate_tuned(across, by=by, rule=TuningRule.SLOPE, rng=rng, whole=whole.found)
+        values.append(PolicyValue(by, whole.interval, tuned.estimate))
     model = estimate_parts(across, by=Estimator.DM).value()
     values.append(PolicyValue(Estimator.DM, "none", Estimate(model, -np.inf, np.inf)))
     return values

@@ -3,16 +3,18 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 
 import numpy as np
 
 from features.economics import Economics
 from features.errors import BadInputError
 from features.tables import Tables
-from serving.evaluate.columns import DecisionLog, read_columns
+from serving.evaluate.collect import collect_decisions
+from serving.evaluate.columns import DecisionLog
 from serving.evaluate.expected import ActionRewards, expect_rewards
 from serving.evaluate.read import outcomes_of_tables
-from serving.evaluate.rewards import Rewards, read_rewards
+from serving.evaluate.rewards import Reading, Rewards, read_rewards
 from serving.policy.cases import DAY_US, to_us
 from serving.records import Decision, OutcomeEvent
 
@@ -48,7 +50,7 @@ def prepare_log(
 
     Args:
         decisions: Records, in any order.
-        outcomes: Of their messages, in any order.
+        outcomes: Of their messages, in any order; read after the decisions.
         economics: Prices.
         known_until: Aware moment until which outcomes are known: later windows are not closed.
         window_days: Days after a decision that belong to it.
@@ -59,15 +61,17 @@ def prepare_log(
         BadInputError: Fewer than 20 decisions are left.
     """
     closed_us = to_us(known_until) - window_days * DAY_US
-    log = read_columns(decisions, decided_before_us=closed_us)
+    log = collect_decisions(decisions, decided_before_us=closed_us)
     if log.n < _FEWEST:
         raise BadInputError(
             f"log: {log.n} decisions have a choice and a window of {window_days} days that closed "
-            f"before {known_until.isoformat()}; at least {_FEWEST} are needed"
+            f"before {known_until.isoformat()}; at least {_FEWEST} are needed; the window of "
+            f"{log.left_out.n_open:,} is open, {log.left_out.n_without_choice:,} have no choice"
         )
-    told = list(outcomes)
-    if tables is not None:
-        told += outcomes_of_tables(tables, message_ids=log.messages)
+    of_tables = [] if tables is None else outcomes_of_tables(tables, message_ids=log.messages)
+    told = chain(outcomes, of_tables)
     rewards = read_rewards(log, told, economics=economics, window_days=window_days, tables=tables)
     expected = expect_rewards(log, rewards.net, rng=np.random.default_rng(seed))
+    if rewards.reading is Reading.MESSAGES:  # nothing comes of no message
+        expected = expected.with_known(log.actions.is_nothing)
     return ReadyLog(log, rewards, expected)

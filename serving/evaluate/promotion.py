@@ -2,46 +2,134 @@
 
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 import yaml
 
+from features.errors import BadInputError, ConfigurationError
 from serving.policy.settings import PolicySettings, load_policy_settings
+from training.gate import Refused, RolledBack
 from training.policy_gate import HoldPolicy, PromotePolicy
 from training.registry.audit import Audit, Event, EventKind
+
+POLICY: Final = "policy"
+"""Its name among the models that are rolled back."""
 
 _TRAIL: Final = "trail.jsonl"
 
 
 def keep_answer(
-    answer: PromotePolicy | HoldPolicy, settings: PolicySettings, *, file: Path, audit: Audit
+    answer: PromotePolicy | HoldPolicy,
+    candidate: PolicySettings,
+    *,
+    running: PolicySettings,
+    file: Path,
+    audit: Audit,
 ) -> None:
     """Write the answer into the trail, and let a promoted policy run.
 
     Args:
         answer: Of the gate.
-        settings: The policy that asked.
-        file: The promoted policy of the home; the trail and every promoted version lie beside it.
+        candidate: The policy that asked.
+        running: The one that ran; kept beside the new one, so that there is a way back.
+        file: The promoted policy of the home; the trail and every version lie beside it.
         audit: Who asks.
     """
     is_promoted = isinstance(answer, PromotePolicy)
     kind = EventKind.PROMOTE if is_promoted else EventKind.HOLD
     event = Event(kind, answer.version, answer.before, answer.reasons).asked(audit)
     file.parent.mkdir(parents=True, exist_ok=True)
-    if is_promoted:
-        text = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-        _write_whole(file.with_name(f"{settings.version}.yaml"), text)
-        _write_whole(file, text)
-    with (file.parent / _TRAIL).open("a", encoding="utf-8") as trail:
-        trail.write(event.to_json() + "\n")
+    if not is_promoted:
+        _append(file, event)
+        return
+    for settings in (candidate, running):
+        _write_whole(_find_kept(file, settings.version), _write(settings))
+    _append(file, event)  # first: asked again after a crash, the same is promoted
+    _write_whole(file, _write(candidate))
+
+
+def roll_back_policy(file: Path, *, audit: Audit) -> RolledBack | Refused:
+    """Let the policy before the promoted one run again.
+
+    Asked again, the one before that comes back, down to the one that ran before anything was
+    promoted. A version that the running code cannot read does not come back.
+
+    Args:
+        file: The promoted policy of the home.
+        audit: Who asks, when and why.
+
+    Raises:
+        BadInputError: The trail cannot be read.
+    """
+    standing = _list_standing(read_trail(file))
+    if not standing:
+        return Refused(POLICY, "no promoted policy runs: there is nothing to roll back")
+    last = standing[-1]
+    if last.before is None:
+        return Refused(POLICY, f"nobody knows what ran before {last.version}")
+    done = RolledBack(POLICY, version=last.before, instead_of=last.version)
+    if last.before == load_policy_settings().version:
+        file.unlink(missing_ok=True)  # the shipped policy runs where none is promoted
+    else:
+        kept = _find_kept(file, last.before)
+        try:
+            load_policy_settings(kept)
+        except ConfigurationError as fault:
+            return Refused(POLICY, f"{last.before} cannot be read any more: {fault}")
+        _write_whole(file, kept.read_text(encoding="utf-8"))
+    event = Event(EventKind.ROLLBACK, done.version, before=done.instead_of).asked(audit)
+    _append(file, event)  # last: asked again after a crash, the same comes back
+    return done
 
 
 def read_trail(file: Path) -> tuple[Event, ...]:
-    """Every decision about policies of this home, oldest first."""
-    trail = file.parent / _TRAIL
+    """Every decision about policies of this home, oldest first.
+
+    Raises:
+        BadInputError: A line is not an event.
+    """
+    trail = find_trail(file)
     if not trail.exists():
         return ()
-    lines = trail.read_text(encoding="utf-8").splitlines()
-    return tuple(Event.from_json(line) for line in lines)
+    events = []
+    for number, line in enumerate(trail.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            events.append(Event.from_json(line))
+        except (ValueError, KeyError, TypeError) as fault:
+            raise BadInputError(
+                f"{trail}, line {number}: not an event of the gate ({fault}); mend or remove it"
+            ) from None
+    return tuple(events)
+
+
+def find_trail(file: Path) -> Path:
+    """Where the trail of the promoted policy in that file is."""
+    return file.parent / _TRAIL
+
+
+def _list_standing(trail: tuple[Event, ...]) -> list[Event]:
+    """Promotions that no rollback has taken back, the running policy's last."""
+    standing: list[Event] = []
+    for event in trail:
+        if event.kind is EventKind.PROMOTE:
+            standing.append(event)
+        elif event.kind is EventKind.ROLLBACK and standing:
+            standing.pop()
+    return standing
+
+
+def _find_kept(file: Path, version: str) -> Path:
+    """Where a version lies; names of policies may hold what names of files may not."""
+    return file.with_name(f"{quote(version, safe='@ ')}.yaml")
+
+
+def _write(settings: PolicySettings) -> str:
+    return yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def _append(file: Path, event: Event) -> None:
+    with find_trail(file).open("a", encoding="utf-8") as trail:
+        trail.write(event.to_json() + "\n")
 
 
 def _write_whole(path: Path, text: str) -> None:

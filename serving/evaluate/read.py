@@ -1,6 +1,7 @@
 """Logs in files: records as `opportune decide --out` writes them, with outcomes beside them."""
 
 from collections.abc import Collection, Iterator
+from itertools import chain
 from pathlib import Path
 
 import pandas as pd
@@ -31,9 +32,10 @@ def read_decision_files(place: Path) -> Iterator[Decision]:
         )
     for path in holding:
         with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=_LOT, columns=["record"]):
-                for text in batch["record"].to_pylist():
-                    yield _read_record(text, path)
+            batches = file.iter_batches(batch_size=_LOT, columns=["record"])
+            texts = chain.from_iterable(batch["record"].to_pylist() for batch in batches)
+            for number, text in enumerate(texts):
+                yield _read_record(text, f"{path}, row {number}")
 
 
 def read_outcome_files(place: Path) -> list[OutcomeEvent]:
@@ -55,21 +57,28 @@ def outcomes_of_tables(tables: Tables, *, message_ids: Collection[str]) -> list[
     return _read_events(outcomes[outcomes["message_id"].isin(list(message_ids))], "outcomes")
 
 
-def _read_record(text: str, path: Path) -> Decision:
+def _read_record(text: str | None, place: str) -> Decision:
+    if text is None:
+        raise BadInputError(f"{place}: not a record: it is empty")
     try:
         return Decision.model_validate_json(text)
     except ValidationError as fault:
-        raise BadInputError(f"{path}: not a record: {describe_validation(fault)}") from None
+        raise BadInputError(f"{place}: not a record: {describe_validation(fault)}") from None
 
 
 def _read_events(frame: pd.DataFrame, place: str) -> list[OutcomeEvent]:
     wanted = [name for name in OutcomeEvent.model_fields if name in frame]
     cells = frame[wanted].astype(object)
     rows = cells.where(frame[wanted].notna(), None)
-    try:
-        return [OutcomeEvent.model_validate(row) for row in rows.to_dict(orient="records")]
-    except ValidationError as fault:
-        raise BadInputError(f"{place}: not outcomes: {describe_validation(fault)}") from None
+    events = []
+    for number, row in enumerate(rows.to_dict(orient="records")):
+        try:
+            events.append(OutcomeEvent.model_validate(row))
+        except ValidationError as fault:
+            raise BadInputError(
+                f"{place}, row {number}: not an outcome: {describe_validation(fault)}"
+            ) from None
+    return events
 
 
 def _column_names(path: Path) -> list[str]:

@@ -31,6 +31,19 @@ class Reading(StrEnum):
 
 
 @dataclass(frozen=True)
+class Told:
+    """What was reported of the log's messages.
+
+    Attributes:
+        n_counted: Outcomes within the window of their decision, each once.
+        n_early: Outcomes from before their decision: not counted.
+    """
+
+    n_counted: int
+    n_early: int
+
+
+@dataclass(frozen=True)
 class Rewards:
     """Cents by decision, (n,) each; all but the margin are 0 or below.
 
@@ -40,6 +53,7 @@ class Rewards:
         send: Cost of sending.
         wearing_out: Channels lost by unsubscribes and complaints.
         reading: From what they were read.
+        told: What was reported of messages.
     """
 
     margin: Floats
@@ -47,12 +61,18 @@ class Rewards:
     send: Floats
     wearing_out: Floats
     reading: Reading
+    told: Told
 
     @property
     def net(self) -> Floats:
         """All terms together, (n,)."""
         net: Floats = self.margin + self.support + self.send + self.wearing_out
         return net
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing came of any decision, as far as is known: only their cost is."""
+        return not (self.told.n_counted or self.margin.any() or self.support.any())
 
     def terms(self) -> Mapping[str, Floats]:
         """Each term by its name."""
@@ -82,7 +102,7 @@ def read_rewards(
         tables: The company's; without orders and tickets only messages are read.
     """
     window_us = window_days * DAY_US
-    told = _told(log, outcomes, window_us=window_us)
+    told, n_early = _told(log, outcomes, window_us=window_us)
     withdrawn = told[told["outcome"].isin(_WITHDRAWALS)].drop_duplicates("row")
     if tables is not None and {"orders", "tickets"} <= set(tables):
         reading, bought, called = Reading.CUSTOMERS, tables["orders"], tables["tickets"]
@@ -102,6 +122,7 @@ def read_rewards(
         send=-log.cost_cents,
         wearing_out=-price_channel(log, told, economics=economics) * _count(log, withdrawn),
         reading=reading,
+        told=Told(len(told), n_early),
     )
 
 
@@ -127,18 +148,25 @@ def price_channel(log: DecisionLog, told: pd.DataFrame, *, economics: Economics)
     return economics.channel_loss_months * per_month
 
 
-def _told(log: DecisionLog, outcomes: Iterable[OutcomeEvent], *, window_us: int) -> pd.DataFrame:
-    """Outcomes of the log's messages within their decisions' windows: row, outcome, value_cents."""
+def _told(
+    log: DecisionLog, outcomes: Iterable[OutcomeEvent], *, window_us: int
+) -> tuple[pd.DataFrame, int]:
+    """Outcomes of the log's messages within their decisions' windows, and how many came before.
+
+    Columns: row, outcome, at_us, value_cents.
+    """
     rows: set[tuple[int, str, int, int]] = set()
+    n_early = 0
     for event in outcomes:
         row = log.messages.get(event.message_id)
         if row is None or event.machine:
             continue
         at_us = to_us(event.at)
+        n_early += at_us < log.decided_at_us[row]
         if 0 <= at_us - log.decided_at_us[row] < window_us:
             rows.add((row, event.outcome, at_us, event.value_cents or 0))
     told = pd.DataFrame(sorted(rows), columns=["row", "outcome", "at_us", "value_cents"])
-    return told.astype({"row": "int64", "value_cents": "float64"})
+    return told.astype({"row": "int64", "value_cents": "float64"}), int(n_early)
 
 
 def _sum_in_window(

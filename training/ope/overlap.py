@@ -21,7 +21,8 @@ class Overlap:
         support_share: Rows in which all that the target might do could have been logged.
         max_weight: Largest weight of a row.
         max_share: Part of all weight that the heaviest customer has.
-        mean_weight: About the support share if the logged probabilities are true.
+        mean_weight: About 1 if the logged probabilities are true, less what the target does that
+            could not have been logged.
         mean_weight_error: Its standard error.
     """
 
@@ -105,12 +106,13 @@ def require_overlap(
             f"one customer has {found.max_share:.0%} of all weight, at most "
             f"{kept.max_share:.0%} is allowed"
         )
-    off = abs(found.mean_weight - found.support_share)
+    # Where not all could have been logged, part of it may have been.
+    off = max(found.support_share - found.mean_weight, found.mean_weight - 1.0)
     is_enough = found.n_effective >= kept.min_effective  # to know the error of the mean
     if is_enough and off > kept.max_errors * found.mean_weight_error + 1e-9:
         reasons.append(
             f"the mean weight is {found.mean_weight:.3f} (standard error "
             f"{found.mean_weight_error:.3f}) where true probabilities give "
-            f"{found.support_share:.3f}: the logged probabilities are wrong"
+            f"{found.support_share:.3f} to 1: the logged probabilities are wrong"
         )
     return ThinOverlap(found, tuple(reasons)) if reasons else found

@@ -3,8 +3,8 @@
 A strength that was chosen on the rows it is then used on looks better than it is, and what it
 shrinks biases the estimate; the usual interval around it covers about half of what it should. So
 each half of the customers is judged with the strength that the other half chose, and the interval
-is that of the estimator that shrinks nothing, reaching to the tuned value where that lies
-outside.
+is one of an estimator that shrinks nothing, reaching to the tuned value where that lies outside: it
+holds at least as often as that one.
 """
 
 from collections.abc import Sequence
@@ -20,15 +20,8 @@ from training.evaluation.clustered import Units
 from training.measures import Floats
 from training.ope.direct import assign_folds
 from training.ope.estimators import Estimator, Parts, estimate_parts
-from training.ope.intervals import normal_interval
 from training.ope.weighted import WeightedLog
 
-_WHOLE = {
-    Estimator.CLIPPED: Estimator.IPS,
-    Estimator.SUB_GAUSSIAN: Estimator.IPS,
-    Estimator.SWITCH_DR: Estimator.DR,
-    Estimator.DROS: Estimator.DR,
-}
 _N_STRENGTHS = 12
 
 
@@ -53,14 +46,27 @@ class Tuned:
 
 
 def estimate_tuned(
-    log: WeightedLog, *, by: Estimator, rule: TuningRule, rng: np.random.Generator
+    log: WeightedLog,
+    *,
+    by: Estimator,
+    rule: TuningRule,
+    rng: np.random.Generator,
+    whole: Estimate,
 ) -> Tuned:
     """The value by an estimator that shrinks, each half tuned on the other.
+
+    Args:
+        log: Of at least two customers.
+        by: An estimator that shrinks.
+        rule: How its strength is chosen.
+        rng: Of the halves.
+        whole: The same value by an estimator that shrinks nothing, with an interval that holds on
+            logs of this kind (`martingale_interval` where the logged policy learned).
 
     Raises:
         BadInputError: The estimator does not shrink, or there are fewer than two customers.
     """
-    if by not in _WHOLE:
+    if not by.needs_strength:
         raise BadInputError(f"{by} has no strength to be tuned")
     folds = assign_folds(log.customers, n_folds=2, rng=rng)
     halves = [np.flatnonzero(folds == fold) for fold in (0, 1)]
@@ -73,7 +79,6 @@ def estimate_tuned(
         found = estimate_parts(log.take(own), by=by, strength=strength).value()
         value += found * len(own) / log.n
         strengths.append(strength)
-    whole = normal_interval(estimate_parts(log, by=_WHOLE[by]), customers=log.customers)
     reach = Estimate(value, min(whole.low, value), max(whole.high, value))
     return Tuned(reach, (strengths[0], strengths[1]))
 
@@ -85,7 +90,8 @@ def list_strengths(log: WeightedLog, *, by: Estimator) -> tuple[float, ...]:
     most = max(float(log.weights.max()), 1.0)
     if by is Estimator.DROS:
         return (np.inf, *np.geomspace(10.0 * most**2, 0.01, _N_STRENGTHS - 1).tolist())
-    return (np.inf, *np.geomspace(most, 0.5, _N_STRENGTHS - 1).tolist())
+    strongest = 1.0 if by is Estimator.CLIPPED else 0.5  # what the log did as often stays whole
+    return (np.inf, *np.geomspace(most, strongest, _N_STRENGTHS - 1).tolist())
 
 
 def choose_strength(

@@ -181,15 +181,15 @@ class Tracking:
 
     def restore(self, rollback: RolledBack, *, event: Event) -> None:
         """Let the champion before be served again; `previous` is then the one before that."""
-        name = rollback.name.value
-        entry = self._client.get_model_version(name, rollback.version)
-        self._client.set_registered_model_alias(name, Alias.CHAMPION.value, rollback.version)
+        name = ModelName(rollback.name)
+        entry = self._client.get_model_version(name.value, rollback.version)
+        self._client.set_registered_model_alias(name.value, Alias.CHAMPION.value, rollback.version)
         if _BEFORE in entry.tags:
             before = entry.tags[_BEFORE]
-            self._client.set_registered_model_alias(name, Alias.PREVIOUS.value, before)
+            self._client.set_registered_model_alias(name.value, Alias.PREVIOUS.value, before)
         else:
-            self._client.delete_registered_model_alias(name, Alias.PREVIOUS.value)
-        self.log_event(rollback.name, event)
+            self._client.delete_registered_model_alias(name.value, Alias.PREVIOUS.value)
+        self.log_event(name, event)
 
     def find_number(self, name: ModelName, *, alias: Alias) -> str | None:
         """Number of the version under that alias, without reading the model; None without one."""

@@ -28,6 +28,7 @@ COST_CENTS = {Channel.EMAIL: 0.1, Channel.SMS: 4.0, Channel.PUSH: 0.02}
 SALE_CENTS = 2_000
 ARMS = (Arm.LEARNED, Arm.RANDOM, Arm.RULES, Arm.HOLDOUT)
 RULES_CHOICE = 0  # e-mail, early
+WARM_SHARE = 0.2
 
 
 @dataclass(frozen=True)
@@ -37,18 +38,31 @@ class Company:
     Attributes:
         decisions: Records.
         outcomes: What was reported of their messages.
-        worth: True expected net cents of every action of every decision, (n, 7).
+        margins: True expected cents of what every action of every decision brings in plain words,
+            (n, 7).
+        costs: Cents of sending it, (7,).
+        warm_lift: Warm words bring so many times as much.
         values: What the policy believed, (n, 7).
     """
 
     decisions: list[Decision]
     outcomes: list[OutcomeEvent]
-    worth: Floats
+    margins: Floats
+    costs: Floats
+    warm_lift: float
     values: Floats
 
-    def true_cents(self, p: Floats) -> float:
+    def worth(self, *, warm: float = WARM_SHARE) -> Floats:
+        """Net cents of every action where a share of the messages is in warm words, (n, 7)."""
+        return self.margins * (1 - warm + warm * self.warm_lift) - self.costs
+
+    def true_cents(self, p: Floats, *, warm: float = WARM_SHARE) -> float:
         """Of a policy by its probabilities, (n, 7)."""
-        return float((p * self.worth).sum(axis=1).mean())
+        return float((p * self.worth(warm=warm)).sum(axis=1).mean())
+
+    def logged(self) -> Floats:
+        """Probabilities of the actions in the log, (n, 7)."""
+        return np.array([[action.probability for action in one.allowed] for one in self.decisions])
 
 
 @pytest.fixture(scope="session")
@@ -56,18 +70,37 @@ def settings() -> PolicySettings:
     return load_policy_settings()
 
 
+def changed(settings: PolicySettings, *, name: str = "new", **learned: object) -> PolicySettings:
+    plain = settings.model_dump()
+    return PolicySettings.model_validate(
+        {**plain, "name": name, "learned": {**plain["learned"], **learned}}
+    )
+
+
+@pytest.fixture(scope="session")
+def careless(settings: PolicySettings) -> PolicySettings:
+    """A running policy that explores far too much: there is something to be won."""
+    return changed(settings, name="careless", floor=0.6)
+
+
 @pytest.fixture(scope="session")
 def make_company(settings: PolicySettings) -> Callable[..., Company]:
     def make(
-        n: int = 2_000, *, seed: int = 0, effect: float = 1.0, policy: PolicySettings = settings
+        n: int = 2_000,
+        *,
+        seed: int = 0,
+        effect: float = 1.0,
+        warm_lift: float = 1.0,
+        policy: PolicySettings = settings,
     ) -> Company:
         rng = np.random.default_rng(seed)
         taste = rng.uniform(0.02, 0.25, (n, len(CHANNELS))) * effect
         late = np.array([1.0, 0.6])
         p_sale = (taste[:, :, None] * late).reshape(n, -1)
         costs = np.repeat([COST_CENTS[channel] for channel in CHANNELS], len(SLOTS_HOURS))
-        worth = np.column_stack([0.3 * SALE_CENTS * p_sale - costs, np.zeros(n)])
-        values = worth + np.column_stack([rng.normal(0, 30, (n, 6)), np.zeros(n)])
+        margins = np.column_stack([0.3 * SALE_CENTS * p_sale, np.zeros(n)])
+        costs = np.append(costs, 0.0)
+        values = margins - costs + np.column_stack([rng.normal(0, 30, (n, 6)), np.zeros(n)])
         unsure = np.full(n, 40.0)
         everything = np.ones((n, 7), dtype=bool)
         learned = soften(values, everything, unsure=unsure, learned=policy.learned)
@@ -84,9 +117,12 @@ def make_company(settings: PolicySettings) -> Callable[..., Company]:
                 value_cents=SALE_CENTS,
             )
             for row, (decision, action) in enumerate(made)
-            if action < 6 and rng.random() < p_sale[row, action]
+            if action < 6
+            and rng.random()
+            < p_sale[row, action] * (warm_lift if decision.variant == "warm" else 1.0)
         ]
-        return Company([decision for decision, _ in made], outcomes, worth, values)
+        decisions = [decision for decision, _ in made]
+        return Company(decisions, outcomes, margins, costs, warm_lift, values)
 
     return make
 
@@ -116,8 +152,8 @@ def _decide(
         for s, at in enumerate(send_at)
     ]
     allowed.append(AllowedAction((), None, float(p[6]), 0.0))
-    taken, variant = allowed[action], "plain" if rng.random() < 0.8 else "warm"
-    words = {"plain": 0.8, "warm": 0.2}
+    taken, variant = allowed[action], "warm" if rng.random() < WARM_SHARE else "plain"
+    words = {"plain": 1 - WARM_SHARE, "warm": WARM_SHARE}
     messages = tuple(
         PlannedMessage(
             message_id=f"m{row}",

@@ -159,6 +159,27 @@ def test_wrong_logged_probabilities_show_in_the_mean_weight() -> None:
     )
 
 
+def test_what_could_not_be_logged_does_not_make_the_probabilities_wrong() -> None:
+    """Of a target half of which has no support, half of the weight is missing at most."""
+    rng = np.random.default_rng(4)
+    half = make_plain(np.zeros(5_000), weights=rng.choice([0.0, 1.0], 5_000))
+    thin = WeightedLog(
+        half.rewards, half.weights, None, half.customers, np.zeros(5_000, dtype=bool)
+    )
+    found = require_overlap(thin)
+    assert isinstance(found, ThinOverlap)
+    assert [("could not have been logged" in why) for why in found.reasons] == [True]
+
+
+def test_tuned_clipping_leaves_the_logging_policy_as_it_is() -> None:
+    rng = np.random.default_rng(8)
+    log = make_plain(rng.normal(1.0, 3.0, 500))
+    whole = normal_interval(estimate_parts(log, by=Estimator.IPS), customers=log.customers)
+    for rule in TuningRule:
+        tuned = estimate_tuned(log, by=Estimator.CLIPPED, rule=rule, rng=rng, whole=whole)
+        assert tuned.estimate.value == pytest.approx(whole.value)
+
+
 def test_model_of_the_rows_before_knows_nothing_of_the_rows_after() -> None:
     rng = np.random.default_rng(5)
     contexts = np.column_stack([np.ones(400), rng.normal(size=400)])
@@ -192,8 +213,8 @@ def test_tuned_interval_is_never_narrower_than_the_untuned_one() -> None:
     log = make_plain((rng.random(2_000) < 0.2).astype(float), weights=weights)
     whole = normal_interval(estimate_parts(log, by=Estimator.IPS), customers=log.customers)
     for rule in TuningRule:
-        tuned = estimate_tuned(log, by=Estimator.CLIPPED, rule=rule, rng=rng)
+        tuned = estimate_tuned(log, by=Estimator.CLIPPED, rule=rule, rng=rng, whole=whole)
         assert tuned.estimate.low <= min(whole.low, tuned.estimate.value)
         assert tuned.estimate.high >= max(whole.high, tuned.estimate.value)
     with pytest.raises(BadInputError, match="ips has no strength"):
-        estimate_tuned(log, by=Estimator.IPS, rule=TuningRule.SLOPE, rng=rng)
+        estimate_tuned(log, by=Estimator.IPS, rule=TuningRule.SLOPE, rng=rng, whole=whole)

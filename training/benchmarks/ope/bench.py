@@ -9,15 +9,19 @@ import numpy as np
 
 from training.benchmarks.ope.open_bandit import (
     Campaign,
+    clicks_by_slate,
+    place_banners,
     read_banner_log,
     thompson_slate,
     weigh_banners,
 )
 from training.benchmarks.ope.simulated import bench_simulated
+from training.benchmarks.ope.slates import bench_slates
 from training.benchmarks.rows import BenchRow
 from training.ope.estimators import Estimator, estimate_parts
-from training.ope.intervals import bootstrap_interval
+from training.ope.intervals import bootstrap_interval, normal_interval
 from training.ope.overlap import measure_overlap
+from training.ope.slates import Looking, weigh_slates
 
 FOLDER: Final = "open_bandit_small"
 STRENGTHS: Mapping[Estimator, float] = MappingProxyType(
@@ -54,14 +58,17 @@ def bench_ope(data: Path, *, n_runs: int, seed: int, tell: Callable[[str], None]
             rows += bench_campaign(folder, campaign, seed=seed)
     else:
         tell(f"{folder} holds no Open Bandit data: its figures are left out")
-    return rows + bench_simulated(n_runs=n_runs, seed=seed, tell=tell)
+    rows += bench_simulated(n_runs=n_runs, seed=seed, tell=tell)
+    return rows + bench_slates(n_runs=n_runs, seed=seed, tell=tell)
 
 
 def bench_campaign(folder: Path, campaign: Campaign, *, seed: int) -> list[BenchRow]:
     """Every estimate of the bandit's click rate from the random log, and how far it is off."""
     log = read_banner_log(folder, policy="random", campaign=campaign)
-    weighted = weigh_banners(log, thompson_slate(folder, campaign=campaign))
-    truth = float(read_banner_log(folder, policy="bts", campaign=campaign).clicks.mean())
+    slate = thompson_slate(folder, campaign=campaign)
+    weighted = weigh_banners(log, slate)
+    of_bandit = read_banner_log(folder, policy="bts", campaign=campaign)
+    truth = float(of_bandit.clicks.mean())
     case = f"open bandit, {campaign}"
     rows = []
     for by in Estimator:
@@ -78,5 +85,13 @@ def bench_campaign(folder: Path, campaign: Campaign, *, seed: int) -> list[Bench
     overlap = measure_overlap(weighted)
     rows.append(
         BenchRow(case, "n_effective", overlap.n_effective, None, None, None, None, "1", log.n)
+    )
+    whole = weigh_slates(place_banners(log, slate), looking=Looking.EACH_PLACE)
+    found = normal_interval(estimate_parts(whole, by=Estimator.IPS), customers=whole.customers)
+    own = clicks_by_slate(of_bandit)
+    rows.append(
+        BenchRow(
+            case, "slate_ips", found.value, found.low, found.high, own, "bandit's own", "1", log.n
+        )
     )
     return rows

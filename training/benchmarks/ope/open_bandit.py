@@ -16,6 +16,7 @@ from sklearn.model_selection import KFold
 
 from features.errors import SourceUnreadableError
 from training.measures import Floats, Integers
+from training.ope.slates import SlateLog
 from training.ope.weighted import WeightedLog, at_positions, weigh
 
 N_POSITIONS = 3
@@ -121,6 +122,28 @@ def expect_clicks(log: BannerLog) -> Floats:
             p = model.predict_proba(np.column_stack([rows, shown]))[:, 1]
             expected[asked] = p.reshape(len(asked), n_banners)
     return expected
+
+
+def place_banners(log: BannerLog, slate: Floats) -> SlateLog:
+    """The random log as slates of three places, for a bandit with these probabilities, (K, 3).
+
+    The data are a sample of banners: which of them were shown together is not known.
+    """
+    rows = np.arange(log.n).astype(object)
+    return SlateLog(
+        slates=rows,
+        customers=rows,
+        places=log.positions,
+        rewards=log.clicks,
+        alone=slate[log.items, log.positions] / log.p_logged,
+        given_above=None,
+        is_supported=np.ones(log.n, dtype=bool),
+    )
+
+
+def clicks_by_slate(log: BannerLog) -> float:
+    """Clicks on a whole slate, as logged."""
+    return sum(float(log.clicks[log.positions == place].mean()) for place in range(N_POSITIONS))
 
 
 def weigh_banners(log: BannerLog, slate: Floats) -> WeightedLog:

@@ -75,8 +75,10 @@ def bench_simulated(
     return [
         row
         for kind, by_name in judged.items()
-        for name, found in by_name.items()
-        for row in _rows(kind, name, found, normal=by_name["dr normal"])
+        for metric, found in by_name.items()
+        for row in make_coverage_rows(
+            kind, metric, found, beside=by_name["dr normal"], name="dr normal"
+        )
     ]
 
 
@@ -119,12 +121,14 @@ def _estimate(log: Stream, target: Target, *, rng: np.random.Generator) -> Mappi
         parts = estimate_parts(across, by=by)
         found[f"{by} normal"] = normal_interval(parts, customers=customers)
     dr = estimate_parts(ahead, by=Estimator.DR)
-    if ahead.expected is not None and ahead.expected.noise is not None:
-        noise = ahead.expected.noise
-        found["dr martingale"] = martingale_interval(dr, noise=noise, customers=customers)
+    if ahead.expected is None or ahead.expected.noise is None:
+        raise AssertionError("unreachable: the streams hold all probabilities")
+    noise = ahead.expected.noise
+    whole = martingale_interval(dr, noise=noise, customers=customers)
+    found["dr martingale"] = whole
     found["dr anytime"] = sequence_interval(dr.rows(), customers=customers)
     for by in (Estimator.DROS, Estimator.SWITCH_DR):
-        tuned = estimate_tuned(across, by=by, rule=TuningRule.SLOPE, rng=rng)
+        tuned = estimate_tuned(across, by=by, rule=TuningRule.SLOPE, rng=rng, whole=whole)
         found[f"{by} tuned"] = tuned.estimate
         found[f"{by} naive"] = _estimate_naively(across, by=by)
     return found
@@ -172,18 +176,21 @@ def find_width(judged: list[Judged]) -> float:
     return float(np.mean(widths) / np.mean([one.truth for one in judged]))
 
 
-def _rows(kind: str, name: str, judged: list[Judged], *, normal: list[Judged]) -> list[BenchRow]:
+def make_coverage_rows(
+    kind: str, metric: str, judged: list[Judged], *, beside: list[Judged], name: str
+) -> list[BenchRow]:
+    """How often intervals held, how wide they were beside others of that name, and the error."""
     n, coverage = len(judged), find_coverage(judged)
     held = stats.binomtest(round(coverage * n), n).proportion_ci(0.95, method="wilson")
     errors = np.array([one.found.value - one.truth for one in judged])
     truth = np.mean([one.truth for one in judged])
     rmse = float(np.sqrt((errors**2).mean()) / truth)
-    ratio = find_width(judged) / find_width(normal)
-    stem = name.replace(" ", "_")
+    ratio = find_width(judged) / find_width(beside)
+    stem = metric.replace(" ", "_")
     return [
         BenchRow(
             kind, f"coverage_{stem}", coverage, held.low, held.high, _NOMINAL, "nominal", "1", n
         ),
-        BenchRow(kind, f"width_ratio_{stem}", ratio, None, None, 1.0, "dr normal", "1", n),
+        BenchRow(kind, f"width_ratio_{stem}", ratio, None, None, 1.0, name, "1", n),
         BenchRow(kind, f"rmse_{stem}", rmse, None, None, None, None, "1", n),
     ]
