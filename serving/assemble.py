@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 import numpy as np
 
@@ -133,14 +134,14 @@ class CaseBook:
         is_known = rows != _UNKNOWN
         numbers = self._numbers(positions)
         is_live = np.array([position in self.live for position in positions], dtype=bool)
-        addressees = [self.addressee(position) for position in positions]
+        people = [self.addressee(position) for position in positions]
         return Cases(
             trigger=requests[0].trigger,
             customer_ids=tuple(request.customer_id for request in requests),
             decided_at_us=self.moments_us[chosen],
-            timezones=tuple(addressee.timezone for addressee in addressees),
-            segments=tuple(addressee.segment for addressee in addressees),
-            languages=tuple(addressee.language for addressee in addressees),
+            timezones=tuple(person.timezone for person in people),
+            segments=tuple(person.segment for person in people),
+            languages=tuple(person.language for person in people),
             consent=self.consent[chosen],
             known=is_known | is_live | np.array([r.profile is not None for r in requests]),
             scored=is_known | is_live,
@@ -173,7 +174,7 @@ class CaseBook:
             mrr_cents=numbers.stakes[:, 0],
             orders=numbers.stakes[:, 1],
             order_cents=numbers.stakes[:, 2],
-            p_churn=np.array([self.p_churn(position) for position in positions]),
+            p_churn=self.p_churn[np.asarray(positions)],
         )
 
     def _numbers(self, positions: Sequence[int]) -> "_Numbers":
@@ -202,18 +203,22 @@ class CaseBook:
                     numbers.nine_is_active[place] = live.profile.nine_is_active
         return numbers
 
-    def p_churn(self, position: int) -> float:
-        """Churn score of the customer of that request; NaN where there is none."""
-        if (live := self.live.get(position)) is not None:
-            return live.p_churn
-        row = int(self.rows[position])
-        return float("nan") if row == _UNKNOWN else float(self.snapshot.customers.p_churn[row])
+    @cached_property
+    def p_churn(self) -> Floats:
+        """Churn scores of the requests' customers, (n,); NaN where there is none."""
+        known = self.rows != _UNKNOWN
+        p = np.full(len(self.rows), np.nan)
+        p[known] = self.snapshot.customers.p_churn[self.rows[known]]
+        for position, live in self.live.items():
+            p[position] = live.p_churn
+        return p
 
-    def features_as_of_us(self, position: int) -> int | None:
-        """Moment of the customer's features in UTC microseconds; None when they are unknown."""
-        if (live := self.live.get(position)) is not None:
-            return live.as_of_us
-        return None if int(self.rows[position]) == _UNKNOWN else self.snapshot.as_of_us
+    def find_features_us(self, *, unknown: int) -> Ints:
+        """Moments of the customers' features, UTC microseconds, (n,)."""
+        at = np.where(self.rows != _UNKNOWN, self.snapshot.as_of_us, unknown)
+        for position, live in self.live.items():
+            at[position] = live.as_of_us
+        return at
 
     def addressee(self, position: int) -> Addressee:
         """To whom the message of the request at this position would go."""

@@ -21,6 +21,9 @@ def requests_of(
 ) -> list[DecisionRequest]:
     """A request for each case found; one problem has one key, so it is decided once a day.
 
+    What begins at the very moment of the decisions has not begun yet, and is asked about the next
+    time: a message counts as having told all that began before it, and would be about nothing.
+
     Args:
         triggers: A frame that `features.triggers.CASES` accepts.
         as_of: Moment of the decisions.
@@ -28,6 +31,7 @@ def requests_of(
             about is its amount. None: the amounts are unknown.
     """
     price_of = {} if prices is None else _find_prices(prices, as_of=as_of)
+    triggers = triggers[~(triggers["began_at"] >= as_of)]
     return [
         DecisionRequest(
             customer_id=customer_id,

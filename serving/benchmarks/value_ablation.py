@@ -47,11 +47,20 @@ _FRESH: Final = timedelta(hours=24)
 
 @dataclass(frozen=True)
 class ValuedCases:
-    """Cases of one trigger, their actions, and what each is truly worth, (n, K, S) cents."""
+    """Cases of one trigger with the truth about their actions.
+
+    Attributes:
+        cases: The cases.
+        grid: Their actions.
+        true_cents: What each is truly worth, (n, K, S) cents.
+        true_gain: What of that its message brings about, (n, K, S) cents: before all costs, and
+            without the customers that it keeps.
+    """
 
     cases: Cases
     grid: ActionGrid
     true_cents: Floats
+    true_gain: Floats
 
 
 @dataclass(frozen=True)
@@ -201,7 +210,7 @@ def break_ground(seed: int, *, n_customers: int, scenario: str) -> Ground:
     for positions in book.by_trigger():
         cases = book.cases(positions)
         grid = propose_actions(cases, settings=settings)
-        parts.append(ValuedCases(cases, grid, _find_truth(world, cases, grid)))
+        parts.append(_find_truth(world, cases, grid))
     return Ground(ValueModels(models.channel, models.send_time, models.uplift), tuple(parts))
 
 
@@ -221,13 +230,24 @@ def _train(world: SimulatedWorld, folder: Path) -> Models:
     )
 
 
-def _find_truth(world: SimulatedWorld, cases: Cases, grid: ActionGrid) -> Floats:
-    """True cents of each action, (n, K, S); those of several channels add up."""
+def _find_truth(world: SimulatedWorld, cases: Cases, grid: ActionGrid) -> ValuedCases:
+    """The cases with their truth; cents of several channels add up."""
     by_channel = {channel: _ask(world, cases, grid, channel) for channel in CHANNELS}
-    return np.stack([sum(by_channel[c] for c in channels) for channels in grid.sets], axis=1)
+    shape = cases.n, grid.n_slots
+    total, gain = (
+        np.stack(
+            [sum(by_channel[c][at].reshape(shape) for c in channels) for channels in grid.sets],
+            axis=1,
+        )
+        for at in (0, 1)
+    )
+    return ValuedCases(cases, grid, total, gain)
 
 
-def _ask(world: SimulatedWorld, cases: Cases, grid: ActionGrid, channel: Channel) -> Floats:
+def _ask(
+    world: SimulatedWorld, cases: Cases, grid: ActionGrid, channel: Channel
+) -> tuple[Floats, Floats]:
+    """True cents and gain of the channel at every moment, (n x S,) each."""
     n_slots = grid.n_slots
     candidates = pd.DataFrame(
         {
@@ -238,4 +258,5 @@ def _ask(world: SimulatedWorld, cases: Cases, grid: ActionGrid, channel: Channel
             "variant": pd.Series([None] * (cases.n * n_slots), dtype="object"),
         }
     )
-    return world.true_value(candidates).reshape(cases.n, n_slots)
+    truth = world.true_terms(candidates)
+    return truth.total, truth.gain

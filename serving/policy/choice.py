@@ -4,6 +4,7 @@ import numpy as np
 
 from features.vocabulary import Arm
 from serving.policy.actions import ActionGrid
+from serving.policy.arms import ARMS
 from serving.policy.cases import Flags, Floats, Ints
 from serving.policy.settings import LearnedSettings
 
@@ -78,11 +79,11 @@ def certain_choice(actions: Ints, *, n_actions: int) -> Floats:
     return probabilities
 
 
-def choose_by_arm(arms: tuple[Arm, ...], grid: ActionGrid, *, learned: Floats | None) -> Floats:
+def choose_by_arm(arms: Ints, grid: ActionGrid, *, learned: Floats | None) -> Floats:
     """Each case's distribution, by its arm.
 
     Args:
-        arms: Arm of each case.
+        arms: Arm of each case, as its position in `ARMS`, (n,).
         grid: Allowed actions.
         learned: The learned policy's distribution, (n, K * S + 1); rows of NaN, or None for all,
             where no model can score: the rules policy stands in there.
@@ -91,15 +92,12 @@ def choose_by_arm(arms: tuple[Arm, ...], grid: ActionGrid, *, learned: Floats | 
         Probabilities, (n, K * S + 1); rows sum to 1.
     """
     n_actions = grid.n_actions
-    rules = certain_choice(grid.rule_action(), n_actions=n_actions)
-    nothing = certain_choice(np.full(len(arms), n_actions - 1), n_actions=n_actions)
-    by_arm = {
-        Arm.LEARNED: rules if learned is None else np.where(np.isnan(learned), rules, learned),
-        Arm.RANDOM: uniform_choice(grid),
-        Arm.RULES: rules,
-        Arm.HOLDOUT: nothing,
-    }
-    codes = np.array([list(Arm).index(arm) for arm in arms])
-    stacked = np.stack([by_arm[arm] for arm in Arm])
-    chosen: Floats = stacked[codes, np.arange(len(arms))]
+    is_of = {arm: arms == code for code, arm in enumerate(ARMS)}
+    certain = np.where(is_of[Arm.HOLDOUT], n_actions - 1, grid.rule_action())
+    chosen = certain_choice(certain, n_actions=n_actions)
+    if learned is not None:
+        rows = is_of[Arm.LEARNED] & ~np.isnan(learned[:, -1])
+        chosen[rows] = learned[rows]
+    if (rows := is_of[Arm.RANDOM]).any():
+        chosen[rows] = uniform_choice(grid)[rows]
     return chosen

@@ -45,8 +45,8 @@ def find_effect(
         np.array(cases.segments, dtype=object), np.array(cases.languages, dtype=object)
     )
     told = uplift.effects(cases.engagement, group=cases.trigger, belonging=belonging)
-    if not told.value.any():
-        return unmeasured
+    if not (told.value.any() or np.nan_to_num(told.sd, nan=1.0).any()):
+        return unmeasured  # an effect of nothing that is sure of it: there was nothing to see
     own_sd = uplift.own_sd[uplift.groups.index(cases.trigger)] * told.value
     sd = np.where(np.isnan(told.sd), learned.believed_error * np.abs(told.value), told.sd)
     level_sd = np.sqrt(np.maximum(sd**2 - own_sd**2, 0.0))

@@ -1,6 +1,7 @@
 """The policy's settings: a YAML file beside its schema, with a digest that records carry."""
 
 import hashlib
+import json
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, Self, TypeVar
@@ -12,6 +13,7 @@ from features.errors import ConfigurationError
 from features.vocabulary import Arm, Channel, Priority, Trigger
 from serving.faults import describe_validation
 from serving.policy.budgets import Budget
+from training.bandit.rewards.rule import RewardGoal
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -76,8 +78,9 @@ class TriggerRule(_Settings):
 
     @property
     def ranked(self) -> tuple[Channel, ...]:
-        """Channels that the rules use, the best first."""
-        return tuple(sorted(self.prior, key=lambda channel: -self.prior[channel])) or self.channels
+        """Channels that the rules use, the best first; equals in the vocabulary's order."""
+        listed = [channel for channel in CHANNELS if channel in self.prior]
+        return tuple(sorted(listed, key=lambda channel: -self.prior[channel])) or self.channels
 
     @property
     def is_together(self) -> bool:
@@ -144,10 +147,30 @@ class Reach(_Settings):
     within_days: int = Field(default=180, gt=0)
 
 
+class DisruptionSettings(_Settings):
+    """Whether marketing rests in a region while a disruption is going on there.
+
+    Attributes:
+        pause_marketing: Each disruption that is told of is an incident while it lasts.
+        at_most_days: So long after its start, where no end is told.
+    """
+
+    pause_marketing: bool = True
+    at_most_days: float = Field(default=7.0, gt=0)
+
+
 class RewardSettings(_Settings):
-    """When a message has had its chance."""
+    """What messages are sent for, and when they have had their chance.
+
+    Attributes:
+        window_days: Days after sending in which an outcome counts.
+        marketing: What marketing messages are sent for.
+        service: What messages about a problem, or an order, of the customer's own are sent for.
+    """
 
     window_days: int = Field(gt=0)
+    marketing: RewardGoal = RewardGoal.CONVERSION
+    service: RewardGoal = RewardGoal.NO_CALL
 
 
 class PolicySettings(_Settings):
@@ -163,6 +186,7 @@ class PolicySettings(_Settings):
         learned: How the learned policy proposes and explores.
         reward: When a message has had its chance.
         reach: When a channel counts as one that messages do not arrive on.
+        disruptions: Whether marketing rests while one is going on.
         marketing_consent: Whether consent to a channel covers marketing unless the customer said no
             to that (`channel`), or marketing needs a yes of its own (`own`).
         budgets: What may be spent.
@@ -177,6 +201,7 @@ class PolicySettings(_Settings):
     learned: LearnedSettings
     reward: RewardSettings
     reach: Reach = Reach()
+    disruptions: DisruptionSettings = DisruptionSettings()
     marketing_consent: Literal["channel", "own"] = "channel"
     budgets: tuple[Budget, ...] = ()
 
@@ -197,8 +222,12 @@ class PolicySettings(_Settings):
 
     @cached_property
     def version(self) -> str:
-        """Name and digest; two policies with the same version decide alike."""
-        digest = hashlib.blake2b(self.model_dump_json().encode(), digest_size=5).hexdigest()
+        """Name and digest of what it says, in whatever order its keys are written.
+
+        Two policies with the same version decide alike.
+        """
+        content = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        digest = hashlib.blake2b(content.encode(), digest_size=5).hexdigest()
         return f"{self.name}@{digest}"
 
 

@@ -25,7 +25,6 @@ from serving.policy.effects import Effect, find_effect
 from serving.policy.hours import hour_of_week, local_us
 from serving.policy.settings import CHANNELS, LearnedSettings, TriggerRule
 from serving.policy.stakes import Stakes
-from serving.records import ValueTerms
 from training.registry.servable import ChannelModel, SendTimeModel, UpliftModel
 
 _VALUED = (Outcome.OPENED, Outcome.CONVERTED, Outcome.UNSUBSCRIBED)
@@ -80,18 +79,6 @@ class ValueGrid:
         unsure: Floats = gross.max(axis=1) * self.relative_error
         return unsure
 
-    def terms(self, row: int, set_index: int, slot: int) -> ValueTerms:
-        """The terms of one action of one case."""
-        return ValueTerms(
-            outcome_cents=float(self.outcome[row, set_index, slot]),
-            support_cents=float(self.support[row, set_index, slot]),
-            kept_cents=float(self.kept[row, set_index, slot]),
-            send_cents=float(self.send[row, set_index, 0]),
-            wearing_out_cents=float(self.wearing[row, set_index, 0]),
-            annoyed_cents=float(self.annoyed[row, set_index, 0]),
-            saturation_cents=float(self.saturation[row, set_index, 0]),
-        )
-
 
 @dataclass(frozen=True)
 class _ChannelOdds:
@@ -129,8 +116,10 @@ def value_actions(
         cases, channel_model=models.channel, rule=rule, learned=learned, economics=economics
     )
     timing = time_slots(cases, grid, model=models.send_time, rule=rule)
-    keeps = _over_sets_at(grid, odds.p_keeps, timing=timing)
-    effect = _over_sets_at(grid, odds.effect.p, timing=timing)
+    keeps, effect = (
+        _over_sets_at(grid, p, p_seen=odds.p_seen, timing=timing)
+        for p in (odds.p_keeps, odds.effect.p)
+    )
     send = find_send_cents(cases, learned=learned, economics=economics)
     by_channel = (
         send,
@@ -249,12 +238,23 @@ def time_slots(
     return timing * np.exp2(-older / rule.half_life_hours)[:, None, None]
 
 
-def _over_sets_at(grid: ActionGrid, p: Floats, *, timing: Floats) -> Floats:
-    """P(at least one channel of the set) in each slot, (n, K, S), from P by channel (n, 5)."""
-    missed = 1.0 - np.minimum(p[:, :, None] * timing, 1.0)
-    return np.stack(
-        [1.0 - np.prod(missed[:, _positions(channels)], axis=1) for channels in grid.sets], axis=1
-    )
+def _over_sets_at(grid: ActionGrid, p: Floats, *, p_seen: Floats, timing: Floats) -> Floats:
+    """What a notice over each set changes in each slot, (n, K, S), from what channels do, (n, 5).
+
+    Who sees it twice is moved once: a set changes what its channels change, times those who see it
+    on any of them over those who see it on each.
+    """
+    changed = np.minimum(p[:, :, None] * timing, 1.0)
+    by_set = []
+    for channels in grid.sets:
+        at = _positions(channels)
+        together = changed[:, at].sum(axis=1)
+        if len(at) > 1:
+            seen = np.minimum(p_seen[:, at, None] * timing[:, at], 1.0)
+            on_any, on_each = 1.0 - np.prod(1.0 - seen, axis=1), seen.sum(axis=1)
+            together *= np.divide(on_any, on_each, out=np.ones(on_any.shape), where=on_each > 0.0)
+        by_set.append(together)
+    return np.stack(by_set, axis=1)
 
 
 def _sum_over_sets(grid: ActionGrid, cents: Floats) -> Floats:
@@ -263,13 +263,12 @@ def _sum_over_sets(grid: ActionGrid, cents: Floats) -> Floats:
 
 def find_send_cents(cases: Cases, *, learned: LearnedSettings, economics: Economics) -> Floats:
     """What a message costs, (n, 5): an SMS by the segments that the language needs."""
-    segments = [learned.count_sms_segments(language) for language in cases.languages]
-    return np.array(
-        [
-            [economics.send_cost_cents(channel, n_segments=n) for channel in CHANNELS]
-            for n in segments
-        ]
-    )
+    segments = {code: learned.count_sms_segments(code) for code in set(cases.languages)}
+    by_number = {
+        n: [economics.send_cost_cents(channel, n_segments=n) for channel in CHANNELS]
+        for n in set(segments.values())
+    }
+    return np.array([by_number[segments[code]] for code in cases.languages])
 
 
 def _positions(channels: tuple[Channel, ...]) -> list[int]:

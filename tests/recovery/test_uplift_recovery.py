@@ -27,5 +27,5 @@ def test_uplift_model_ranks_who_is_moved_nearly_as_the_oracle_does(ranking: Rank
 
 
 def test_response_model_ranks_who_acts_anyway(ranking: Ranking) -> None:
-    assert ranking.response < 0.5
+    assert ranking.response < 0.6
     assert ranking.response < ranking.model - 0.2

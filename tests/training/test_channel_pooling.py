@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from features.channel_priors import default_channel_priors, load_channel_priors
 from features.errors import ConfigurationError
 from features.vocabulary import Channel, Outcome, Trigger
+from tests.channel_beliefs import believe
 from training.channel.calibration import fit_levels, fit_slopes
 from training.channel.calls import measure_prevented
 from training.channel.cells import count_cells
@@ -42,7 +43,7 @@ NAMES = tuple(name for pair in OwnHistory.feature_names() for name in pair)
 SIGNATURE = FeatureSignature(NAMES, "d")
 EMAIL, SMS, PUSH = (CHANNELS.index(c) for c in (Channel.EMAIL, Channel.SMS, Channel.PUSH))
 CART, SHIPPED = TRIGGERS.index(Trigger.ABANDONED_CART), TRIGGERS.index(Trigger.ORDER_SHIPPED)
-BELIEVED = ChannelModel.from_priors(PRIORS, signature=SIGNATURE)
+BELIEVED = believe(SIGNATURE)
 
 
 def make_dataset(n: int, *, rng: np.random.Generator, trigger: int = CART) -> ChannelDataset:

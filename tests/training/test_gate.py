@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -66,6 +67,16 @@ def test_gate_promotes_the_first_model_that_beats_the_baseline() -> None:
     assert decision.evidence.over_baseline.high < 0
     assert decision.evidence.over_champion is None
     assert (decision.evidence.n_rows, decision.evidence.n_customers) == (N, N)
+
+
+def test_gate_takes_a_draw_with_the_baseline_where_the_window_says_so() -> None:
+    drawn, worse = contender(mean=0.40), contender(mean=0.45)
+    lenient = replace(window(), may_draw=True)
+    assert isinstance(judge(drawn), Hold)
+    assert isinstance(judge(drawn, on=lenient), Promote)
+    held = judge(worse, on=lenient)
+    assert isinstance(held, Hold)
+    assert held.reasons[0].startswith("it is worse than recency only: loss +0.048")
 
 
 def test_gate_promotes_a_candidate_as_good_as_the_champion() -> None:

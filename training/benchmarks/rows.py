@@ -1,5 +1,6 @@
 """One shape for every benchmark, so that figures can be compared over time."""
 
+import math
 from dataclasses import dataclass
 
 
@@ -31,5 +32,12 @@ class BenchRow:
 
     @property
     def ratio(self) -> float | None:
-        """Ours over the reference; None where that is zero."""
-        return self.ours / self.reference if self.reference else None
+        """Ours over the reference; None where that is not above zero."""
+        if self.reference is None or not self.reference > 0:
+            return None
+        return self.ours / self.reference
+
+
+def write_figure(figure: float) -> str:
+    """A figure for people; `none` where it is not to be had."""
+    return f"{figure:.4g}" if math.isfinite(figure) else "none"

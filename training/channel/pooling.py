@@ -2,6 +2,8 @@
 
     logit P = prior[trigger, channel] + everybody + channel + trigger + trigger x channel
               + segment + segment x channel + language + language x channel
+              + trigger x segment, of what follows reading: who reads is told apart by channel, but
+                who acts on it by what it is about
 
 All parts but the prior are normal around 0. Their spreads are learned from the messages (empirical
 Bayes by expectation and maximisation; Gelman & Hill 2007, ch. 12-14), the parts by Newton's method
@@ -19,7 +21,7 @@ from features.vocabulary import Outcome
 from training.channel.cells import Cells
 from training.measures import Floats
 from training.registry.servable import CHANNELS, TRIGGERS, GroupEffects, PooledRates
-from training.registry.servable.pooled import N_HOURS, logit
+from training.registry.servable.pooled import N_HOURS, logit, relate_reading
 
 _N_EXPECTATIONS = 60
 _N_STEPS = 30
@@ -27,7 +29,9 @@ _PSEUDO_PARTS = 2.0
 """A spread is learned as if so many parts had shown the spread that is assumed beforehand."""
 
 _FOLLOWS_SD = 0.25
+_INTEREST_SD = 0.15
 _N_C, _N_T = len(CHANNELS), len(TRIGGERS)
+_INTEREST = 8  # position of trigger x segment among the kinds of parts
 
 
 @dataclass(frozen=True)
@@ -71,15 +75,21 @@ def pool_rates(
         opened: Rates of *opened*, where this outcome should follow what groups add to them.
     """
     prior = _read_prior(outcome, priors)
-    layout = _Layout(len(cells.segments), len(cells.languages), is_following=opened is not None)
+    layout = _Layout(
+        len(cells.segments),
+        len(cells.languages),
+        is_following=opened is not None,
+        leaves=outcome is Outcome.UNSUBSCRIBED,
+    )
     follows = np.zeros(len(cells.n))
     if opened is not None:
         # What is believed of this outcome is believed of messages that are opened as often as
         # those of this company are.
         prior = prior + opened.base - _read_prior(Outcome.OPENED, priors)
-        follows = (
+        follows = relate_reading(
+            opened.base[cells.trigger, cells.channel],
             opened.segments.effect[cells.segment, cells.channel]
-            + opened.languages.effect[cells.language, cells.channel]
+            + opened.languages.effect[cells.language, cells.channel],
         )
     X = layout.write(cells, follows=follows)
     fit = _fit(
@@ -97,6 +107,7 @@ def pool_rates(
         languages=_find_effects(fit, cells.languages, layout.weigh_languages(cells)),
         hours=np.zeros((_N_C, N_HOURS + 1)),
         follows=0.0 if opened is None else float(1.0 + fit.parts[-1]),
+        interests=None if opened is None else layout.read_interests(fit, cells),
     )
 
 
@@ -120,18 +131,22 @@ def _find_effects(fit: _Fit, values: tuple[str, ...], weights: Floats) -> GroupE
 class _Layout:
     """Which part stands in which column."""
 
-    def __init__(self, n_segments: int, n_languages: int, *, is_following: bool) -> None:
-        # Who follows what readers do differs from it less than readers differ among each other.
+    def __init__(
+        self, n_segments: int, n_languages: int, *, is_following: bool, leaves: bool
+    ) -> None:
+        # Who follows what readers do differs from it less than readers differ among each other; but
+        # patience is another matter than reading.
         own = 0.3 if is_following else 1.0
         self.kinds = (
             _Kind(1, 1.0, is_learned=False),
             _Kind(_N_C, 0.5),
             _Kind(_N_T, 0.5),
             _Kind(_N_T * _N_C, 0.3 * own),
-            _Kind(n_segments, 0.3 * own),
+            _Kind(n_segments, 0.3 if leaves else 0.3 * own),
             _Kind(n_segments * _N_C, 0.3 * own),
             _Kind(n_languages, 0.2 * own),
             _Kind(n_languages * _N_C, 0.2 * own),
+            _Kind(_N_T * n_segments if is_following else 0, _INTEREST_SD),
             _Kind(1, _FOLLOWS_SD, is_learned=False),
         )
         ends = np.cumsum([kind.n for kind in self.kinds])
@@ -143,7 +158,9 @@ class _Layout:
         X = np.zeros((len(cells.n), self.n))
         X[:, 0] = 1.0
         rows = np.arange(len(cells.n))
-        _, channel, trigger, both, segment, on_segment, language, on_language, _ = self.starts
+        _, channel, trigger, both, segment, on_segment, language, on_language, interest, _ = (
+            self.starts
+        )
         X[rows, channel + cells.channel] = 1.0
         X[rows, trigger + cells.trigger] = 1.0
         X[rows, both + cells.trigger * _N_C + cells.channel] = 1.0
@@ -154,6 +171,10 @@ class _Layout:
             known = at >= 0
             X[rows[known], start + at[known]] = 1.0
             X[rows[known], start_on + (at * _N_C + cells.channel)[known]] = 1.0
+        if self.kinds[_INTEREST].n:
+            known = cells.segment >= 0
+            at = cells.trigger * len(cells.segments) + cells.segment
+            X[rows[known], interest + at[known]] = 1.0
         X[:, -1] = follows
         return X
 
@@ -169,7 +190,18 @@ class _Layout:
             for value, share in enumerate(shares):
                 weights[:, self.starts[kind] + value] = share
                 weights[rows, self.starts[kind + 1] + value * _N_C + rows % _N_C] = share
+        if self.kinds[_INTEREST].n:
+            for value, share in enumerate(cells.segment_shares):
+                at = self.starts[_INTEREST] + rows // _N_C * len(cells.segments) + value
+                weights[rows, at] = share
         return weights
+
+    def read_interests(self, fit: _Fit, cells: Cells) -> Floats:
+        """What each segment adds on each trigger against the mean customer; see `PooledRates`."""
+        start, n = int(self.starts[_INTEREST]), len(cells.segments)
+        added = fit.parts[start : start + _N_T * n].reshape(_N_T, n)
+        mean = added @ np.array(cells.segment_shares).reshape(n, 1)
+        return np.column_stack([added - mean, np.zeros(_N_T)])
 
     def weigh_segments(self, cells: Cells) -> Floats:
         """Parts of each segment on each channel against the mean customer, (segments x 5, p)."""

@@ -17,6 +17,7 @@ from features.engagement import ENGAGEMENT_FEATURES
 from features.tables import Tables, empty_table, rows_that_hold
 from features.vocabulary import Arm, Outcome, Trigger
 from training.datasets.channel import look_up
+from training.datasets.looked_at import find_bought, is_about_item
 from training.datasets.provenance import (
     Moments,
     NotEnoughData,
@@ -93,7 +94,8 @@ class UpliftDataset:
 def build_uplift_dataset(tables: Tables, *, known_until: datetime) -> UpliftDataset | NotEnoughData:
     """One row per decision made at least 7 days before `known_until` and, if possible, by chance.
 
-    A good outcome is an order (marketing), or no call about it (service), within 7 days.
+    A good outcome is an order (marketing), or no call about it (service), within 7 days; where the
+    message is about an item, the order is one of an item that the customer had looked at.
     """
     log = rows_that_hold(tables.get("decisions", empty_table("decisions")), CONTRACTS["decisions"])
     if log.empty:
@@ -117,7 +119,7 @@ def build_uplift_dataset(tables: Tables, *, known_until: datetime) -> UpliftData
         outcome=outcome,
         reach=np.ones((n, k)),
         customers=rows.frame["customer_id"].to_numpy(dtype=object),
-        other=_find_others(tables, rows.frame),
+        other=np.where(outcome > 0, _find_others(tables, rows.frame), NONE),
         crowded=frozenset(at for at, t in enumerate(TRIGGERS) if not t.is_service),
     )
     return UpliftDataset(
@@ -220,8 +222,22 @@ def _find_outcomes(tables: Tables, rows: pd.DataFrame) -> tuple[Floats, tuple[fl
         else:
             values.append(economics.margin_share * mean)
     is_service = rows["trigger"].map(lambda name: Trigger(name).is_service).to_numpy(dtype=bool)
-    good = np.where(is_service, ~called, ordered)
+    good = np.where(is_service, ~called, _find_orders_in_question(tables, rows, ordered=ordered))
     return good.astype(np.float64), tuple(values)
+
+
+def _find_orders_in_question(tables: Tables, rows: pd.DataFrame, *, ordered: Bools) -> Bools:
+    """Orders that a message about each row may bring, (n,): see `looked_at`."""
+    bought = find_bought(
+        tables.get("activity", empty_table("activity")),
+        customers=rows["customer_id"],
+        starts=rows["decided_at"],
+        span=_SPAN,
+    )
+    if bought is None:
+        return ordered
+    group = find_positions(rows["trigger"], among=TRIGGERS)
+    return np.where(is_about_item(group), bought, ordered)
 
 
 def _orders(tables: Tables) -> pd.DataFrame:

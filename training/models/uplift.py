@@ -129,6 +129,10 @@ def find_later_rows(
         baseline_name=BASELINE,
         faults=() if dataset.randomised else (NOT_RANDOMISED,),
         slices=slice_rows(tables, customers=later.trial.customers, moments=later.moments),
+        # An effect is a small difference between large noises: a month of decisions cannot show it.
+        # What holds the model to its evidence is in it: it may find nothing, and says how unsure it
+        # is. Held back, decisions would go by beliefs, which no trial has looked at.
+        may_draw=True,
     )
 
     def judge(model: Servable) -> Judged:

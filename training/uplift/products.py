@@ -18,8 +18,9 @@ from training.measures import Bools, Floats
 from training.registry.servable import ReachEffect
 from training.uplift.trial import NONE, Trial
 
-_FACTOR_SD: Final = 0.15
+_FACTOR_SD: Final = 0.05
 _SHARE_MEAN, _SHARE_SD = 0.5, 0.29  # of a uniform distribution between none and all
+_P_NOTHING: Final = 0.5  # before the trial: a family of messages may achieve nothing at all
 _SPREADS: Final = np.array([0.05, 0.1, 0.15, 0.2, 0.25, 0.3])
 _N_ROUNDS: Final = 6
 _TINY: Final = 1e-12
@@ -33,7 +34,7 @@ def fit_products(
     The numbers of a family of bounded groups are shares of the outcomes that could be brought
     about: drawn to the family's mean as far as they are unsure, none below 0 or beyond 1. Those of
     the other groups are drawn to that of all of them by empirical Bayes. The treatments' factors
-    are drawn to 1, with a standard deviation of 0.15.
+    are drawn to 1, with a standard deviation of 0.05: what channels bring is in the reach already.
 
     Args:
         trial: The rows.
@@ -118,9 +119,11 @@ def _find_numbers(
 def pool_shares(found: Floats, precision: Floats) -> tuple[Floats, Floats]:
     """Shares of a family, and their standard deviations, (groups,) each.
 
-    Shares are normal around the family's mean, of which nothing is believed but that it lies
-    between none and all; how far they spread is summed over, each spread by how well it explains
-    what was found (Gelman 2006: even over the spread).
+    A family may achieve nothing at all (a mass at zero; Mitchell & Beauchamp 1988): as likely
+    beforehand as not, then by how well nothing explains what was found. Else shares are normal
+    around the family's mean, of which nothing is believed but that it lies between none and all;
+    how far they spread is summed over, each spread by how well it explains what was found
+    (Gelman 2006: even over the spread).
 
     Args:
         found: Sum of what was found, weighed by its precision, (groups,).
@@ -140,10 +143,15 @@ def pool_shares(found: Floats, precision: Floats) -> tuple[Floats, Floats]:
         means.append(pulled * centre + (1.0 - pulled) * own)
         variance = pulled * spread**2 + pulled**2 / centre_precision
         squares.append(variance + means[-1] ** 2)
-    odds = np.exp(np.array(logs) - max(logs))
+    # Nothing at all: no spread, and a centre that is known to be 0.
+    none = 0.5 * np.log(precision[seen]).sum() - 0.5 * (precision * own**2).sum()
+    weights = np.array([*np.array(logs) - np.log(_SHARE_SD * len(_SPREADS)), none])
+    odds = np.exp(weights - weights.max()) * np.array(
+        [*[1.0 - _P_NOTHING] * len(_SPREADS), _P_NOTHING]
+    )
     odds /= odds.sum()
-    mean = odds @ np.array(means)
-    sd: Floats = np.sqrt(np.maximum(odds @ np.array(squares) - mean**2, 0.0))
+    mean = odds[:-1] @ np.array(means)
+    sd: Floats = np.sqrt(np.maximum(odds[:-1] @ np.array(squares) - mean**2, 0.0))
     return np.clip(mean, 0.0, 1.0), sd
 
 

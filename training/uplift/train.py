@@ -194,7 +194,7 @@ def judge_uplift(effects: Floats, trial: Trial, *, nuisance: Nuisance) -> Judged
     (Kennedy 2020): differences compare, and are in squared outcomes.
     """
     errors = (make_pseudo_outcomes(trial, nuisance) - effects) ** 2
-    return Judged(mean_over_eligible(errors, trial), None)
+    return Judged(mean_over_eligible(errors, trial), None, unit="squared outcomes")
 
 
 def show(effects: Floats, trial: Trial, *, nuisance: Nuisance) -> Floats:

@@ -45,8 +45,10 @@ class Load:
                 week & contacts.opened[:, None],
                 cool_down & contacts.same_trigger[:, None],
             )
+            order = np.argsort(contacts.row, kind="stable")
+            rows, starts = np.unique(contacts.row[order], return_index=True)
             for count, mark in zip(counts, marks, strict=True):
-                np.add.at(count, contacts.row, mark)
+                count[rows] = np.add.reduceat(mark[order], starts, axis=0, dtype=np.int64)
         return cls(*counts)
 
 

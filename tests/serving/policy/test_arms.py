@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from features.vocabulary import Arm, Priority
-from serving.policy.arms import assign_arm, draw, stable_uniform
+from serving.policy.arms import assign_arm, draw_rows, stable_uniform, stable_uniforms
 
 SHARES = {Arm.LEARNED: 0.8, Arm.RANDOM: 0.05, Arm.RULES: 0.1, Arm.HOLDOUT: 0.05}
 
@@ -66,7 +66,8 @@ def test_stable_uniform_keeps_its_parts_apart() -> None:
 
 def test_draw_follows_the_probabilities_and_never_takes_the_impossible() -> None:
     p = np.array([0.0, 0.3, 0.0, 0.7, 0.0])
-    drawn = [draw(p, u=stable_uniform("t", str(n))) for n in range(20_000)]
+    u = stable_uniforms("t", names=[str(n) for n in range(20_000)])
+    drawn = draw_rows(np.tile(p, (len(u), 1)), u=u).tolist()
 
     assert set(drawn) == {1, 3}
     assert abs(drawn.count(1) / len(drawn) - 0.3) < 0.015
@@ -76,4 +77,4 @@ def test_draw_follows_the_probabilities_and_never_takes_the_impossible() -> None
 def test_draw_stays_inside_at_the_edges(u: float) -> None:
     p = np.array([0.0, 0.1, 0.2, 0.7 - 1e-13, 0.0])
 
-    assert p[draw(p, u=u)] > 0
+    assert p[draw_rows(p[None, :], u=np.array([u]))[0]] > 0

@@ -8,8 +8,8 @@ from scipy import stats
 
 from features.vocabulary import Arm, Channel, Trigger
 from serving.policy.actions import propose_actions
-from serving.policy.arms import draw, stable_uniform
-from serving.policy.cases import HOUR_US, Cases, Occasions
+from serving.policy.arms import ARMS, draw_rows, stable_uniforms
+from serving.policy.cases import HOUR_US, Cases, Floats, Ints, Occasions
 from serving.policy.choice import choose_by_arm, soft_choice, uniform_choice
 from serving.policy.settings import PolicySettings
 
@@ -19,9 +19,14 @@ N_REPEATS = 200_000
 
 
 @pytest.fixture(scope="module")
-def chances() -> list[float]:
+def chances() -> Floats:
     """The stable chances of as many decisions."""
-    return [stable_uniform("action", f"d{i}") for i in range(N_REPEATS)]
+    return stable_uniforms("action", names=[f"d{i}" for i in range(N_REPEATS)])
+
+
+def coded(arm: Arm) -> Ints:
+    """The arm of one case."""
+    return np.array([ARMS.index(arm)])
 
 
 def test_soft_choice_is_a_softmax_with_a_floor_over_the_allowed(
@@ -81,7 +86,7 @@ def test_choose_by_arm_lets_each_arm_do_its_own(
         np.zeros(grid.allowed.shape), grid, unsure=np.array([1.0]), learned=settings.learned
     )
 
-    by_arm = {arm: choose_by_arm((arm,), grid, learned=learned)[0] for arm in Arm}
+    by_arm = {arm: choose_by_arm(coded(arm), grid, learned=learned)[0] for arm in Arm}
 
     assert by_arm[Arm.HOLDOUT][-1] == 1.0
     assert by_arm[Arm.RULES][grid.rule_action()[0]] == 1.0
@@ -96,7 +101,7 @@ def test_choose_by_arm_follows_the_rules_where_nothing_is_learned(
     unknown = np.full((1, grid.n_actions), np.nan)
 
     for learned in (None, unknown):
-        p = choose_by_arm((Arm.LEARNED,), grid, learned=learned)[0]
+        p = choose_by_arm(coded(Arm.LEARNED), grid, learned=learned)[0]
         assert p[grid.rule_action()[0]] == 1.0
 
 
@@ -105,7 +110,7 @@ def test_logged_probabilities_are_the_frequencies_after_guards(
     arm: Arm,
     one_case: Callable[..., Cases],
     settings: PolicySettings,
-    chances: list[float],
+    chances: Floats,
 ) -> None:
     """Of 200,000 repeats; consent, fatigue and the occasion's end forbid some actions."""
     cases = one_case(
@@ -119,9 +124,9 @@ def test_logged_probabilities_are_the_frequencies_after_guards(
     assert 2 < grid.allowed.sum() < free.allowed.sum()
     values = np.random.default_rng(5).normal(0, 3, grid.allowed.shape)
     learned = soft_choice(values, grid, unsure=np.array([60.0]), learned=settings.learned)
-    p = choose_by_arm((arm,), grid, learned=learned)[0]
+    p = choose_by_arm(coded(arm), grid, learned=learned)[0]
 
-    drawn = [draw(p, u=u) for u in chances]
+    drawn = np.concatenate([draw_rows(np.tile(p, (len(u), 1)), u=u) for u in np.split(chances, 20)])
     counts = np.bincount(drawn, minlength=len(p))
 
     assert counts[~grid.flat_allowed()[0]].sum() == 0

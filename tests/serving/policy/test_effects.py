@@ -83,3 +83,13 @@ def test_find_effect_lets_no_belief_bring_back_what_may_be_nothing(
     np.testing.assert_array_equal(effect.p, 0.0)
     np.testing.assert_array_equal(effect.borne_out, 0.0)
     assert effect.error.tolist() == [1.0]
+
+
+def test_find_effect_takes_a_measure_of_nothing_for_one_where_draws_around_it_differ(
+    one_case: Callable[..., Cases], learned: LearnedSettings
+) -> None:
+    """A share that is clipped to 0 was measured; only what no draw moves was never seen."""
+    effect = find_effect(
+        one_case(CART), measured(0.0, 0.004, -0.004), believed=BELIEVED, learned=learned
+    )
+    np.testing.assert_array_equal(effect.p, 0.0)

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from features.channel_priors import default_channel_priors
 from features.economics import default_economics
 from features.vocabulary import Channel, Outcome, Trigger
 from serving.policy.actions import ActionGrid, propose_actions
 from serving.policy.cases import HOUR_US, Cases, Contacts, Occasions
 from serving.policy.settings import CHANNELS, PolicySettings
 from serving.policy.value import ValueGrid, ValueModels, value_actions, value_channels
+from serving.records import ValueTerms
+from tests.channel_beliefs import believe
 from training.registry.servable import (
     ORDERS,
     Calibration,
@@ -32,7 +33,7 @@ EMAIL, SMS = CHANNELS.index(Channel.EMAIL), CHANNELS.index(Channel.SMS)
 @pytest.fixture(scope="module")
 def channel_model() -> ChannelModel:
     """A model that says the same of everybody, whatever the channel."""
-    model = ChannelModel.from_priors(default_channel_priors(), signature=FeatureSignature((), "x"))
+    model = believe(FeatureSignature((), "x"))
     outcomes = {**model.outcomes}
     for outcome, p in P.items():
         calibration = (Calibration(0.0, float(np.log(p / (1 - p)))),) * len(CHANNELS)
@@ -74,6 +75,17 @@ def everyone_at(hour: int) -> SendTimeModel:
     return SendTimeModel("1", tuple(week), 1.0)
 
 
+def terms_at(values: ValueGrid, row: int, set_index: int, slot: int) -> ValueTerms:
+    """The terms of one action."""
+    shape = values.outcome.shape
+    parts = (
+        values.outcome, values.support, values.send, values.wearing,
+        values.kept, values.annoyed, values.saturation,
+    )  # fmt: skip
+    cents = (float(np.broadcast_to(part, shape)[row, set_index, slot]) for part in parts)
+    return ValueTerms(**dict(zip(ValueTerms.model_fields, cents, strict=True)))
+
+
 def test_value_actions_adds_up_marketing_by_hand(
     one_case: Callable[..., Cases], settings: PolicySettings, channel_model: ChannelModel
 ) -> None:
@@ -82,7 +94,7 @@ def test_value_actions_adds_up_marketing_by_hand(
     grid, values = value(cases, settings, channel_model, everyone_at(14))
     slot = int(np.flatnonzero((grid.slots_us - cases.decided_at_us)[0] == 2 * HOUR_US)[0])  # 14:00
 
-    terms = values.terms(0, SMS, slot)
+    terms = terms_at(values, 0, SMS, slot)
 
     openness = 0.9 / 7 * 168
     freshness = 2 ** (-2 / rule.half_life_hours)
@@ -107,13 +119,14 @@ def test_value_actions_counts_a_notice_on_two_channels_as_seen_on_either(
     grid, values = value(cases, settings, channel_model)
     both = grid.sets.index((Channel.SMS, Channel.PUSH))
 
-    terms = values.terms(0, both, 0)
+    terms = terms_at(values, 0, both, 0)
 
-    prevents = P[Outcome.OPENED] * rule.p_call * rule.prevented_share
-    assert terms.support_cents == pytest.approx((1 - (1 - prevents) ** 2) * 800)
+    seen = 1 - (1 - P[Outcome.OPENED]) ** 2
+    prevented = seen * rule.p_call * rule.prevented_share
+    assert terms.support_cents == pytest.approx(prevented * 800)
     assert terms.outcome_cents == 0.0
     assert terms.send_cents == pytest.approx(4.02)
-    alone = values.terms(0, SMS, 0)
+    alone = terms_at(values, 0, SMS, 0)
     assert terms.saturation_cents == pytest.approx(2 * alone.saturation_cents)
 
 
@@ -122,8 +135,8 @@ def test_value_actions_pays_an_sms_by_the_segments_of_its_language(
 ) -> None:
     cases = replace(one_case(Trigger.ABANDONED_CART), languages=("kk",))
     _, values = value(cases, settings, channel_model)
-    assert values.terms(0, SMS, 0).send_cents == 8.0
-    assert values.terms(0, EMAIL, 0).send_cents == 0.1
+    assert terms_at(values, 0, SMS, 0).send_cents == 8.0
+    assert terms_at(values, 0, EMAIL, 0).send_cents == 0.1
 
 
 def test_value_actions_takes_the_amount_in_question_over_the_usual_one(

@@ -6,14 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.channel_priors import default_channel_priors
 from features.vocabulary import Outcome, Trigger
+from tests.channel_beliefs import believe
 from training.registry.loader import _load_pyfunc
 from training.registry.servable import (
     CHANNELS,
     TRIGGERS,
     BoosterModel,
-    ChannelModel,
     FeatureSignature,
     SendTimeModel,
     save_servable,
@@ -33,9 +32,7 @@ def make_booster(names: tuple[str, ...]) -> BoosterModel:
 
 
 def test_channel_predictions_of_mixed_rows_are_those_of_each_row(tmp_path: Path) -> None:
-    believed = ChannelModel.from_priors(
-        default_channel_priors(), signature=FeatureSignature(("a",), "d")
-    )
+    believed = believe(FeatureSignature(("a",), "d"))
     opened = replace(
         believed.outcomes[Outcome.OPENED], trees=make_booster(("a", "channel", "trigger"))
     )

@@ -15,9 +15,9 @@ from matplotlib.figure import Figure
 from mlflow import MlflowClient
 from mlflow.models import Model
 
-from features.channel_priors import default_channel_priors
 from features.errors import BadInputError, IncompatibleModelError
 from features.vocabulary import Trigger
+from tests.channel_beliefs import believe
 from training.evaluation import Estimate
 from training.gate import Evidence, Promote
 from training.registry.entries import Alias, ModelName, NoChampion, NoVersion
@@ -48,9 +48,7 @@ def make_booster(names: tuple[str, ...], *, seed: int = 1) -> BoosterModel:
 
 
 def make_channel_model() -> ChannelModel:
-    model = ChannelModel.from_priors(
-        default_channel_priors(), signature=FeatureSignature(("a", "b"), "d1")
-    )
+    model = believe(FeatureSignature(("a", "b"), "d1"))
     outcomes = {
         outcome: replace(
             believed, trees=make_booster(("a", "b", "channel", "trigger"), seed=1 + seed)
@@ -235,7 +233,7 @@ def test_mlflow_itself_loads_calibrated_predictions_and_the_raw_booster(
 def test_telemetry_is_off_and_serving_models_needs_no_mlflow() -> None:
     script = (
         "import os, sys; os.environ.pop('MLFLOW_DISABLE_TELEMETRY', None);"
-        "import training.registry.servable, training.registry.entries, training.bandit.thompson;"
+        "import training.registry.servable, training.registry.entries, training.bandit.contextual;"
         "assert os.environ['MLFLOW_DISABLE_TELEMETRY'] == 'true';"
         "loaded = {'mlflow', 'matplotlib', 'sklearn'} & set(sys.modules);"
         "assert 'mlflow' not in loaded and 'matplotlib' not in loaded, loaded"

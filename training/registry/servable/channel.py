@@ -9,20 +9,17 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
-from features.channel_priors import ChannelPriors
 from features.vocabulary import Channel, Outcome, Trigger
 from training.registry.servable.booster import BoosterModel, Calibration
 from training.registry.servable.orders import ORDERS, OrderHabits
 from training.registry.servable.pooled import (
     LEVELS,
     MOSTLY,
-    N_HOURS,
     UNKNOWN,
     Codes,
-    GroupEffects,
     OwnHistory,
     PooledRates,
-    logit,
+    relate_reading,
 )
 from training.registry.servable.signature import CHANNELS, TRIGGERS, FeatureSignature, Floats
 
@@ -34,8 +31,6 @@ OUTCOMES = (
     Outcome.UNSUBSCRIBED,
 )
 """What is foretold of a message."""
-
-_PRIOR_STRENGTH = 10.0
 
 
 @dataclass(frozen=True)
@@ -140,27 +135,6 @@ class ChannelModel:
     prevented: Mapping[Trigger, Measured]
     orders: OrderHabits | None = None
 
-    @classmethod
-    def from_priors(cls, priors: ChannelPriors, *, signature: FeatureSignature) -> Self:
-        """The model before any message was sent: beliefs alone."""
-        typical = np.array(
-            [[np.mean([priors.opened[t][c] for t in TRIGGERS]) for c in CHANNELS]],
-            dtype=np.float64,
-        )
-        return cls(
-            version="",
-            signature=signature,
-            own=OwnHistory(OwnHistory.feature_names(), _PRIOR_STRENGTH, typical),
-            outcomes={
-                o: OutcomeModel(_believe(o, priors), None, (Calibration(),) * len(CHANNELS))
-                for o in OUTCOMES
-            },
-            mean_value_cents={},
-            monthly_cents=0.0,
-            acted_per_open=dict.fromkeys(CHANNELS, 1.0),
-            prevented={},
-        )
-
     def describe(
         self,
         X: Floats,
@@ -250,7 +224,10 @@ class ChannelModel:
         if outcome is Outcome.OPENED:
             return z + readers
         z = z + _add_groups(rates, sendings)
-        return z + rates.follows * readers if rates.follows else z
+        if not rates.follows:
+            return z
+        opened = self.outcomes[Outcome.OPENED].rates.base[sendings.trigger, sendings.channel]
+        return z + rates.follows * relate_reading(opened, readers)
 
     def _add_readers(self, sendings: Sendings) -> Floats:
         """What group, hour and the customer's own answers add to *opened*, (n,)."""
@@ -340,6 +317,7 @@ def _add_groups(rates: PooledRates, sendings: Sendings) -> Floats:
         rates.segments.effect[sendings.segment, sendings.channel]
         + rates.languages.effect[sendings.language, sendings.channel]
         + rates.hours[sendings.channel, sendings.hour]
+        + rates.find_interests(trigger=sendings.trigger, segment=sendings.segment)
     )
     return added
 
@@ -350,12 +328,3 @@ def _know_groups(rates: PooledRates, sendings: Sendings) -> Floats:
         rates.languages.known[sendings.language, sendings.channel],
     )
     return known
-
-
-def _believe(outcome: Outcome, priors: ChannelPriors) -> PooledRates:
-    p = [[priors.rate(outcome, trigger=t, channel=c) for c in CHANNELS] for t in TRIGGERS]
-    base = logit(np.array(p))
-    follows = 1.0 if outcome in (Outcome.CLICKED, Outcome.CONVERTED) else 0.0
-    hours = np.zeros((len(CHANNELS), N_HOURS + 1))
-    none = GroupEffects.none()
-    return PooledRates(base, np.zeros_like(base), none, none, hours, follows)

@@ -46,6 +46,19 @@ def logit(p: Floats) -> Floats:
     return odds
 
 
+def relate_reading(base: Floats, added: Floats) -> Floats:
+    """Log of how many times as often messages are opened by whom readers add so much, any shape.
+
+    What follows reading comes so many times as often, too. Log-odds would overrate it: where a half
+    opens, a log-odds that doubles what a tenth opens does far less.
+
+    >>> relate_reading(np.array([0.0]), np.array([50.0])).round(2)  # from a half to all
+    array([0.69])
+    """
+    related: Floats = np.logaddexp(0.0, -base) - np.logaddexp(0.0, -(base + added))
+    return related
+
+
 def encode_names(names: Sequence[str | None], *, among: Sequence[str]) -> Codes:
     """Position of each name in a closed set, (n,); `UNKNOWN` where it has none."""
     position = {name: at for at, name in enumerate(among)}
@@ -171,8 +184,10 @@ class PooledRates(_Tables):
         languages: What languages add.
         hours: What the local hour of sending adds, (channels, 24 + 1); the last one is of the mean
             message: 0.
-        follows: How far the outcome follows what group, hour and customer add to *opened*; 0 where
-            it has nothing to do with that, and for *opened* itself.
+        follows: How far the outcome follows how many times as often group, hour and customer open;
+            0 where it has nothing to do with that, and for *opened* itself.
+        interests: What segments add on a trigger whatever the channel, (triggers, segments + 1);
+            the last one, of the unknown, is 0. None where nothing is told apart.
     """
 
     base: Floats
@@ -181,6 +196,14 @@ class PooledRates(_Tables):
     languages: GroupEffects
     hours: Floats
     follows: float
+    interests: Floats | None = None
+
+    def find_interests(self, *, trigger: Codes, segment: Codes) -> Floats:
+        """What these segments add on these triggers, (n,)."""
+        if self.interests is None:
+            return np.zeros(len(trigger))
+        added: Floats = self.interests[trigger, segment]
+        return added
 
     def to_json(self) -> dict[str, Any]:
         """As JSON."""
@@ -191,6 +214,7 @@ class PooledRates(_Tables):
             "languages": self.languages.to_json(),
             "hours": self.hours.tolist(),
             "follows": self.follows,
+            "interests": None if self.interests is None else self.interests.tolist(),
         }
 
     @classmethod
@@ -203,4 +227,5 @@ class PooledRates(_Tables):
             languages=GroupEffects.from_json(data["languages"]),
             hours=np.array(data["hours"]),
             follows=data["follows"],
+            interests=None if (told := data.get("interests")) is None else np.array(told),
         )

@@ -14,7 +14,12 @@ import numpy.typing as npt
 from scipy.special import expit
 
 from training.registry.servable.channel import OutcomeModel
-from training.registry.servable.pooled import Codes, PooledRates, encode_names
+from training.registry.servable.pooled import (
+    Codes,
+    PooledRates,
+    encode_names,
+    relate_reading,
+)
 from training.registry.servable.signature import Floats
 
 Names = npt.NDArray[np.object_]
@@ -132,8 +137,11 @@ class Reach:
         """Log-odds from pooled rates alone, (n, treatments), before trees."""
         rates = self.outcome.rates
         z: Floats = rates.base[group] + _add_groups(rates, belonging)
+        segment = rates.segments.encode(belonging.segments.tolist())
+        z = z + rates.find_interests(trigger=group, segment=segment)[:, None]
         if rates.follows:
-            z = z + rates.follows * _add_groups(self.opened, belonging)
+            readers = _add_groups(self.opened, belonging)
+            z = z + rates.follows * relate_reading(self.opened.base[group], readers)
         return z
 
     def to_json(self) -> dict[str, Any]:
