@@ -30,10 +30,10 @@ def _account_anomaly(at: int, settings: TriggerSettings) -> str:
     )
     return f"""
     WITH recent AS (
-        SELECT customer_id, location, t, latitude, longitude FROM activity
+        SELECT customer_id, location, t, latitude, longitude FROM recent_activity
         WHERE kind = 'login' AND t >= {since}
     ), watched AS (SELECT DISTINCT customer_id FROM recent), logins AS (
-        SELECT a.customer_id, a.location, a.t, a.latitude, a.longitude FROM activity a
+        SELECT a.customer_id, a.location, a.t, a.latitude, a.longitude FROM recent_activity a
         JOIN watched w ON w.customer_id = a.customer_id WHERE a.kind = 'login'
     ), {_new_places(since)}, {_odd_hours(since, settings)}, {_fast_travels(since, settings)},
     strange AS (

@@ -22,7 +22,7 @@ from features.triggers.clocks import add_clocks
 from features.triggers.delivery import DELIVERY_RULES
 from features.triggers.marketing import MARKETING_RULES
 from features.triggers.query import FACT_TYPES, RAW_COLUMNS, write_query
-from features.triggers.rules import KEPT, READ, SHARED, TriggerRule, micros
+from features.triggers.rules import KEPT, READ, TriggerRule, micros, write_shared
 from features.triggers.settings import TriggerSettings
 from features.triggers.writing import CASE_ROWS, CaseWriter
 from features.vocabulary import Trigger, Urgency
@@ -180,7 +180,7 @@ def _open(
 ) -> Iterator[Relations]:
     """Everything that the rules read."""
     with open_known_facts(tables, names=READ, before=at, engine=engine) as facts:
-        for name, text in SHARED.items():
+        for name, text in write_shared(at, settings).items():
             make = facts.create_table if name in KEPT else facts.create_view
             make(name, text)
         facts.register("predictions", _read_predictions(predictions))

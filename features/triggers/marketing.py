@@ -16,7 +16,7 @@ def _abandoned_cart(at: int, settings: TriggerSettings) -> str:
     WITH bought AS (SELECT customer_id, MAX(t) AS t FROM purchases GROUP BY customer_id),
     cart AS (
         SELECT a.customer_id, a.item, MAX(a.t) AS added_at
-        FROM activity a LEFT JOIN bought b ON b.customer_id = a.customer_id
+        FROM recent_activity a LEFT JOIN bought b ON b.customer_id = a.customer_id
         WHERE a.kind = 'cart_add' AND a.t >= {at - micros(settings.cart_lookback_days)}
             AND (b.t IS NULL OR a.t > b.t)
         GROUP BY a.customer_id, a.item
@@ -34,12 +34,12 @@ def _browse_abandonment(at: int, settings: TriggerSettings) -> str:
     return f"""
     WITH moves AS (
         SELECT customer_id, t FROM purchases
-        UNION ALL SELECT customer_id, t FROM activity WHERE kind = 'cart_add'
+        UNION ALL SELECT customer_id, t FROM recent_activity WHERE kind = 'cart_add'
     ), went_on AS (SELECT customer_id, MAX(t) AS t FROM moves GROUP BY customer_id)
     SELECT a.customer_id, a.item AS subject, {NONE} AS urgency, MAX(a.t) AS began_at,
         MAX(a.t) + {micros(settings.view_lookback_days)} AS expires_at,
         MAX(a.t) AS preference, a.item
-    FROM activity a LEFT JOIN went_on w ON w.customer_id = a.customer_id
+    FROM recent_activity a LEFT JOIN went_on w ON w.customer_id = a.customer_id
     WHERE a.kind = 'page_view' AND a.item IS NOT NULL AND (w.t IS NULL OR a.t > w.t)
         AND a.t >= {at - micros(settings.view_lookback_days)}
     GROUP BY a.customer_id, a.item
@@ -67,7 +67,7 @@ def _price_drop(at: int, settings: TriggerSettings) -> str:
         SELECT a.customer_id, f.item, f.t, f.price_cents,
             MAX(CASE WHEN a.kind <> 'purchase' AND a.t < f.t THEN a.t END) AS viewed_at,
             MAX(CASE WHEN a.kind = 'purchase' THEN a.t END) AS bought_at
-        FROM activity a JOIN falls f ON f.item = a.item
+        FROM recent_activity a JOIN falls f ON f.item = a.item
         WHERE a.kind IN ('page_view', 'cart_add', 'purchase')
             AND a.t >= f.t - {micros(settings.viewed_before_days)}
         GROUP BY a.customer_id, f.item, f.t, f.price_cents
@@ -97,7 +97,7 @@ def _inactivity(at: int, settings: TriggerSettings) -> str:
     )
     return f"""
     WITH signs AS (
-        SELECT customer_id, t FROM activity UNION ALL SELECT customer_id, t FROM orders
+        SELECT customer_id, t FROM recent_activity UNION ALL SELECT customer_id, t FROM orders
         UNION ALL SELECT customer_id, t FROM customers
     ), quiet AS (SELECT customer_id, {at} - MAX(t) AS since FROM signs GROUP BY customer_id)
     SELECT q.customer_id, {NONE} AS subject, {urgency} AS urgency,

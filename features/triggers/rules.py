@@ -2,7 +2,7 @@
 
 The SQL of a rule runs unchanged on every engine. It reads the tables as they were known at the
 moment (`open_known_facts`: times are UTC microseconds, `t` is a row's own moment) and the relations
-of `SHARED`. It selects
+of `write_shared`. It selects
 
 - customer_id,
 - subject: what the problem is about, text; null where the day on which it began tells it apart,
@@ -13,9 +13,8 @@ of `SHARED`. It selects
 - every fact of the trigger's evidence by its name; dates and moments in microseconds.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from features.point_in_time.spine import MICROS_PER_DAY
 from features.triggers.settings import TriggerSettings
@@ -32,21 +31,8 @@ READ = (
 )
 """Tables that rules read."""
 
-SHARED: Mapping[str, str] = MappingProxyType(
-    {
-        "purchases": "SELECT customer_id, t FROM activity WHERE kind = 'purchase'"
-        " UNION ALL SELECT customer_id, t FROM orders",
-        "subscription_now": "SELECT s.* FROM subscriptions s JOIN ("
-        "SELECT customer_id, MAX(t) AS t FROM subscriptions GROUP BY customer_id"
-        ") l ON l.customer_id = s.customer_id AND l.t = s.t",
-    }
-)
-"""Relations made of the tables: `purchases` (customer_id, t), and the latest subscription of each
-customer. Beside them, `predictions` (order_id, p_late, expected_at) and `clocks`, see
-`features.triggers.clocks`."""
-
-KEPT = frozenset({"subscription_now"})
-"""Those of them that are computed once: several rules read them, and they are small."""
+KEPT = frozenset({"recent_activity", "subscription_now"})
+"""Relations of `write_shared` that are computed once: several rules read them."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +60,35 @@ class TriggerRule:
 def micros(days: float) -> int:
     """Microseconds of that many days."""
     return round(days * MICROS_PER_DAY)
+
+
+def write_shared(at: int, settings: TriggerSettings) -> dict[str, str]:
+    """Relations made of the tables, by name, in the order in which they are made.
+
+    `recent_activity` leaves out what no trigger can see any more, which is most of it; logins all
+    stay, since a place is new where nobody was before. `purchases` (customer_id, t) go back as far.
+    `subscription_now` has the latest subscription of each customer. Beside them, there are
+    `predictions` (order_id, p_late, expected_at) and `clocks`, see `features.triggers.clocks`.
+
+    Args:
+        at: The moment, in UTC microseconds.
+        settings: Thresholds.
+    """
+    reach_days = max(
+        settings.cart_lookback_days,
+        settings.view_lookback_days,
+        settings.price_lookback_days + settings.viewed_before_days,
+        settings.inactive_up_to_days,
+    )
+    return {
+        "recent_activity": "SELECT customer_id, kind, item, location, latitude, longitude, t"
+        f" FROM activity WHERE kind = 'login' OR t >= {at - micros(reach_days)}",
+        "purchases": "SELECT customer_id, t FROM recent_activity WHERE kind = 'purchase'"
+        " UNION ALL SELECT customer_id, t FROM orders",
+        "subscription_now": "SELECT s.* FROM subscriptions s JOIN ("
+        "SELECT customer_id, MAX(t) AS t FROM subscriptions GROUP BY customer_id"
+        ") l ON l.customer_id = s.customer_id AND l.t = s.t",
+    }
 
 
 def end_of_day(moment: str) -> str:

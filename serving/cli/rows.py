@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from serving.cli.output import Json, show_json, show_table
-from training.benchmarks.rows import BenchRow
+from training.benchmarks.rows import BenchRow, write_figure
 
 
 def show_rows(name: str, rows: Sequence[BenchRow], *, as_json: bool) -> None:
@@ -44,15 +44,15 @@ def _finite(number: float | None) -> float | None:
 
 
 def _cells(row: BenchRow) -> tuple[str, ...]:
-    unit = "" if row.unit == "1" else f" {row.unit}"
+    unit = "" if row.unit == "1" or not math.isfinite(row.ours) else f" {row.unit}"
     has_interval = row.low is not None and row.high is not None
     return (
         row.case,
         row.metric,
-        f"{row.ours:.4g}{unit}",
+        f"{write_figure(row.ours)}{unit}",
         f"[{row.low:.4g}, {row.high:.4g}]" if has_interval else "",
-        "" if row.reference is None else f"{row.reference:.4g}",
+        "" if row.reference is None else write_figure(row.reference),
         row.reference_name or "",
-        "" if row.ratio is None else f"{row.ratio:.3g}",
+        "" if row.ratio is None or math.isnan(row.ratio) else f"{row.ratio:.3g}",
         f"{row.n:,}",
     )

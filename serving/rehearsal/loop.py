@@ -22,6 +22,9 @@ from training.world.protocol import World
 
 _Z95 = 1.96
 
+_PAST_MIDNIGHT = timedelta(minutes=1)
+"""Triggers that go by the date are true from midnight on; what they tell of has begun by then."""
+
 _MESSAGE_TEXTS = ("message_id", "decision_id", "customer_id", "trigger", "channel", "variant")
 
 
@@ -31,7 +34,7 @@ class Morning:
 
     Attributes:
         day: Number of the day, from 0.
-        now: Its first moment.
+        now: A minute after it began.
         tables: Everything known before it.
     """
 
@@ -114,9 +117,10 @@ def rehearse(world: World, actor: Actor, *, n_days: int) -> RehearsalLog:
         world.deliver(messages)
         sent_ids.update(messages["message_id"])
         example = max((d for d in (example, *decisions) if d), key=_rank_example, default=None)
-        world.advance(morning.now + timedelta(days=1))
     end = world.start + timedelta(days=n_days)
-    n_outcomes += _feed_back(world.tables(end), actor, sent_ids, since=end - timedelta(days=1))
+    world.advance(end)
+    since = end - timedelta(days=1) + _PAST_MIDNIGHT
+    n_outcomes += _feed_back(world.tables(end), actor, sent_ids, since=since)
     return RehearsalLog(
         pd.concat(frames, ignore_index=True),
         n_outcomes,
@@ -126,7 +130,8 @@ def rehearse(world: World, actor: Actor, *, n_days: int) -> RehearsalLog:
 
 def _mornings(world: World, *, n_days: int) -> Iterator[Morning]:
     for day in range(n_days):
-        now = world.start + timedelta(days=day)
+        now = world.start + timedelta(days=day) + _PAST_MIDNIGHT
+        world.advance(now)
         yield Morning(day, now, world.tables(now))
 
 
@@ -188,6 +193,7 @@ def _score(
 def _feed_back(tables: Tables, actor: Actor, sent_ids: set[str], *, since: datetime) -> int:
     """Report the outcomes of our messages since then; how many were booked."""
     outcomes = tables.get("outcomes", empty_table("outcomes"))
-    recent = {"outcomes": outcomes[outcomes["at"] >= since]}
-    events = outcomes_of_tables(recent, message_ids=sent_ids)
+    recent = outcomes[outcomes["at"] >= since]
+    ours = sent_ids.intersection(recent["message_id"].tolist())
+    events = outcomes_of_tables({"outcomes": recent}, message_ids=ours)
     return actor.report(events).count(OutcomeState.BOOKED) if events else 0

@@ -20,6 +20,8 @@ from features.vocabulary import Channel, Trigger
 from serving.copy.content import Content
 from serving.copy.library import Library, Variant, default_library
 from serving.copy.render import render
+from serving.lots.lot import DecisionLot
+from serving.lots.reading import read_records
 from serving.policy.cases import Floats
 from serving.records import (
     AllowedAction,
@@ -41,11 +43,11 @@ from serving.store.incidents import Incident
 from serving.store.online import OnlineSession
 from serving.store.protocol import DecisionSession
 from serving.store.reach import Refusals
-from serving.store.store import Store, StoredContact
+from serving.store.store import Store, StoredContact, StoreSession
 from training.bandit.files import new_bandit
 from training.world.protocol import World
 
-_SLOTS_A_CHANNEL = 2
+SLOTS_A_CHANNEL = 2
 """Moments at which every wording is valued: the wording moves the best moment hardly ever."""
 
 Choose = Callable[[Sequence[Decision]], list[Decision]]
@@ -160,12 +162,12 @@ class Chooser:
 
     def choose(self, records: Sequence[Decision]) -> list[Decision]:
         """Each record with the best allowed message on one channel, or none if none is worth it."""
-        actions = self._list_actions(records)
+        actions = self.list_actions(records)
         if actions.empty:
             return [_say_nothing(record) for record in records]
-        moments = _best_rows(actions.assign(value=self._value(actions)), n=_SLOTS_A_CHANNEL)
-        worded = self._with_variants(moments)
-        worded["value"] = self._value(worded)
+        moments = best_moments(actions.assign(value=self.value(actions)), n=SLOTS_A_CHANNEL)
+        worded = self.with_variants(moments)
+        worded["value"] = self.value(worded)
         best = worded.loc[worded.groupby("record")["value"].idxmax()]
         best = best[best["value"] > 0]
         chosen = {
@@ -179,7 +181,7 @@ class Chooser:
             for number, record in enumerate(records)
         ]
 
-    def _list_actions(self, records: Sequence[Decision]) -> pd.DataFrame:
+    def list_actions(self, records: Sequence[Decision]) -> pd.DataFrame:
         """What is allowed on one channel: record, customer_id, trigger, channel, send_at, variant.
 
         Records that were refused allow nothing.
@@ -195,7 +197,7 @@ class Chooser:
         frame["send_at"] = pd.to_datetime(frame["send_at"], utc=True).dt.as_unit("us")
         return frame.assign(variant=pd.Series([None] * len(frame), dtype="str"))
 
-    def _with_variants(self, actions: pd.DataFrame) -> pd.DataFrame:
+    def with_variants(self, actions: pd.DataFrame) -> pd.DataFrame:
         """Every action with every variant of its trigger and channel."""
         places = actions[["trigger", "channel"]].drop_duplicates()
         variants = pd.DataFrame(
@@ -206,9 +208,11 @@ class Chooser:
             ],
             columns=["trigger", "channel", "variant"],
         ).astype("str")
-        return actions.drop(columns=["variant", "value"]).merge(variants, on=["trigger", "channel"])
+        bare = actions.drop(columns=["variant", "value"], errors="ignore")
+        return bare.merge(variants, on=["trigger", "channel"])
 
-    def _value(self, actions: pd.DataFrame) -> Floats:
+    def value(self, actions: pd.DataFrame) -> Floats:
+        """Cents of each of these messages."""
         columns = ["customer_id", "trigger", "channel", "send_at", "variant"]
         return self.world.true_value(actions[columns].reset_index(drop=True))
 
@@ -264,7 +268,7 @@ class _Best:
     variant: str
 
 
-def _best_rows(actions: pd.DataFrame, *, n: int) -> pd.DataFrame:
+def best_moments(actions: pd.DataFrame, *, n: int) -> pd.DataFrame:
     """The n most valuable moments of each record on each channel."""
     ranked = actions.sort_values("value", ascending=False, kind="stable")
     return ranked.groupby(["record", "channel"], sort=False).head(n)
@@ -320,7 +324,7 @@ class AmendingStore:
 class _AmendingSession:
     """A session that amends new decisions, and is the other's in everything else."""
 
-    session: DecisionSession
+    session: StoreSession
     owner: AmendingStore
 
     @property
@@ -349,14 +353,18 @@ class _AmendingSession:
         """See `DecisionSession`."""
         return self.session.find_incidents(customer_ids, since_us=since_us)
 
-    def add_decisions(
-        self, records: Sequence[Decision], requests: Sequence[DecisionRequest], /
-    ) -> None:
-        """Keep what the owner makes of them."""
-        amended = self.owner.amend(records)
+    def add_lot(self, lot: DecisionLot, /) -> None:
+        """Keep what the owner makes of the records."""
+        amended = self.owner.amend(list(read_records(lot)))
+        requests = [
+            DecisionRequest(customer_id=customer_id, trigger=lot.head.trigger, idempotency_key=key)
+            for customer_id, key in zip(lot.customer_ids, lot.keys, strict=True)
+        ]
         self.session.add_decisions(amended, requests)
         self.owner.kept += amended
 
-    def add_outcomes(self, events: Sequence[OutcomeEvent]) -> list[OutcomeState]:
+    def add_outcomes(
+        self, events: Sequence[OutcomeEvent], *, now_us: int | None = None
+    ) -> list[OutcomeState]:
         """See `DecisionSession`."""
-        return self.session.add_outcomes(events)
+        return self.session.add_outcomes(events, now_us=now_us)

@@ -7,10 +7,10 @@ from enum import StrEnum
 
 from features.tables import Tables
 from features.vocabulary import Arm, Channel, Tier
-from serving.learner.files import LearnerFiles
-from serving.learner.fold import rule_of
+from serving.learner.fold import Settled, rule_of
 from serving.learner.history import read_history
-from serving.learner.step import take_step
+from serving.learner.step import learn_from_log
+from serving.policy.cases import from_us
 from serving.policy.settings import PolicySettings
 from serving.records import Decision, DecisionRequest, OutcomeEvent, OutcomeState
 from serving.rehearsal.loop import Morning
@@ -116,38 +116,47 @@ def ask(morning: Morning, at_risk: Sequence[DecisionRequest]) -> list[DecisionRe
     return [*requests_of(morning.found, as_of=morning.now, prices=prices), *at_risk]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Learning:
     """How a policy learns while it acts: models from time to time, the bandit every morning.
 
+    What is learned is what the learner of a server would know at the same moment; it is kept in
+    memory, since nothing can interrupt a rehearsal.
+
     Attributes:
         retrain: Makes models anew.
-        files: Of the bandit's learner, which is the one that serves.
+        settled: What the bandit has learned for good.
     """
 
     retrain: Retrain
-    files: LearnerFiles
+    settled: Settled = field(default_factory=Settled.nothing)
 
     def learn(self, morning: Morning, parts: EngineParts) -> VariantPolicy:
         """The bandit of this morning.
 
-        Messages of before the rehearsal are read again until nothing more can come of them.
+        Of the tables, who left matters every day, and messages of before the rehearsal until
+        nothing more can come of them.
         """
-        rule = rule_of(parts.policy)
-        if morning.day <= rule.window_days + 1:
-            start = morning.now - timedelta(days=morning.day)
-            tables = _sent_before(morning.tables, start)
-            self.files.keep_history(read_history(tables, as_of=morning.now, rule=rule))
-        step = take_step(self.files, parts.store, as_of=morning.now, policy=parts.policy)
-        return step.learned.served
+        start = morning.now - timedelta(days=morning.day)
+        tables = _sent_between(morning.tables, from_us(self.settled.until_us), start)
+        history = read_history(tables, as_of=morning.now, rule=rule_of(parts.policy))
+        learned = learn_from_log(
+            parts.store, history, as_of=morning.now, policy=parts.policy, since=self.settled
+        )
+        self.settled = learned.settled
+        return learned.served
 
 
-def _sent_before(tables: Tables, moment: datetime) -> Tables:
-    """The tables without later messages, which the store knows itself."""
+def _sent_between(tables: Tables, since: datetime, until: datetime) -> Tables:
+    """The tables with the messages of that time only: later ones are in the store."""
     if "messages" not in tables:
         return tables
-    messages = tables["messages"]
-    return {**tables, "messages": messages[messages["sent_at"] < moment]}
+    sent_at = tables["messages"]["sent_at"]
+    messages = tables["messages"][(sent_at >= since) & (sent_at < until)]
+    if "outcomes" not in tables:
+        return {**tables, "messages": messages}
+    outcomes = tables["outcomes"]
+    return {**tables, "messages": messages, "outcomes": outcomes[outcomes["at"] >= since]}
 
 
 class NobodyActor:

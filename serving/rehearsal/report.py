@@ -1,5 +1,6 @@
 """The page of a rehearsal: each policy's net value day by day, then the figures."""
 
+import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
@@ -11,7 +12,7 @@ from features.vocabulary import Arm
 from serving.policy.cases import Floats
 from serving.rehearsal.measures import Worlds
 from serving.rehearsal.policies import PolicyName
-from training.benchmarks.rows import BenchRow
+from training.benchmarks.rows import BenchRow, write_figure
 from training.reports.page import Grid, Page, Picture, Section
 
 _COLOURS: Mapping[PolicyName, str] = MappingProxyType(
@@ -48,7 +49,8 @@ def _section(worlds: Worlds, rows: Sequence[BenchRow]) -> Section:
     n_seeds = len(worlds.by_seed)
     words = (
         f"{n_seeds} world{'s' if n_seeds != 1 else ''}; ratios and counts are about the last "
-        f"{worlds.last_days} days, calls against holdout and retained customers about all days."
+        f"{worlds.last_days} days, calls against holdout and retained customers about all days. "
+        "There is no ratio to a policy that earns nothing, and no fall from no calls."
     )
     cells = [_cells(row) for row in rows if row.case == worlds.case]
     header = ("measure", "learned policy or as named", "95 % interval", "beside", "of")
@@ -72,12 +74,12 @@ def _section(worlds: Worlds, rows: Sequence[BenchRow]) -> Section:
 
 def _cells(row: BenchRow) -> tuple[str, ...]:
     interval = "" if row.low is None or row.high is None else f"{row.low:.4g} to {row.high:.4g}"
-    unit = "" if row.unit == "1" else f" {row.unit}"
+    unit = "" if row.unit == "1" or not math.isfinite(row.ours) else f" {row.unit}"
     return (
         row.metric.replace("_", " "),
-        f"{row.ours:.4g}{unit}",
+        f"{write_figure(row.ours)}{unit}",
         interval,
-        "" if row.reference is None else f"{row.reference:.4g}",
+        "" if row.reference is None else write_figure(row.reference),
         row.reference_name or "",
     )
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from features.vocabulary import Channel
-from serving.learner.files import LearnerFiles
 from serving.policy.settings import PolicySettings
 from serving.rehearsal.days import Period, PolicyDays, count_days
 from serving.rehearsal.loop import Actor, Morning, rehearse
@@ -124,6 +123,7 @@ def _act(task: _Task, policy: PolicyName) -> PolicyDays:
             update={"home": home, "clock": "caller", "store": None, "served_share": 0.0}
         )
         parts = wire_parts(settings, clock=lambda: world.start)
+        parts = replace(parts, policy=plan.source.price(parts.policy))
         actor = _make_actor(policy, world, parts=parts, models=models, task=task, home=home)
         try:
             log = rehearse(world, actor, n_days=plan.n_days)
@@ -165,4 +165,4 @@ def _make_actor(
             folder=home / f"registry-{morning.day}",
         )
 
-    return EngineActor(own, models, cadence, Learning(retrain, LearnerFiles(home / "bandit")))
+    return EngineActor(own, models, cadence, Learning(retrain))

@@ -15,6 +15,7 @@ import pandas as pd
 
 from features.checks import require_valid
 from features.errors import BadInputError, ConfigurationError
+from serving.policy.settings import PolicySettings
 from training.world.protocol import World
 from training.world.scenario import SCENARIOS, scenario_named
 from training.world.simulated import SimulatedWorld
@@ -32,6 +33,10 @@ class WorldSource(Protocol):
 
     def make(self, case: str, *, seed: int) -> World:
         """A world of its own that has lived up to its start."""
+        ...
+
+    def price(self, policy: PolicySettings) -> PolicySettings:
+        """The policy with what everybody there knows of prices."""
         ...
 
 
@@ -62,6 +67,11 @@ class Simulated:
             days=self.history_days,
             scenario=scenario_named(case),
         )
+
+    def price(self, policy: PolicySettings) -> PolicySettings:
+        """An SMS costs one segment in every language."""
+        learned = policy.learned.model_copy(update={"sms_segments": {}})
+        return policy.model_copy(update={"learned": learned})
 
 
 @dataclass(frozen=True)
@@ -112,6 +122,10 @@ class Foreign:
                 f"--world: {case}.start must be an aware datetime, got {world.start!r}"
             )
         return Conformed(cast("World", world))
+
+    def price(self, policy: PolicySettings) -> PolicySettings:
+        """As it was configured."""
+        return policy
 
 
 class Conformed:

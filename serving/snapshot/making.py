@@ -20,13 +20,17 @@ from training.registry.servable import ChurnModel
 
 CONTACT_DAYS = 31  # covers the longest cool-down and every fatigue period
 
+_READ = ("customers", "messages", "outcomes")
+"""Tables that are read as they were known; features read all of them by themselves."""
+
 
 def make_snapshot(
     tables: Tables, *, as_of: datetime, models: Models, bandit: VariantPolicy, version: str = "0"
 ) -> Snapshot:
     """Features of every customer known before `as_of`, scored by the champions."""
     models.require_running_features()
-    known = known_before(tables, pd.Timestamp(as_of))
+    read = {name: tables[name] for name in _READ if name in tables}
+    known = known_before(read, pd.Timestamp(as_of))
     profile = make_profile(known["customers"])
     spine = make_spine(profile["customer_id"], as_of=as_of)
     # From the tables, not from what is known: hours need zones that were corrected since.

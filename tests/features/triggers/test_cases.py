@@ -14,9 +14,11 @@ from features.contracts import CONTRACTS
 from features.errors import BadInputError
 from features.table_files import TableFiles
 from features.tables import known_before
-from features.triggers import CASES, find_triggers, write_triggers
+from features.triggers import CASES, TriggerSettings, find_triggers, write_triggers
 from features.triggers.cases import RULES
+from features.triggers.rules import write_shared
 from features.vocabulary import Trigger
+from training.world.simulated import SimulatedWorld
 
 NOW = datetime(2026, 3, 10, 20, 30, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -276,3 +278,19 @@ def test_companies_with_customers_alone_write_no_cases(
 def test_every_trigger_found_in_tables_has_one_rule() -> None:
     triggers = [rule.trigger for rule in RULES]
     assert sorted(triggers) == sorted(set(Trigger) - {T.CHURN_RISK, T.INCIDENT_UPDATE})
+
+
+def test_what_is_left_out_of_activity_no_trigger_would_have_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = SimulatedWorld(seed=6, n_customers=300, days=90)
+    tables = world.tables(world.start)
+    found = find_triggers(tables, as_of=world.start)
+
+    def write_all(at: int, settings: TriggerSettings) -> dict[str, str]:
+        return {**write_shared(at, settings), "recent_activity": "SELECT * FROM activity"}
+
+    monkeypatch.setattr("features.triggers.cases.write_shared", write_all)
+
+    assert found["trigger"].nunique() >= 7
+    pd.testing.assert_frame_equal(find_triggers(tables, as_of=world.start), found)

@@ -7,33 +7,51 @@ import pytest
 
 from features.vocabulary import Arm
 from serving.learner.files import LearnerFiles
+from serving.learner.fold import rule_of
+from serving.learner.history import read_history
+from serving.learner.step import take_step
 from serving.records import Decision, OutcomeEvent, OutcomeState
 from serving.rehearsal.loop import Morning, RehearsalLog, messages_of, rehearse
 from serving.rehearsal.policies import Cadence, EngineActor, Learning
 from serving.runtime import wire_parts
 from serving.settings import Settings
 from serving.snapshot.state import Models
+from training.bandit.policy import VariantPolicy
 from training.world.simulated import SimulatedWorld
 
-N_DAYS = 5
+N_DAYS = 6
 
 
 class Recorded:
-    """An engine that keeps what goes through it, and learns from the log."""
+    """An engine that keeps what goes through it and learns from the log; a learner beside it."""
 
-    def __init__(self, actor: EngineActor) -> None:
+    def __init__(self, actor: EngineActor, files: LearnerFiles) -> None:
         self.actor = actor
+        self.files = files
+        self.learners: list[str] = []
         self.decided: list[Decision] = []
         self.reported: list[OutcomeEvent] = []
-        self.bandits: list[int] = []
+        self.bandits: list[VariantPolicy] = []
 
     def decide(self, morning: Morning, /) -> list[Decision]:
+        self.learners.append(self._learn(morning))
         decisions = self.actor.decide(morning)
         self.decided += decisions
         assert self.actor.snapshot is not None
-        self.bandits.append(self.actor.snapshot.bandit.version)
+        self.bandits.append(self.actor.snapshot.bandit)
         assert self.actor.snapshot.as_of == morning.now
         return decisions
+
+    def _learn(self, morning: Morning) -> str:
+        """What a learner knows that reads all of the history every morning."""
+        parts = self.actor.parts
+        messages = morning.tables["messages"]
+        earlier = messages[messages["sent_at"] < morning.now - timedelta(days=morning.day)]
+        tables = {**morning.tables, "messages": earlier}
+        rule = rule_of(parts.policy)
+        self.files.keep_history(read_history(tables, as_of=morning.now, rule=rule))
+        step = take_step(self.files, parts.store, as_of=morning.now, policy=parts.policy)
+        return step.learned.served.to_json()
 
     def report(self, outcomes: Sequence[OutcomeEvent], /) -> list[OutcomeState]:
         self.reported += outcomes
@@ -51,8 +69,9 @@ def recorded(tmp_path_factory: pytest.TempPathFactory, world: SimulatedWorld) ->
     start = world.start
     parts = wire_parts(Settings(home=home, clock="caller"), clock=lambda: start)
     cadence = Cadence(retrain_days=N_DAYS + 1)
-    learning = Learning(lambda _: Models(), LearnerFiles(home / "bandit"))
-    return Recorded(EngineActor(parts, Models(), cadence, learning))
+    learning = Learning(lambda _: Models())
+    files = LearnerFiles(home / "bandit")
+    return Recorded(EngineActor(parts, Models(), cadence, learning), files)
 
 
 @pytest.fixture(scope="module")
@@ -116,5 +135,13 @@ def test_rehearse_teaches_the_bandit_from_what_matured(
     recorded: Recorded, log: RehearsalLog
 ) -> None:
     assert len(log.cases) > 0
-    assert recorded.bandits == sorted(recorded.bandits)
-    assert recorded.bandits[-1] > recorded.bandits[0]
+    versions = [bandit.version for bandit in recorded.bandits]
+    assert versions == sorted(versions)
+    assert versions[-1] > versions[0]
+
+
+def test_rehearse_knows_every_morning_what_a_learner_would(
+    recorded: Recorded, log: RehearsalLog
+) -> None:
+    assert len(log.cases) > 0
+    assert [bandit.to_json() for bandit in recorded.bandits] == recorded.learners

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from features.errors import ConfigurationError, TablesRefusedError
+from serving.policy.settings import load_policy_settings
 from serving.rehearsal.worlds import Foreign, Simulated
 
 SHOP = Path(__file__).with_name("corner_shop.py")
@@ -71,3 +72,13 @@ def test_simulated_worlds_are_every_scenario_unless_some_are_asked_for() -> None
     for world in (one, other):
         world.advance(end)
     assert one.tables(end)["activity"].equals(other.tables(end)["activity"])
+
+
+def test_an_sms_is_one_segment_in_our_world_only() -> None:
+    policy = load_policy_settings()
+
+    ours = Simulated(50, 20).price(policy)
+    assert policy.learned.count_sms_segments("ru") == 2
+    assert ours.learned.count_sms_segments("ru") == 1
+    assert ours.triggers == policy.triggers
+    assert Foreign(SHOP, "CornerShop").price(policy) == policy
