@@ -1,12 +1,13 @@
 """One joint decision: guards -> actions -> values -> arm -> choice -> copy -> record.
 
-The engine works on batches; one request is a batch of one. What it reads of the store and what
-it writes happen in one transaction, so that limits hold whoever else decides at the same time.
+The engine works on batches; one request is a batch of one. Decisions stay in columns (lots) until
+somebody reads them as records. What it reads of the store and what it writes happen in one
+transaction, so that limits hold whoever else decides at the same time.
 """
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -14,11 +15,14 @@ from functools import cached_property
 from features.economics import Economics
 from features.vocabulary import Priority
 from serving.assemble import CaseBook
+from serving.choose import Chooser
 from serving.copy.library import Library
 from serving.copy.render import CopySettings
+from serving.lots.decided import Decided
+from serving.lots.lot import DecisionLot
 from serving.online.own import take_messages, take_outcomes
 from serving.online.served import list_served
-from serving.policy.budgets import Claim, Headroom
+from serving.policy.budgets import Headroom
 from serving.policy.cases import to_us
 from serving.policy.settings import PolicySettings
 from serving.propose import Proposer
@@ -35,7 +39,8 @@ LOOK_BACK_US = 31 * 24 * 3_600_000_000
 _CLOCKS_DIFFER_US = 5 * 60_000_000
 """An outcome may bear a time that is this much later than ours: the clock of whoever saw it."""
 
-_LOT = 20_000  # cases decided at once, to bound memory
+_LOT = 20_000  # cases whose prices are found together, to bound memory
+_ROWS = 2_000  # cases whose columns are made at once
 
 
 @dataclass(frozen=True)
@@ -68,20 +73,25 @@ class Engine:
 
     @cached_property
     def _proposer(self) -> Proposer:
+        return Proposer(self.snapshot.models, self.settings, self.economics)
+
+    @cached_property
+    def _chooser(self) -> Chooser:
         copywriter = Copywriter(
-            self.library,
-            self.snapshot.bandit,
-            self.copy_settings,
-            self.economics,
+            self.library, self.snapshot.bandit, self.copy_settings, self.economics
         )
-        return Proposer(self.snapshot, self.settings, self.economics, copywriter)
+        return Chooser(self.snapshot, self.settings, copywriter)
 
     def decide(self, request: DecisionRequest) -> Decision:
         """The decision about one request; the same record again for the same key."""
-        return self.decide_many([request])[0]
+        return self.decide_batch([request])[0]
 
     def decide_many(self, requests: Sequence[DecisionRequest]) -> list[Decision]:
-        """Decisions in the order of the requests.
+        """Records in the order of the requests; see `decide_batch`."""
+        return list(self.decide_batch(requests))
+
+    def decide_batch(self, requests: Sequence[DecisionRequest]) -> Decided:
+        """Decisions in the order of the requests, as records only where they are read.
 
         Requests about one customer are decided one after the other, urgent ones first, so that
         each sees what was decided before it.
@@ -90,35 +100,37 @@ class Engine:
             ConflictError: An idempotency key was used for a different request.
         """
         now = self.clock()
-        answers: dict[int, Decision] = {}
         with self.store.transaction() as session:
             known = session.find_by_keys(requests)
             first_with: dict[str, int] = {}
             fresh: list[int] = []
             for position, request in enumerate(requests):
                 key = request.idempotency_key
-                if key is not None and key in known:
-                    answers[position] = known[key]
-                elif key is not None and key in first_with:
-                    continue  # answered below, with the first request of the same key
-                else:
+                if key is None:
                     fresh.append(position)
-                    if key is not None:
-                        first_with[key] = position
+                elif key not in known and key not in first_with:
+                    fresh.append(position)
+                    first_with[key] = position
+            decided = Decided(len(requests))
             for lot in self._in_rounds(session, requests, fresh, now=now):
-                records = self._decide_round(session, [requests[p] for p in lot], now=now)
-                answers.update(zip(lot, records, strict=True))
+                self._decide_round(session, requests, lot, decided=decided, now=now)
         for position, request in enumerate(requests):
-            if position not in answers and request.idempotency_key is not None:
-                answers[position] = answers[first_with[request.idempotency_key]]
-        return [answers[position] for position in range(len(requests))]
+            key = request.idempotency_key
+            if key is not None and key in known:
+                decided.put(position, known[key])
+            elif key is not None:
+                decided.repeat(position, first_with[key])
+        return decided
 
     def report(self, outcomes: Sequence[OutcomeEvent]) -> list[OutcomeState]:
-        """Book outcomes; reporting one twice changes nothing, and none of the future is booked."""
+        """Book outcomes; reporting one twice changes nothing, and none of the future is booked.
+
+        But for a no, which is one whatever its sender's clock says.
+        """
         now_us = None if self.takes_callers_time else to_us(self.clock())
         happened = [outcome for outcome in outcomes if not _is_future(outcome, now_us)]
         with self.store.transaction() as session:
-            states = session.add_outcomes(happened)
+            states = session.add_outcomes(happened, now_us=now_us)
             if session.online is not None:
                 take_outcomes(session.online, happened, states, now_us=now_us)
         of_those = iter(states)
@@ -179,11 +191,24 @@ class Engine:
         )
 
     def _decide_round(
-        self, session: DecisionSession, requests: list[DecisionRequest], *, now: datetime
-    ) -> list[Decision]:
-        """Decide requests about different customers, and keep the records."""
-        book = self._read_book(session, requests, now=now)
-        ids = [self._decision_id(request) for request in requests]
+        self,
+        session: DecisionSession,
+        requests: Sequence[DecisionRequest],
+        round_: Sequence[int],
+        *,
+        decided: Decided,
+        now: datetime,
+    ) -> None:
+        """Decide requests about different customers, and keep what was decided.
+
+        Args:
+            session: A transaction.
+            requests: All of the batch.
+            round_: Positions of those that are decided now.
+            decided: Where it is told.
+            now: For requests that bring no moment of their own.
+        """
+        book = self._read_book(session, [requests[position] for position in round_], now=now)
         headroom = read_headroom(
             session.ledger,
             self.settings,
@@ -192,32 +217,37 @@ class Engine:
             until_us=int(book.moments_us.max()),
         )
         prices = self._proposer.price(book, headroom)
+        ids = [self._decision_id(request) for request in book.requests]
 
-        def decide(positions: Sequence[int], left: Headroom) -> list[Decision]:
-            return self._proposer.decide(
-                book,
-                positions,
-                decision_ids=[ids[p] for p in positions],
-                headroom=left,
-                prices=prices,
-            )
+        def decide(positions: Sequence[int], left: Headroom) -> DecisionLot:
+            proposal = self._proposer.propose(book.cases(positions), headroom=left, prices=prices)
+            chosen = [ids[position] for position in positions]
+            return self._chooser.choose(proposal, book, positions, decision_ids=chosen)
 
-        records: dict[int, Decision] = {}
-        claims: list[Claim] = []
-        for positions in book.by_trigger():
+        for positions in _split(book.by_trigger()):
             spending = decide_within(positions, headroom, decide=decide)
             headroom = spending.headroom
-            claims += spending.claims
-            records.update(zip(positions, spending.records, strict=True))
-        ordered = [records[position] for position in range(len(requests))]
-        session.add_decisions(ordered, requests)
-        if session.ledger is not None:
-            session.ledger.reserve(claims)
+            done = 0
+            for lot in spending.lots:
+                at = positions[done : done + len(lot)]
+                done += len(lot)
+                packed = self._keep(session, lot, book, at)
+                decided.add(lot, [round_[position] for position in at], packed=packed)
+            if session.ledger is not None:
+                session.ledger.reserve(spending.claims)
+
+    def _keep(
+        self, session: DecisionSession, lot: DecisionLot, book: CaseBook, positions: Sequence[int]
+    ) -> bytes | None:
+        """Keep a lot, and what the customers' own states must know of it; the lot as packed."""
+        packed = session.add_lot(lot)
         if session.online is not None:
-            session.online.add_served(list(list_served(book, ordered, share=self.served_share)))
-            about = {requests[position].customer_id for position in book.live}
-            take_messages(session.online, ordered, about=about)
-        return ordered
+            served = list_served(book, lot, positions, share=self.served_share)
+            if served is not None:
+                session.online.add_served(served)
+            about = {book.requests[position].customer_id for position in book.live}
+            take_messages(session.online, lot, about=about)
+        return packed
 
     def _decision_id(self, request: DecisionRequest) -> str:
         """From the key, so that it is the same wherever it is decided; fresh without one."""
@@ -242,6 +272,14 @@ def _split_rounds(
             yield of_round[start : start + _LOT]
 
 
+def _split(groups: Iterable[list[int]]) -> Iterator[list[int]]:
+    """The groups in their order, none of them long: arrays of a lot stay in the cache."""
+    for positions in groups:
+        for start in range(0, len(positions), _ROWS):
+            yield positions[start : start + _ROWS]
+
+
 def _is_future(outcome: OutcomeEvent, now_us: int | None) -> bool:
-    """Whether it claims to have happened after now; never where there is no clock."""
-    return now_us is not None and to_us(outcome.at) > now_us + _CLOCKS_DIFFER_US
+    """Whether it waits until it has happened; never where there is no clock, nor a no."""
+    is_later = now_us is not None and to_us(outcome.at) > now_us + _CLOCKS_DIFFER_US
+    return is_later and not outcome.is_refusal

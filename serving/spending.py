@@ -10,70 +10,75 @@ much.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from features.economics import Economics
 from features.errors import ConfigurationError
 from features.vocabulary import Channel
 from serving.copy.sizes import LIMITS
+from serving.lots.lot import CHANNELS, DecisionLot
 from serving.policy.budgets import NO_BUDGETS, Budget, BudgetUnit, Claim, Headroom, list_accounts
-from serving.policy.cases import DAY_US, HOUR_US
+from serving.policy.cases import DAY_US, HOUR_US, from_us
 from serving.policy.settings import PolicySettings
-from serving.records import Decision
 from serving.store.budgets import Ledger
 
 _NEXT_ACTIVE_HOURS = 48
 _NIGHT_US = 2 * DAY_US  # quiet hours end within a day, and clocks change within another
 
-Decide = Callable[[Sequence[int], Headroom], list[Decision]]
-"""Records of the cases at some positions, decided with what is left."""
+Decide = Callable[[Sequence[int], Headroom], DecisionLot]
+"""Decisions about the cases at some positions, with what is left."""
 
 
 @dataclass(frozen=True)
 class Spending:
-    """Records within the budgets.
+    """Decisions within the budgets.
 
     Attributes:
-        records: In the order of the positions.
+        lots: Of the positions, in their order.
         claims: What they take.
         headroom: What is left after them.
     """
 
-    records: list[Decision]
+    lots: list[DecisionLot]
     claims: list[Claim]
     headroom: Headroom
 
 
 def decide_within(positions: Sequence[int], headroom: Headroom, *, decide: Decide) -> Spending:
     """Decide cases in their order, each with what is left when its turn comes."""
-    records: list[Decision] = []
+    lots: list[DecisionLot] = []
     claims: list[Claim] = []
     rest = list(positions)
     while rest:
-        made = decide(rest, headroom)
-        kept = _take_affordable(made, headroom)
-        records += kept.records
+        kept = _take_affordable(decide(rest, headroom), headroom)
+        lots += kept.lots
         claims += kept.claims
         headroom = kept.headroom
-        rest = rest[len(kept.records) :]
-    return Spending(records, claims, headroom)
+        rest = rest[len(kept.lots[0]) :]
+    return Spending(lots, claims, headroom)
 
 
-def claims_of(record: Decision, headroom: Headroom) -> list[Claim]:
-    """What a decision's messages take of each budget."""
-    if record.send_at is None:
-        return []
+def _find_claims(lot: DecisionLot, sent: int, headroom: Headroom) -> list[Claim]:
+    """What the messages of one of a lot's cases take of each budget."""
+    words = lot.words
+    start, end = words.first_message[sent : sent + 2].tolist()
+    costs = {
+        CHANNELS[words.channel[at]]: (lot.message_id(at), float(words.cost_cents[at]))
+        for at in range(start, end)
+    }
+    send_at = from_us(int(lot.send_us[sent]))
     claims = []
-    for budget in headroom.covering(record.trigger, priority=record.priority):
-        taken = [message for message in record.messages if budget.takes(message.channel)]
-        parts = {m.message_id: budget.need({m.channel: m.cost_cents}) for m in taken}
-        amount = budget.need({m.channel: m.cost_cents for m in taken})
+    for budget in headroom.covering(lot.head.trigger, priority=lot.head.priority):
+        taken = {channel: found for channel, found in costs.items() if budget.takes(channel)}
+        amount = budget.need({channel: cents for channel, (_, cents) in taken.items()})
         if amount:
             claims.append(
                 Claim(
-                    record.decision_id,
-                    budget.account_of(record.send_at),
+                    lot.decision_ids[int(words.row[sent])],
+                    budget.account_of(send_at),
                     amount,
                     budget.limit_micro,
-                    parts,
+                    {id_: budget.need({channel: cents}) for channel, (id_, cents) in taken.items()},
                     is_shared=budget.unit is BudgetUnit.CONTACTS,
                 )
             )
@@ -122,31 +127,34 @@ def _longest_wait_us(settings: PolicySettings) -> int:
     return round(longest * HOUR_US) + _NIGHT_US
 
 
-def _take_affordable(made: Sequence[Decision], headroom: Headroom) -> Spending:
-    """The first of these records, up to the one whose choice the ones before it have narrowed."""
-    records: list[Decision] = []
+def _take_affordable(made: DecisionLot, headroom: Headroom) -> Spending:
+    """The first decisions of a lot, up to the one whose choice the ones before it have narrowed."""
+    if not headroom.covering(made.head.trigger, priority=made.head.priority):
+        return Spending([made], [], headroom)
     claims: list[Claim] = []
     left = headroom
-    for record in made:
-        if left is not headroom and _is_narrowed(record, left):
-            break
-        records.append(record)
-        new = claims_of(record, left)
+    sent_at = {int(row): sent for sent, row in enumerate(made.words.row)}
+    for row in range(len(made)):
+        if left is not headroom and _is_narrowed(made, row, left):
+            return Spending([made.up_to(row)], claims, left)
+        sent = sent_at.get(row)
+        new = [] if sent is None else _find_claims(made, sent, left)
         if new:
             claims += new
             left = left.after(new)
-    return Spending(records, claims, left)
+    return Spending([made], claims, left)
 
 
-def _is_narrowed(record: Decision, left: Headroom) -> bool:
-    """Whether something that was allowed to this record might not be affordable any more."""
-    return any(
-        left.most(budget, action.channels) > left.left(budget, budget.account_of(action.send_at))
-        for budget in left.covering(record.trigger, priority=record.priority)
-        if _is_tight(budget, left)
-        for action in record.allowed
-        if action.send_at is not None
-    )
+def _is_narrowed(lot: DecisionLot, row: int, left: Headroom) -> bool:
+    """Whether something that was allowed to this case might not be affordable any more."""
+    allowed = lot.actions.allowed[row]
+    for budget in left.covering(lot.head.trigger, priority=lot.head.priority):
+        if _is_tight(budget, left):
+            most = np.array([left.most(budget, channels) for channels in lot.head.sets])
+            room = left.left_at(budget, lot.actions.slots_us[row])
+            if (allowed & (most[:, None] > room[None, :])).any():
+                return True
+    return False
 
 
 def _is_tight(budget: Budget, left: Headroom) -> bool:

@@ -8,18 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features.all_features import ALL_FEATURES
 from features.churn import CHURN_FEATURES
 from features.churn.risk import RiskRules
 from features.contracts import CONTRACTS, DTYPES, Kind
-from features.declarations import FeatureSet, union_of
-from features.declared.account import SUBSCRIPTION_ACTIVE
 from features.engagement import ENGAGEMENT_FEATURES
 from features.engines import Engine
 from features.engines.batches import RowMapper
@@ -35,11 +33,6 @@ from serving.policy.cases import DAY_US, Floats
 from serving.snapshot.making import CONTACT_DAYS, make_profile
 from serving.snapshot.state import Customers, Models
 from serving.store.store import StoredContact
-
-ALL_FEATURES: Final = union_of(
-    "all", CHURN_FEATURES, ENGAGEMENT_FEATURES, FeatureSet("subscribed", (SUBSCRIPTION_ACTIVE,))
-)
-"""What every model reads, and what tells who can still be lost."""
 
 _CUSTOMERS = CONTRACTS["customers"]
 _OPENS = (Outcome.OPENED, Outcome.CLICKED)

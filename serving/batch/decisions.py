@@ -34,7 +34,8 @@ from serving.snapshot.state import Models, Snapshot
 from serving.store.incidents import Incident
 from serving.store.memory import Memory, MemoryStore
 from serving.store.protocol import DecisionSession
-from serving.store.store import DecisionRows, Store, write_rows
+from serving.store.rows import DecisionRows, write_rows
+from serving.store.store import Store
 from training.bandit.files import read_bandit
 from training.bandit.policy import VariantPolicy
 from training.registry.servable import ChannelModel, ChurnModel, SendTimeModel, UpliftModel
@@ -201,6 +202,15 @@ def book_decisions(decisions: Path, store: Store) -> "Counter[str]":
         with store.transaction() as session:
             session.book(booked)
     return reasons
+
+
+def to_tables(
+    decisions: Sequence[Decision], requests: Sequence[DecisionRequest]
+) -> Iterator[pa.Table]:
+    """`to_table` in lots, at least one: records are made for one lot at a time."""
+    for start in range(0, max(len(requests), 1), _LOT):
+        chosen = slice(start, start + _LOT)
+        yield to_table(decisions[chosen], requests[chosen])
 
 
 def to_table(decisions: Sequence[Decision], requests: Sequence[DecisionRequest]) -> pa.Table:

@@ -1,7 +1,9 @@
 """A simulated company with models, for the benchmarks of serving."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from features.tables import Tables
 from serving.decide import Engine
@@ -9,10 +11,16 @@ from serving.publish import learn_bandit
 from serving.runtime import wire_parts
 from serving.settings import Settings
 from serving.snapshot.making import make_snapshot
-from serving.snapshot.state import Models, Snapshot
+from serving.snapshot.state import Customers, Models, Snapshot
 from training.datasets.provenance import NotEnoughData
 from training.registry.entries import ModelName
-from training.registry.servable import ChannelModel, ChurnModel, SendTimeModel, Servable
+from training.registry.servable import (
+    ChannelModel,
+    ChurnModel,
+    SendTimeModel,
+    Servable,
+    UpliftModel,
+)
 from training.registry.tracking import Tracking
 from training.train import TrainedModel, Trainings, train_all
 from training.world.simulated import SimulatedWorld
@@ -42,20 +50,42 @@ def found_company(home: Path, *, n_customers: int, seed: int) -> Company:
     return Company(tables, snapshot)
 
 
+def grow(snapshot: Snapshot, *, n_customers: int) -> Snapshot:
+    """A snapshot of so many customers: those that there are, again and again under new names."""
+    known = snapshot.customers
+    rows = np.arange(n_customers) % len(known.profile)
+    ids = [f"g{n:08d}" for n in range(n_customers)]
+    customers = Customers(
+        profile=known.profile.iloc[rows].assign(customer_id=ids).reset_index(drop=True),
+        churn=known.churn[rows],
+        engagement=known.engagement[rows],
+        week_counts=known.week_counts[rows],
+        p_churn=known.p_churn[rows],
+    )
+    names = known.profile["customer_id"].tolist()
+    contacts = tuple(
+        replace(contact, decision_id=f"{contact.decision_id}.{n}", customer_id=ids[n])
+        for n, row in enumerate(rows.tolist())
+        for contact in snapshot.contacts_by_customer.get(names[row], ())
+    )
+    return replace(snapshot, customers=customers, contacts=contacts)
+
+
 def engine_for(snapshot: Snapshot, home: Path) -> Engine:
     """An engine with an empty store in that folder."""
     return wire_parts(Settings(home=home), clock=lambda: snapshot.as_of).engine(snapshot)
 
 
 def _models_of(trained: Trainings) -> Models:
-    churn, channel, send_time = (
+    churn, channel, send_time, uplift = (
         _model_of(trained[name])
-        for name in (ModelName.CHURN, ModelName.CHANNEL, ModelName.SEND_TIME)
+        for name in (ModelName.CHURN, ModelName.CHANNEL, ModelName.SEND_TIME, ModelName.UPLIFT)
     )
     return Models(
         churn if isinstance(churn, ChurnModel) else None,
         channel if isinstance(channel, ChannelModel) else None,
         send_time if isinstance(send_time, SendTimeModel) else None,
+        uplift if isinstance(uplift, UpliftModel) else None,
     )
 
 

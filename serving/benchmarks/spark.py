@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from features.all_features import ALL_FEATURES
 from features.churn.risk import default_rules
 from features.contracts import CONTRACTS, Kind
 from features.engines.batches import InProcess
@@ -19,7 +20,6 @@ from features.sources import write_tables
 from features.table_files import TableFiles
 from features.tables import Tables
 from features.triggers import find_triggers
-from serving.batch.customers import ALL_FEATURES
 from serving.batch.decisions import to_table
 from serving.batch.run import decide_prepared, prepare_batch
 from serving.batch.scores import make_scorer, score_rows

@@ -7,8 +7,10 @@ links, control characters, right-to-left overrides, markup or whole novels.
 import re
 import unicodedata
 from collections.abc import Callable
+from functools import lru_cache
 
 MAX_NAME_CHARACTERS = 20
+_N_REMEMBERED = 8192  # values and names: many customers share them
 _MAX_RAW = 600  # characters of a value that are looked at; more than any place has room for
 _NAME_JOINTS = frozenset(" '’-")
 _NOT_NAMES = frozenset({"null", "none", "nan", "unknown", "undefined"})
@@ -19,6 +21,7 @@ _HOST_DOT = re.compile(r"(?<=\w)[.\u3002\uff0e\uff61](?=[^\W\d_]{2})")
 _MARKDOWN = frozenset("\\`*_{}[]<>#&~|")
 
 
+@lru_cache(_N_REMEMBERED)
 def clean_value(raw: str) -> str:
     r"""One line of visible text without links; empty when nothing is left.
 
@@ -60,6 +63,7 @@ def _drop_invisible(text: str) -> str:
     return "".join(kept)
 
 
+@lru_cache(_N_REMEMBERED)
 def clean_first_name(raw: str | None) -> str | None:
     """A name to greet with, or nothing: only what looks like one gets into a greeting.
 

@@ -12,7 +12,7 @@ from serving.copy.settings import CopySettings
 from serving.copy.slots import BRAND, Manner, write_slots
 from serving.copy.variants import Variant
 
-__all__ = ["CopySettings", "render"]
+__all__ = ["CopySettings", "fill", "render"]
 
 
 def render(
@@ -40,8 +40,32 @@ def render(
     """
     if faults := find_evidence_faults(variant.trigger, evidence):
         return Unrenderable(f"{variant.variant_id}: evidence: {'; '.join(faults)}")
-    code = choose_language(language, available=variant.cells, fallbacks=settings.language_fallbacks)
-    cell = variant.cells[code]
+    return fill(
+        variant,
+        language=language,
+        evidence=evidence,
+        first_name=first_name,
+        settings=settings,
+        timezone=timezone,
+    )
+
+
+def fill(
+    variant: Variant,
+    *,
+    language: str,
+    evidence: Evidence,
+    first_name: str | None,
+    settings: CopySettings,
+    timezone: str | None = None,
+) -> Content | Unrenderable:
+    """`render` for evidence that is known to fit the trigger, as that of a checked request is."""
+    cell = variant.cells.get(language)
+    if cell is None:
+        fallbacks = settings.language_fallbacks
+        cell = variant.cells[
+            choose_language(language, available=variant.cells, fallbacks=fallbacks)
+        ]
     try:
         zone = None if timezone is None else ZoneInfo(timezone)
     except (ZoneInfoNotFoundError, OSError, ValueError):  # absent, a folder, no file name at all

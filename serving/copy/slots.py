@@ -6,6 +6,7 @@ The room is data (`slots.yaml`); kinds come from `features.evidence`.
 from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated
 from unicodedata import normalize
 from zoneinfo import ZoneInfo
@@ -16,6 +17,8 @@ from features.evidence import FACTS, Evidence, FactKind, Scalar
 from features.vocabulary import Trigger
 from serving.copy.cleaning import clean_value, escape_markdown, shorten
 from serving.copy.languages import Language
+
+_N_REMEMBERED = 8192  # written values: many customers share an item
 
 BRAND = "brand"
 """The one slot that is no fact: the sender's name, from the settings."""
@@ -152,6 +155,7 @@ def _write_fact(fact: Scalar, *, rule: SlotRule, manner: Manner) -> str | None:
             return language.write_moment(str(fact), zone=manner.zone)
 
 
+@lru_cache(_N_REMEMBERED)
 def _write_text(raw: str, *, rule: SlotRule) -> str | None:
     """A text fact in its room; null when nothing is left, or less than all of a whole one."""
     text = clean_value(raw)

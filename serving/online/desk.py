@@ -9,6 +9,7 @@ import numpy as np
 from features.churn import CHURN_FEATURES
 from features.churn.risk import RiskRules, default_rules
 from features.errors import BadInputError, ConflictError
+from serving.disruptions import follow_posted
 from serving.online.facts import Fact
 from serving.online.ledger import Taken, require_generation, take_facts
 from serving.online.live import read_features
@@ -21,6 +22,7 @@ from serving.online.records import (
 )
 from serving.online.triggers import find_online
 from serving.policy.cases import from_us, to_us
+from serving.policy.settings import DisruptionSettings
 from serving.snapshot.state import Snapshot
 from serving.store.kept import Generation
 from serving.store.online import OnlineSession
@@ -52,11 +54,13 @@ class EventDesk:
         store: Where log and states are.
         takes_callers_time: The moment comes with the report (rehearsals), not from the clock.
         rules: How a probability of churn becomes a risk score and a tier.
+        disruptions: Whether marketing rests while one is going on.
     """
 
     store: Store
     takes_callers_time: bool = False
     rules: RiskRules = field(default_factory=default_rules)
+    disruptions: DisruptionSettings = field(default_factory=DisruptionSettings)
 
     def take(self, report: EventReport, snapshot: Snapshot, *, now: datetime) -> EventReceipt:
         """Take the events in, and find what follows, all as of one moment; see the two steps.
@@ -78,6 +82,8 @@ class EventDesk:
                 for event, moment_us in zip(report.events, moments_us, strict=True)
             ]
             taken = take_facts(session.online, told)
+            new = [fact for (fact, _), one in zip(told, taken.facts, strict=True) if one.is_new]
+            follow_posted(session, new, now_us=moments_us[-1], settings=self.disruptions)
         receipt = EventReceipt(
             states=[_state_of(fact, taken, n) for n, (fact, _) in enumerate(told)],
             known_at=from_us(moments_us[-1]),

@@ -2,6 +2,8 @@
 
 from collections.abc import Collection, Iterator, Sequence
 
+from serving.lots.lot import DecisionLot
+from serving.lots.reading import read_record
 from serving.online.facts import Fact
 from serving.online.ledger import take_facts
 from serving.policy.cases import to_us
@@ -10,15 +12,15 @@ from serving.store.kept import Generation
 from serving.store.online import OnlineSession
 
 
-def take_messages(
-    online: OnlineSession, records: Sequence[Decision], *, about: Collection[str]
-) -> None:
+def take_messages(online: OnlineSession, lot: DecisionLot, *, about: Collection[str]) -> None:
     """Let the messages of decisions count for customers with a state, from when they are sent."""
+    if not about:
+        return
     told = [
-        (fact, to_us(record.decided_at))
-        for record in records
-        if record.customer_id in about
-        for fact in messages_of(record)
+        (fact, int(lot.decided_us[row]))
+        for row in lot.words.row.tolist()
+        if lot.customer_ids[row] in about
+        for fact in messages_of(read_record(lot, row))
     ]
     _take(online, told)
 

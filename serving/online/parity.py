@@ -14,7 +14,7 @@ from features.declarations import FeatureSet
 from features.engagement import ENGAGEMENT_FEATURES
 from features.point_in_time import build_features, count_hours_of_week
 from features.tables import Tables
-from serving.online.served import N_HOURS, running_features, unpack_numbers
+from serving.online.served import N_HOURS, running_features, split_numbers
 from serving.policy.cases import Floats, from_us
 from serving.store.kept import ServedFeatures
 
@@ -105,7 +105,7 @@ def _compare(rows: Sequence[ServedFeatures], tables: Tables) -> list[FeaturePari
             ).dt.tz_localize("UTC"),
         }
     )
-    served = unpack_numbers(row.numbers for row in rows)
+    served = split_numbers(row.numbers for row in rows)
     compared = [
         _compare_one(rows, features.name, name, column[:, n], rebuilt[:, n])
         for features, column in (

@@ -1,7 +1,6 @@
 """The features that decisions were made with, kept so that they can be compared with the tables."""
 
-import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,16 +9,15 @@ import numpy as np
 from features.churn import CHURN_FEATURES
 from features.engagement import ENGAGEMENT_FEATURES
 from serving.assemble import CaseBook
-from serving.policy.arms import stable_uniform
+from serving.lots.lot import UNKNOWN_US, DecisionLot
+from serving.policy.arms import stable_uniforms
 from serving.policy.cases import Floats
-from serving.records import Decision
-from serving.store.kept import ServedFeatures
+from serving.store.kept import ServedLot
 
 N_HOURS: Final = 168
 
 _N_CHURN: Final = len(CHURN_FEATURES.names)
 _N_ENGAGEMENT: Final = len(ENGAGEMENT_FEATURES.names)
-_QUICK: Final = 1
 
 
 def running_features() -> str:
@@ -37,51 +35,52 @@ class ServedNumbers:
 
 
 def list_served(
-    book: CaseBook, records: Sequence[Decision], *, share: float
-) -> Iterator[ServedFeatures]:
-    """What the models read, of a share of the decisions that used one.
+    book: CaseBook, lot: DecisionLot, positions: Sequence[int], *, share: float
+) -> ServedLot | None:
+    """What the models read, of a share of the decisions that used one; None where none did.
 
     Args:
-        book: The cases, in the order of the records.
-        records: Their decisions.
+        book: The cases.
+        lot: Their decisions.
+        positions: Of the decisions' cases in the book.
         share: Of decisions, chosen by their identity.
     """
-    for position, record in enumerate(records):
-        used = record.p_churn is not None or not record.cold_start
-        as_of_us = book.features_as_of_us(position)
-        if not used or as_of_us is None:
-            continue
-        if share < 1 and stable_uniform("served", record.decision_id) >= share:
-            continue
-        yield ServedFeatures(
-            decision_id=record.decision_id,
-            customer_id=record.customer_id,
-            as_of_us=as_of_us,
-            online=position in book.live,
-            features=record.feature_hash,
-            numbers=pack_numbers(_numbers(book, position)),
-        )
+    is_used = (~np.isnan(lot.p_churn) | lot.is_scored) & (lot.features_us != UNKNOWN_US)
+    rows = np.flatnonzero(is_used)
+    if share < 1:
+        u = stable_uniforms("served", names=[lot.decision_ids[row] for row in rows.tolist()])
+        rows = rows[u < share]
+    if not len(rows):
+        return None
+    at = [positions[row] for row in rows.tolist()]
+    return ServedLot(
+        decision_ids=[lot.decision_ids[row] for row in rows.tolist()],
+        customer_ids=[lot.customer_ids[row] for row in rows.tolist()],
+        as_of_us=lot.features_us[rows],
+        online=np.array([position in book.live for position in at], dtype=bool),
+        features=lot.head.feature_hash,
+        numbers=_join_numbers(book, at),
+    )
 
 
-def pack_numbers(numbers: ServedNumbers) -> bytes:
-    """The numbers as bytes, exactly."""
-    flat = np.concatenate([numbers.churn, numbers.engagement, numbers.hours])
-    return zlib.compress(flat.astype("<f8").tobytes(), _QUICK)
-
-
-def unpack_numbers(packed: Iterable[bytes]) -> ServedNumbers:
-    """What was packed, a row for each: (n, features of each set) and (n, 168)."""
-    rows = [np.frombuffer(zlib.decompress(numbers), dtype="<f8") for numbers in packed]
-    flat = np.vstack(rows) if rows else np.empty((0, _N_CHURN + _N_ENGAGEMENT + N_HOURS))
+def split_numbers(rows: Iterable[Floats]) -> ServedNumbers:
+    """Served numbers, a row for each: (n, features of each set) and (n, 168)."""
+    listed = list(rows)
+    flat = np.vstack(listed) if listed else np.empty((0, _N_CHURN + _N_ENGAGEMENT + N_HOURS))
     end = _N_CHURN + _N_ENGAGEMENT
     return ServedNumbers(flat[:, :_N_CHURN], flat[:, _N_CHURN:end], flat[:, end:])
 
 
-def _numbers(book: CaseBook, position: int) -> ServedNumbers:
-    if (live := book.live.get(position)) is not None:
-        return ServedNumbers(live.churn, live.engagement, live.week_counts)
-    row = int(book.rows[position])
+def _join_numbers(book: CaseBook, positions: Sequence[int]) -> Floats:
+    """What the models read of these cases, features of both sets and hours, (k, numbers)."""
     customers = book.snapshot.customers
-    return ServedNumbers(
-        customers.churn[row], customers.engagement[row], customers.week_counts[row]
-    )
+    numbers = np.empty((len(positions), _N_CHURN + _N_ENGAGEMENT + N_HOURS))
+    rows = book.rows[np.asarray(positions, dtype=np.int64)]
+    known = rows >= 0
+    if known.any():
+        parts = (customers.churn, customers.engagement, customers.week_counts)
+        numbers[known] = np.column_stack([part[rows[known]] for part in parts])
+    for at, position in enumerate(positions if book.live else ()):
+        if (live := book.live.get(position)) is not None:
+            numbers[at] = np.concatenate([live.churn, live.engagement, live.week_counts])
+    return numbers

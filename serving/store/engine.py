@@ -15,6 +15,7 @@ WRITES = "opportune_writes"
 """Execution option: take the write lock when the transaction begins."""
 
 _BUSY_TIMEOUT_MS = 30_000
+_CACHE_KIB = 65_536
 _WAL_TRIES = 200
 _WAL_PAUSE_SECONDS = 0.02
 _WRITE_LOCK = text("SELECT pg_advisory_xact_lock(7310921564)")  # any number, ours alone
@@ -59,6 +60,7 @@ def _open_sqlite(url: str) -> Engine:
         cursor.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
         _switch_to_wal(cursor)
         cursor.execute("PRAGMA synchronous=NORMAL")
+        cursor.execute(f"PRAGMA cache_size={-_CACHE_KIB}")  # indexes of a large batch
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.close()
 

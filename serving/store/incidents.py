@@ -1,12 +1,13 @@
 """Incidents: something is wrong for a region or for some customers, and their marketing rests."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, insert, or_, select, update
 
 from features.errors import BadInputError, ConflictError
-from serving.store.lots import in_lots
+from serving.store.lots import in_json_lots, is_listed
 from serving.store.schema import incident_customers, incidents
 
 _ALL = select(
@@ -17,8 +18,8 @@ _OPEN_SINCE = _ALL.where(
 )
 _ONE = _ALL.where(incidents.c.incident_id == bindparam("incident_id"))
 _TOUCHED = select(incident_customers.c.incident_id, incident_customers.c.customer_id).where(
-    incident_customers.c.incident_id.in_(bindparam("incidents", expanding=True)),
-    incident_customers.c.customer_id.in_(bindparam("customers", expanding=True)),
+    is_listed(incident_customers.c.incident_id, "incidents"),
+    is_listed(incident_customers.c.customer_id, "customers"),
 )
 _CLOSE = (
     update(incidents)
@@ -65,9 +66,10 @@ class IncidentBook:
         if not rows:
             return []
         touched: dict[str, set[str]] = {row.incident_id: set() for row in rows}
-        for lot in in_lots(list(dict.fromkeys(customer_ids))):
-            named = {"incidents": list(touched), "customers": lot}
-            for incident_id, customer_id in self._connection.execute(_TOUCHED, named):
+        named = json.dumps(list(touched))
+        for lot in in_json_lots(customer_ids):
+            asked = {"incidents": named, "customers": lot}
+            for incident_id, customer_id in self._connection.execute(_TOUCHED, asked):
                 touched[incident_id].add(customer_id)
         return [
             Incident(*row[:4], customer_ids=frozenset(touched[row.incident_id])) for row in rows
@@ -113,16 +115,16 @@ class IncidentBook:
             )
 
     def close(self, incident_id: str, *, at_us: int) -> None:
-        """End an incident at that moment.
+        """End an incident at that moment, which may be before an end that was told.
 
         Raises:
             BadInputError: There is no such incident, or it began later.
-            ConflictError: It has ended already, at another moment.
+            ConflictError: It has ended before that moment already.
         """
         row = self._connection.execute(_ONE, {"incident_id": incident_id}).first()
         if row is None:
             raise BadInputError(f"incident {incident_id}: there is none of that identity")
-        if row.ends_at_us not in (None, at_us):
+        if row.ends_at_us is not None and row.ends_at_us < at_us:
             raise ConflictError(f"incident {incident_id} has ended already")
         if at_us <= row.starts_at_us:
             raise BadInputError(f"incident {incident_id}: expected an end after its start")

@@ -1,6 +1,9 @@
 """What the store keeps of customers online: facts, generations, states, served features."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+from serving.policy.cases import Flags, Floats, Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ class ServedFeatures:
         as_of_us: Moment of the features.
         online: Whether they came from a state, not from a snapshot.
         features: Digest of the declarations.
-        numbers: The numbers, packed.
+        numbers: The numbers, (m,).
     """
 
     decision_id: str
@@ -95,7 +98,43 @@ class ServedFeatures:
     as_of_us: int
     online: bool
     features: str
-    numbers: bytes
+    numbers: Floats
+
+
+@dataclass(frozen=True)
+class ServedLot:
+    """The features of many decisions, k of them, made with the same declarations.
+
+    Attributes:
+        decision_ids: Which decisions.
+        customer_ids: About whom.
+        as_of_us: Moments of the features, (k,).
+        online: Whether they came from a state, (k,).
+        features: Digest of the declarations.
+        numbers: The numbers, (k, m).
+    """
+
+    decision_ids: Sequence[str]
+    customer_ids: Sequence[str]
+    as_of_us: Ints
+    online: Flags
+    features: str
+    numbers: Floats
+
+    def __len__(self) -> int:
+        return len(self.decision_ids)
+
+    def rows(self) -> Iterator[ServedFeatures]:
+        """One by one."""
+        for at, decision_id in enumerate(self.decision_ids):
+            yield ServedFeatures(
+                decision_id,
+                self.customer_ids[at],
+                int(self.as_of_us[at]),
+                bool(self.online[at]),
+                self.features,
+                self.numbers[at],
+            )
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from serving.policy.cases import to_us
+from serving.lots.lot import DecisionLot
 from serving.records import Decision, DecisionRequest, OutcomeEvent, OutcomeState
 from serving.store.incidents import Incident
 from serving.store.reach import Bounce, Refusals, Withdrawal
@@ -99,22 +99,21 @@ class MemoryStore:
         unique = dict.fromkeys(customer_ids)
         return [self.memories[one] for one in unique if one in self.memories]
 
-    def add_decisions(self, records: Sequence[Decision], _: Sequence[DecisionRequest], /) -> None:
-        """Remember the notices of new records."""
-        for record in records:
-            if record.send_at is not None and record.messages:
-                self.contacts[record.customer_id].append(
-                    StoredContact(
-                        record.decision_id,
-                        record.customer_id,
-                        record.trigger,
-                        to_us(record.send_at),
-                        opened=False,
-                    )
+    def add_lot(self, lot: DecisionLot, /) -> None:
+        """Remember the notices of new decisions."""
+        for row, send_us in zip(lot.words.row.tolist(), lot.send_us.tolist(), strict=True):
+            customer_id = lot.customer_ids[row]
+            self.contacts[customer_id].append(
+                StoredContact(
+                    lot.decision_ids[row], customer_id, lot.head.trigger, send_us, opened=False
                 )
+            )
 
-    def add_outcomes(self, events: Sequence[OutcomeEvent]) -> list[OutcomeState]:
+    def add_outcomes(
+        self, events: Sequence[OutcomeEvent], *, now_us: int | None = None
+    ) -> list[OutcomeState]:
         """Of messages that it does not know: outcomes are booked where records are kept."""
+        del now_us
         return [OutcomeState.UNKNOWN_MESSAGE for _ in events]
 
     def close(self) -> None:

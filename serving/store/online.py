@@ -16,11 +16,13 @@ from serving.store.kept import (
     LogCounts,
     LoggedFact,
     ServedFeatures,
+    ServedLot,
     StoredFact,
     StoredState,
 )
 from serving.store.lots import in_lots
-from serving.store.schema import facts, generations, histories, links, served, states
+from serving.store.schema import facts, generations, histories, links, states
+from serving.store.served import ServedLog
 
 _EVENTS = select(facts.c.table_name, facts.c.event_id).where(
     facts.c.event_id.in_(bindparam("keys", expanding=True))
@@ -62,13 +64,7 @@ _STATE_IDS = select(states.c.customer_id).where(states.c.generation == bindparam
 _LINKS = select(links.c.owner, links.c.customer_id).where(
     links.c.owner.in_(bindparam("keys", expanding=True))
 )
-_SERVED = (
-    select(served)
-    .where(served.c.as_of_us >= bindparam("since_us"), served.c.as_of_us < bindparam("until_us"))
-    .order_by(served.c.as_of_us, served.c.decision_id)
-)
 _ADD_FACTS = insert(facts)
-_ADD_SERVED = insert(served)
 
 
 # Built once per database: building a statement costs more than running it.
@@ -90,6 +86,7 @@ class OnlineSession:
     def __init__(self, connection: Connection) -> None:
         """Work on an open transaction."""
         self._connection = connection
+        self._served = ServedLog(connection)
 
     # ------------------------------------------------------------ the log
 
@@ -296,41 +293,25 @@ class OnlineSession:
 
     # ------------------------------------------------------------ what was served
 
-    def add_served(self, rows: Sequence[ServedFeatures]) -> None:
+    def add_served(self, lot: ServedLot) -> None:
         """Keep the features of decisions."""
-        if rows:
-            self._connection.execute(
-                _ADD_SERVED,
-                [
-                    {
-                        "decision_id": row.decision_id,
-                        "customer_id": row.customer_id,
-                        "as_of_us": row.as_of_us,
-                        "online": row.online,
-                        "features": row.features,
-                        "numbers": row.numbers,
-                    }
-                    for row in rows
-                ],
-            )
+        self._served.add(lot)
 
     def read_served(self, *, since_us: int, until_us: int) -> Iterator[ServedFeatures]:
         """What was served as of moments in `since <= as_of < until`."""
-        period = {"since_us": since_us, "until_us": until_us}
-        for row in self._connection.execute(_SERVED, period):
-            yield ServedFeatures(*row)
+        return self._served.read(since_us=since_us, until_us=until_us)
 
     def count_served(self, *, since_us: int) -> int:
         """How many decisions were served features of this moment or a later one."""
-        query = select(func.count()).select_from(served).where(served.c.as_of_us >= since_us)
-        return int(self._connection.execute(query).scalar_one())
+        return self._served.count(since_us=since_us)
 
     def count(self) -> LogCounts:
         """How many facts, states and served features there are."""
-        n_facts, n_states, n_served = (
+        n_facts, n_states = (
             int(self._connection.execute(select(func.count()).select_from(table)).scalar_one())
-            for table in (facts, states, served)
+            for table in (facts, states)
         )
+        n_served = self._served.count(since_us=0)
         return LogCounts(n_facts, n_states, n_served, self.last_known_us())
 
 

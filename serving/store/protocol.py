@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from serving.lots.lot import DecisionLot
 from serving.records import Decision, DecisionRequest, OutcomeEvent, OutcomeState
 from serving.store.budgets import Ledger
 from serving.store.incidents import Incident
@@ -41,13 +42,13 @@ class DecisionSession(Protocol):
         """Incidents that are open or end after that moment, with whom of these they touch."""
         ...
 
-    def add_decisions(
-        self, records: Sequence[Decision], requests: Sequence[DecisionRequest], /
-    ) -> None:
-        """Keep new records and their messages."""
+    def add_lot(self, lot: DecisionLot, /) -> bytes | None:
+        """Keep new decisions and their messages; the lot as it was packed, if it was."""
         ...
 
-    def add_outcomes(self, events: Sequence[OutcomeEvent]) -> list[OutcomeState]:
+    def add_outcomes(
+        self, events: Sequence[OutcomeEvent], *, now_us: int | None = None
+    ) -> list[OutcomeState]:
         """Book outcomes; states in the order of the events."""
         ...
 

@@ -3,19 +3,30 @@
 from sqlalchemy import bindparam, func, select
 
 from features.vocabulary import Outcome
-from serving.store.schema import cancellations, decisions, messages, outcomes
+from serving.store.lots import is_listed
+from serving.store.schema import cancellations, decision_lots, decisions, messages, outcomes
 
 _OPENS = (Outcome.OPENED.value, Outcome.CLICKED.value)
 _REFUSALS = (Outcome.UNSUBSCRIBED.value, Outcome.COMPLAINED.value, Outcome.BOUNCED.value)
 _ARRIVALS = (Outcome.DELIVERED.value, *_OPENS, Outcome.CONVERTED.value)
 
-RECORDS_BY_KEY = select(
-    decisions.c.idempotency_key, decisions.c.request_digest, decisions.c.record
-).where(decisions.c.idempotency_key.in_(bindparam("keys", expanding=True)))
-"""Records under some keys: key, digest of the request, record."""
+_PLACE = (decisions.c.record, decisions.c.lot_id, decisions.c.lot_row)
 
-RECORDS = select(decisions.c.record).order_by(decisions.c.decided_at_us, decisions.c.decision_id)
-"""Every record."""
+RECORDS_BY_KEY = select(decisions.c.idempotency_key, decisions.c.request_digest, *_PLACE).where(
+    is_listed(decisions.c.idempotency_key, "keys")
+)
+"""Where records under some keys are: key, digest of the request, record, lot, row of the lot."""
+
+RECORD = select(*_PLACE).where(decisions.c.decision_id == bindparam("decision_id"))
+"""Where the record of one decision is."""
+
+RECORDS = select(*_PLACE).order_by(
+    decisions.c.decided_at_us, decisions.c.lot_id, decisions.c.lot_row, decisions.c.decision_id
+)
+"""Where every record is; those of one moment lot by lot."""
+
+LOT = select(decision_lots.c.packed).where(decision_lots.c.lot_id == bindparam("lot_id"))
+"""A lot."""
 
 OUTCOMES = select(
     outcomes.c.message_id,
@@ -56,7 +67,7 @@ CONTACTS = (
         messages.c.sent_at_us,
         _WAS_OPENED,
     )
-    .where(messages.c.customer_id.in_(bindparam("ids", expanding=True)))
+    .where(is_listed(messages.c.customer_id, "ids"))
     .where(messages.c.sent_at_us >= bindparam("since_us"))
     .where(~_NEVER_SENT)
 )
@@ -65,7 +76,7 @@ CONTACTS = (
 REFUSALS = (
     select(messages.c.customer_id, messages.c.channel, outcomes.c.outcome, outcomes.c.at_us)
     .join(outcomes, outcomes.c.message_id == messages.c.message_id)
-    .where(messages.c.customer_id.in_(bindparam("ids", expanding=True)))
+    .where(is_listed(messages.c.customer_id, "ids"))
     .where(outcomes.c.outcome.in_(_REFUSALS))
 )
 """Unsubscribes, complaints and bounces of some customers."""
@@ -73,19 +84,19 @@ REFUSALS = (
 LAST_ARRIVALS = (
     select(messages.c.customer_id, messages.c.channel, func.max(outcomes.c.at_us))
     .join(outcomes, outcomes.c.message_id == messages.c.message_id)
-    .where(messages.c.customer_id.in_(bindparam("ids", expanding=True)))
+    .where(is_listed(messages.c.customer_id, "ids"))
     .where(outcomes.c.outcome.in_(_ARRIVALS))
     .group_by(messages.c.customer_id, messages.c.channel)
 )
 """When a message last arrived, by customer and channel; machines open what has arrived, too."""
 
 CUSTOMERS_OF = select(messages.c.message_id, messages.c.customer_id, messages.c.channel).where(
-    messages.c.message_id.in_(bindparam("ids", expanding=True))
+    is_listed(messages.c.message_id, "ids")
 )
 """To whom some messages went, and where."""
 
 SENDING_TIMES = select(messages.c.message_id, messages.c.sent_at_us).where(
-    messages.c.message_id.in_(bindparam("ids", expanding=True))
+    is_listed(messages.c.message_id, "ids")
 )
 """When some messages were or will be sent."""
 

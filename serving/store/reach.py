@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from features.vocabulary import Channel, Outcome
-from serving.store.lots import in_lots
+from serving.store.lots import in_json_lots
 from serving.store.queries import LAST_ARRIVALS, REFUSALS
 
 
@@ -45,7 +45,7 @@ def find_refusals(connection: Connection, customer_ids: Sequence[str]) -> Refusa
     """What stands against writing to these customers."""
     withdrawals: list[Withdrawal] = []
     bounces: list[Bounce] = []
-    for ids in in_lots(list(dict.fromkeys(customer_ids))):
+    for ids in in_json_lots(customer_ids):
         bounced: list[Bounce] = []
         for customer_id, channel, outcome, at_us in connection.execute(REFUSALS, {"ids": ids}):
             if outcome == Outcome.BOUNCED.value:
@@ -61,9 +61,9 @@ def _since_arrival(connection: Connection, bounced: Sequence[Bounce]) -> list[Bo
     """Bounces after the last message that arrived on the same channel."""
     if not bounced:
         return []
-    ids = list(dict.fromkeys(bounce.customer_id for bounce in bounced))
     arrived = {
         (customer_id, channel): at_us
+        for ids in in_json_lots(bounce.customer_id for bounce in bounced)
         for customer_id, channel, at_us in connection.execute(LAST_ARRIVALS, {"ids": ids})
     }
     return [

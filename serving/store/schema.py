@@ -31,9 +31,19 @@ decisions = Table(
     Column("send", Boolean, nullable=False),
     Column("reason", String, nullable=False),
     Column("propensity", Float, nullable=False),
-    Column("record", Text, nullable=False),
+    Column("record", Text, nullable=False),  # empty where the record is a row of a lot
     Column("experiment", String, nullable=True),
+    Column("lot_id", Integer, nullable=True),
+    Column("lot_row", Integer, nullable=True),
 )
+
+decision_lots = Table(
+    "decision_lots",
+    metadata,
+    Column("lot_id", Integer, primary_key=True),
+    Column("packed", LargeBinary, nullable=False),
+)
+"""Records of many decisions in columns (`serving.lots.packing`)."""
 
 messages = Table(
     "messages",
@@ -116,6 +126,16 @@ incident_customers = Table(
     Column("incident_id", ForeignKey("incidents.incident_id"), primary_key=True),
     Column("customer_id", String, primary_key=True),
 )
+
+disruptions = Table(
+    "followed_disruptions",
+    metadata,
+    Column("disruption_id", String, primary_key=True),
+    Column("region", String, nullable=False),
+    Column("starts_at_us", BigInteger, nullable=False),
+    Column("ends_at_us", BigInteger, nullable=True),
+)
+"""What was told last of each disruption that an incident follows."""
 
 clock = Table(
     "clock",
@@ -200,4 +220,16 @@ served = Table(
     Column("numbers", LargeBinary, nullable=False),
     Index("served_by_time", "as_of_us"),
 )
-"""The features that a decision's models read, so that they can be compared with the tables."""
+"""The features that a decision's models read, as earlier versions kept them, row by row."""
+
+served_lots = Table(
+    "served_lots",
+    metadata,
+    Column("served_lot_id", Integer, primary_key=True),
+    Column("first_us", BigInteger, nullable=False),
+    Column("last_us", BigInteger, nullable=False),
+    Column("n", Integer, nullable=False),
+    Column("packed", LargeBinary, nullable=False),
+    Index("served_lots_by_time", "last_us"),
+)
+"""The features that decisions' models read, so that they can be compared with the tables."""

@@ -1,8 +1,6 @@
 """Decisions, messages and outcomes, kept so that nothing is lost and nothing counts twice."""
 
-import hashlib
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,45 +8,39 @@ from functools import cache
 from pathlib import Path
 
 import pandas as pd
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection
 from sqlalchemy.sql.dml import ReturningInsert
 
-from features.errors import ConflictError
 from features.vocabulary import Outcome, Trigger
+from serving.lots.lot import DecisionLot
 from serving.policy.cases import from_us, to_us
-from serving.records import (
-    BanditContext,
-    Decision,
-    DecisionRequest,
-    OutcomeEvent,
-    OutcomeState,
-)
+from serving.records import Decision, DecisionRequest, OutcomeEvent, OutcomeState
 from serving.store.assigned import Assigned, count_assigned
 from serving.store.budgets import Ledger
 from serving.store.cancel import CancelDesk, CancelState
+from serving.store.disruptions import DisruptionBook
 from serving.store.engine import WRITES, insert_into, open_engine
 from serving.store.incidents import Incident, IncidentBook
 from serving.store.learning import LearningSession
-from serving.store.lots import in_lots
+from serving.store.lots import in_json_lots
 from serving.store.online import OnlineSession
 from serving.store.queries import (
     CONTACTS,
     CUSTOMERS_OF,
     MESSAGES_BETWEEN,
     OUTCOMES,
-    RECORDS,
-    RECORDS_BY_KEY,
     SENDING_TIMES,
 )
 from serving.store.reach import Refusals, find_refusals
-from serving.store.schema import decisions, messages, metadata, outcomes
+from serving.store.rows import DecisionRows, write_rows
+from serving.store.schema import messages, metadata, outcomes
+from serving.store.shelf import DecisionShelf
 from serving.store.upgrade import add_missing_columns
 
 _LOT = 5_000  # rows read at once, to bound memory
-_REFUSED = (Outcome.UNSUBSCRIBED, Outcome.COMPLAINED)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class StoredContact:
     """One notice that was or will be sent; its channels counted once."""
 
@@ -68,7 +60,9 @@ class StoreSession:
         self.online = OnlineSession(connection)
         self.ledger = Ledger(connection)
         self.incidents = IncidentBook(connection)
+        self.disruptions = DisruptionBook(connection)
         self._cancelling = CancelDesk(connection, self.ledger)
+        self._shelf = DecisionShelf(connection)
         self.learning = LearningSession(connection)
 
     def find_by_keys(self, requests: Sequence[DecisionRequest]) -> dict[str, Decision]:
@@ -77,28 +71,12 @@ class StoreSession:
         Raises:
             ConflictError: A key was used for a different request.
         """
-        digests = {r.idempotency_key: digest_of(r) for r in requests if r.idempotency_key}
-        return {
-            key: Decision.model_validate_json(record)
-            for key, record in self._find_texts(digests).items()
-        }
-
-    def _find_texts(self, digests: Mapping[str, str]) -> dict[str, str]:
-        """Records under these keys as they were written, by key; the digests must be theirs."""
-        found: dict[str, str] = {}
-        for keys in in_lots(list(digests)):
-            for key, digest, record in self._connection.execute(RECORDS_BY_KEY, {"keys": keys}):
-                if digest != digests[key]:
-                    raise ConflictError(
-                        f"idempotency_key {key!r} was used for a different request before"
-                    )
-                found[key] = record
-        return found
+        return self._shelf.find_by_keys(requests)
 
     def find_contacts(self, customer_ids: Sequence[str], *, since_us: int) -> list[StoredContact]:
         """Notices to these customers sent or planned since then, with whether a human opened."""
         found: dict[str, StoredContact] = {}
-        for ids in in_lots(list(dict.fromkeys(customer_ids))):
+        for ids in in_json_lots(customer_ids):
             rows = self._connection.execute(CONTACTS, {"ids": ids, "since_us": since_us})
             for decision_id, customer_id, trigger, sent_at_us, is_open in rows:
                 earlier = found.get(decision_id)
@@ -134,40 +112,39 @@ class StoreSession:
         """Messages that were cancelled in time: never sent, and no contact."""
         return self._cancelling.find_in_time()
 
+    def add_lot(self, lot: DecisionLot) -> bytes | None:
+        """Keep new decisions and their messages; the lot as it was packed, if it was."""
+        self._cancelling.tell_time(int(lot.decided_us.max()))
+        return self._shelf.add_lot(lot)
+
     def add_decisions(
         self, records: Sequence[Decision], requests: Sequence[DecisionRequest]
     ) -> None:
-        """Keep new records and their messages."""
+        """Keep records that were made elsewhere, and their messages."""
         self._add_rows(
             [write_rows(record, request) for record, request in zip(records, requests, strict=True)]
         )
 
-    def book(self, rows: Sequence["DecisionRows"]) -> int:
+    def book(self, rows: Sequence[DecisionRows]) -> int:
         """Keep decisions that were made elsewhere, but those whose key is there; how many are new.
 
         Raises:
             ConflictError: A key was used for a different request.
         """
-        keyed = [row for row in rows if row.key is not None]
-        known = self._find_texts({str(row.key): row.request_digest for row in keyed})
+        digests = {row.key: row.request_digest for row in rows if row.key is not None}
+        known = self._shelf.find_keys(digests, digest=digests.__getitem__)
         fresh = [row for row in rows if row.key not in known]
         self._add_rows(fresh)
         return len(fresh)
 
-    def _add_rows(self, rows: Sequence["DecisionRows"]) -> None:
-        if not rows:
-            return
-        self._cancelling.tell_time(max(row.decided_at_us for row in rows))
-        self._connection.execute(insert(decisions), [row.decision for row in rows])
-        sent = [message for row in rows for message in row.messages]
-        if sent:
-            self._connection.execute(insert(messages), sent)
+    def _add_rows(self, rows: Sequence[DecisionRows]) -> None:
+        if rows:
+            self._cancelling.tell_time(max(row.decided_at_us for row in rows))
+            self._shelf.add_rows(rows)
 
     def read_decisions(self) -> Iterator[list[Decision]]:
         """Every record in the order of time, in lots."""
-        found = self._connection.execute(RECORDS, execution_options={"yield_per": _LOT})
-        for records in found.scalars().partitions():
-            yield [Decision.model_validate_json(record) for record in records]
+        return self._shelf.read_all()
 
     def read_outcomes(self) -> Iterator[list[OutcomeEvent]]:
         """Every outcome in the order of booking, in lots."""
@@ -184,10 +161,19 @@ class StoreSession:
                 for message_id, outcome, at_us, value_cents, machine in rows
             ]
 
-    def add_outcomes(self, events: Sequence[OutcomeEvent]) -> list[OutcomeState]:
-        """Book outcomes; posting one twice changes nothing. States in the order of the events."""
+    def add_outcomes(
+        self, events: Sequence[OutcomeEvent], *, now_us: int | None = None
+    ) -> list[OutcomeState]:
+        """Book outcomes; posting one twice changes nothing. States in the order of the events.
+
+        A no is booked whatever moment it bears, and counts at once.
+
+        Args:
+            events: What is told.
+            now_us: When; None where that is not known: then nothing is told before it happened.
+        """
         sent_at: dict[str, int] = {}
-        for ids in in_lots(list({e.message_id for e in events})):
+        for ids in in_json_lots(e.message_id for e in events):
             rows = self._connection.execute(SENDING_TIMES, {"ids": ids})
             sent_at.update((message_id, sent_at_us) for message_id, sent_at_us in rows)
         states = [self._book(event, sent_at.get(event.message_id)) for event in events]
@@ -197,27 +183,29 @@ class StoreSession:
             if state is OutcomeState.BOOKED
         ]
         if booked:
-            self._cancelling.tell_time(max(to_us(event.at) for event in booked))
-            self._cancel_unwanted(booked)
+            self._cancelling.tell_time(max(_heard_us(event, now_us) for event in booked))
+            self._cancel_unwanted(booked, now_us=now_us)
         return states
 
-    def _cancel_unwanted(self, booked: Sequence[OutcomeEvent]) -> None:
+    def _cancel_unwanted(self, booked: Sequence[OutcomeEvent], *, now_us: int | None) -> None:
         """What is planned for customers who said no since is not sent."""
-        refused = {e.message_id: e for e in booked if e.outcome in _REFUSED}
-        for ids in in_lots(list(refused)):
+        refused = {e.message_id: e for e in booked if e.is_refusal}
+        for ids in in_json_lots(refused):
             rows = self._connection.execute(CUSTOMERS_OF, {"ids": ids}).all()
             for message_id, customer_id, channel in rows:
                 event = refused[message_id]
                 is_all = event.outcome is Outcome.COMPLAINED
                 self._cancelling.cancel_planned(
-                    customer_id, at_us=to_us(event.at), channel=None if is_all else channel
+                    customer_id,
+                    at_us=_heard_us(event, now_us),
+                    channel=None if is_all else channel,
                 )
 
     def _book(self, reported: OutcomeEvent, sent_at_us: int | None) -> OutcomeState:
         if sent_at_us is None:
             return OutcomeState.UNKNOWN_MESSAGE
         at_us = to_us(reported.at)
-        if at_us < sent_at_us:
+        if at_us < sent_at_us and not reported.is_refusal:
             return OutcomeState.BEFORE_MESSAGE
         row = {
             "message_id": reported.message_id,
@@ -259,10 +247,8 @@ class Store:
 
     def read_decision(self, decision_id: str) -> Decision | None:
         """The record of that identity, or None."""
-        query = select(decisions.c.record).where(decisions.c.decision_id == decision_id)
         with self._engine.connect() as connection:
-            record = connection.execute(query).scalar()
-        return None if record is None else Decision.model_validate_json(record)
+            return DecisionShelf(connection).find(decision_id)
 
     def read_messages(self, *, since: datetime, until: datetime) -> pd.DataFrame:
         """Messages with `since <= sent_at < until` as rows of the `messages` table."""
@@ -281,98 +267,14 @@ class Store:
         self._engine.dispose()
 
 
+def _heard_us(event: OutcomeEvent, now_us: int | None) -> int:
+    """When it happened, or now where it says that it will have happened later."""
+    at_us = to_us(event.at)
+    return at_us if now_us is None else min(at_us, now_us)
+
+
 @cache
 def _add_outcome(dialect: str) -> ReturningInsert[int]:
     """Books an outcome and gives its identity; nothing where it was booked before."""
     add = insert_into(dialect, outcomes).on_conflict_do_nothing()
     return add.returning(outcomes.c.outcome_id)
-
-
-def digest_of(request: DecisionRequest) -> str:
-    """What makes two requests of one key the same: whom they are about, and why.
-
-    A problem that is found again has its key, though its evidence may have moved on (a delay of
-    two days is three by now); its record stays the one that was made first.
-    """
-    body = request.model_dump_json(include={"customer_id", "trigger"})
-    return hashlib.blake2b(body.encode(), digest_size=12).hexdigest()
-
-
-@dataclass(frozen=True)
-class DecisionRows:
-    """A decision as the tables of the store have it; plain values that JSON can carry.
-
-    Attributes:
-        decision: Row of `decisions`.
-        messages: Rows of `messages`.
-    """
-
-    decision: dict[str, object]
-    messages: list[dict[str, object]]
-
-    @property
-    def key(self) -> str | None:
-        """Its idempotency key."""
-        key = self.decision["idempotency_key"]
-        return None if key is None else str(key)
-
-    @property
-    def decided_at_us(self) -> int:
-        """When it was decided."""
-        return int(str(self.decision["decided_at_us"]))
-
-    @property
-    def request_digest(self) -> str:
-        """Of the request under that key."""
-        return str(self.decision["request_digest"])
-
-
-def write_rows(record: Decision, request: DecisionRequest) -> DecisionRows:
-    """A decision and its messages as rows."""
-    return DecisionRows(_decision_row(record, request), _message_rows(record))
-
-
-def _decision_row(record: Decision, request: DecisionRequest) -> dict[str, object]:
-    return {
-        "decision_id": record.decision_id,
-        "idempotency_key": record.idempotency_key,
-        "request_digest": digest_of(request) if request.idempotency_key else None,
-        "customer_id": record.customer_id,
-        "trigger": record.trigger.value,
-        "decided_at_us": to_us(record.decided_at),
-        "arm": record.arm.value,
-        "send": record.send,
-        "reason": record.reason.value,
-        "propensity": record.propensity,
-        "record": record.model_dump_json(),
-        "experiment": record.experiment,
-    }
-
-
-def _write_context(context: BanditContext) -> str:
-    return json.dumps({"layout": context.layout, "numbers": context.numbers})
-
-
-def _message_rows(record: Decision) -> list[dict[str, object]]:
-    if record.send_at is None or record.variant is None:
-        return []
-    context = record.context
-    return [
-        {
-            "message_id": message.message_id,
-            "decision_id": record.decision_id,
-            "customer_id": record.customer_id,
-            "trigger": record.trigger.value,
-            "channel": message.channel.value,
-            "variant": message.variant,
-            "sent_at_us": to_us(record.send_at),
-            "arm": record.arm.value,
-            "propensity": record.propensity,
-            "p_variant": record.variants[record.variant],
-            "cost_cents": message.cost_cents,
-            "language": None if context is None else context.language,
-            "segment": None if context is None else context.segment,
-            "context": None if context is None else _write_context(context),
-        }
-        for message in record.messages
-    ]

@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from features.all_features import ALL_FEATURES
 from features.checks import require_valid
 from features.churn.risk import default_rules
 from features.engines import DUCKDB
@@ -28,7 +29,6 @@ from features.table_files import TableFiles
 from features.tables import Tables
 from features.triggers import find_triggers
 from features.vocabulary import Channel, Outcome, Trigger, tier_of
-from serving.batch.customers import ALL_FEATURES
 from serving.batch.decisions import book_decisions, to_table, write_cases
 from serving.batch.run import claim_home_by_sample, decide_on_spark
 from serving.batch.scores import make_scorer, score_rows

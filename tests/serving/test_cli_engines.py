@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from features.all_features import ALL_FEATURES
 from features.errors import BadInputError, ConfigurationError, NotReadyError
 from features.point_in_time import build_features, make_spine
 from features.tables import Tables
-from serving.batch.customers import ALL_FEATURES
 from serving.cli.main import build_app
 
 AS_OF = "2026-06-10T07:00:00+00:00"

@@ -94,26 +94,28 @@ def test_decide_chooses_as_often_as_it_says(
     """The frequencies of channel, time and variant match the logged propensities, after guards."""
     engine = engine_of(snapshot)
     customer_id = customers_in(arm, engine)[0]
-    n = 4000
-    counts: Counter[tuple[object, ...]] = Counter()
-    p: dict[tuple[object, ...], float] = {}
-    proposer = engine._proposer
-    request = ask(customer_id)
+    n = 20_000
     with engine.store.transaction() as session:
         book = CaseBook.read(
             session,
             snapshot,
-            [request],
+            [ask(customer_id)],
             now=engine.clock(),
             look_back_us=0,
             settings=engine.settings,
         )
-    proposal = proposer._propose(book.cases([0]))
-    for i in range(n):
-        decision = proposer._record(proposal, 0, book=book, position=0, decision_id=f"d{i}")
-        key = (decision.channels, decision.send_at, decision.variant)
-        counts[key] += 1
-        p[key] = decision.propensity
+    again = [0] * n
+    proposal = engine._proposer.propose(book.cases(again))
+    lot = engine._chooser.choose(proposal, book, again, decision_ids=[f"d{i}" for i in range(n)])
+    n_slots = lot.actions.slots_us.shape[1]
+    done = list(zip(lot.actions.taken.tolist(), lot.is_sent.tolist(), strict=True))
+    variants = dict(zip(lot.words.row.tolist(), lot.words.taken.tolist(), strict=True))
+    keys = [
+        (divmod(action, n_slots) if sent else None, variants.get(row))
+        for row, (action, sent) in enumerate(done)
+    ]
+    counts = Counter(keys)
+    p = dict(zip(keys, lot.propensity.tolist(), strict=True))
     # Cells that are expected often stand alone; all others, seen or not, make up one.
     often = sorted((key for key in p if p[key] * n >= 10), key=str)
     observed = [counts[key] for key in often]

@@ -12,10 +12,9 @@ from serving.runtime import Runtime
 from serving.settings import Settings
 from serving.snapshot.files import publish_snapshot
 from serving.snapshot.state import Snapshot
+from tests.training.bandit.conftest import make_trials
 from training.bandit.files import new_bandit
-from training.bandit.rewards import Reward
-from training.bandit.state import state_from
-from training.bandit.thompson import ThompsonSampling
+from training.bandit.rewards import Cell
 
 
 @pytest.fixture
@@ -27,13 +26,9 @@ def settings(tmp_path: Path, snapshot: Snapshot) -> Settings:
 
 def learn(settings: Settings, *, n: int, as_of_us: int) -> None:
     """Publish a bandit that has seen n rewards."""
-    rewards = [
-        Reward(f"m{k}", Trigger.PRICE_DROP, Channel.EMAIL, "price_drop.email.clear", success=True)
-        for k in range(n)
-    ]
-    learned = Learned(
-        Settled(new_bandit(), 0, 0), ThompsonSampling(state_from(rewards)), as_of_us, {}
-    )
+    cell = Cell(Trigger.PRICE_DROP, Channel.EMAIL)
+    trials = make_trials(["price_drop.email.clear"] * n, [True] * n, cell=cell)
+    learned = Learned(Settled(new_bandit(), 0, 0), new_bandit().update(trials), as_of_us, {})
     LearnerFiles(settings.bandit).publish(learned, Cursor(as_of_us, 0, 0, 0, 0, ""))
 
 

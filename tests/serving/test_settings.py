@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from features.errors import ConfigurationError
 from serving.launch import find_free_port, prepare_launch, require_free_port
@@ -57,6 +58,28 @@ def test_load_policy_settings_says_what_is_wrong(
 def test_load_policy_settings_names_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"policy\.yaml: No such file"):
         load_policy_settings(tmp_path / "policy.yaml")
+
+
+def test_policy_version_knows_no_order_of_keys(tmp_path: Path) -> None:
+    """Nor do two files that differ in nothing else decide differently, ties included."""
+    shipped = load_policy_settings()
+    plain = shipped.model_dump(mode="json")
+    plain["triggers"]["abandoned_cart"]["prior"] = {"sms": 0.1, "push": 0.1, "email": 0.1}
+    paths = (tmp_path / "forwards.yaml", tmp_path / "backwards.yaml")
+    for path, content in zip(paths, (plain, _turn(plain)), strict=True):
+        path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    forwards, backwards = (load_policy_settings(path) for path in paths)
+    assert paths[0].read_text(encoding="utf-8") != paths[1].read_text(encoding="utf-8")
+    assert forwards.version == backwards.version != shipped.version
+    for trigger, rule in forwards.triggers.items():
+        assert rule.ranked == backwards.triggers[trigger].ranked
+
+
+def _turn(content: object) -> object:
+    """The same with the keys of every mapping backwards."""
+    if isinstance(content, dict):
+        return {key: _turn(content[key]) for key in reversed(content)}
+    return content
 
 
 def test_policy_version_changes_with_the_settings(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from features.errors import ConflictError
 from features.vocabulary import Arm, Channel, Outcome, Priority, Trigger
 from serving.copy.content import Content
 from serving.learner.files import LearnerFiles
-from serving.learner.step import learn_from_log, take_step
+from serving.learner.step import basis_of, learn_from_log, take_step
 from serving.policy.settings import load_policy_settings
 from serving.records import (
     BanditContext,
@@ -26,7 +27,7 @@ from serving.records import (
 )
 from serving.store.store import Store
 from training.bandit.context import LAYOUT
-from training.bandit.rewards import RewardLog, RewardState
+from training.bandit.rewards import RewardGoal, RewardLog, RewardState
 from training.bandit.rewards.log import frame_of
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
@@ -86,16 +87,28 @@ def tell(store: Store, *told: tuple[int, Outcome, datetime]) -> None:
         session.add_outcomes(events)
 
 
+def what_tables_said(store: Store, *, clicked: str | None = None) -> RewardLog:
+    """The company's own record of the same messages, with a click of which the store knows not."""
+    with store.reading() as session:
+        log = session.learning.read_log(since_us=0)
+    if clicked is None:
+        return log
+    sent = log.messages.set_index("message_id")["sent_at_us"]
+    click = (clicked, Outcome.CONVERTED, int(sent[clicked]) + 3_600_000_000, False)
+    return replace(log, outcomes=frame_of("outcomes", [click]))
+
+
 def from_the_beginning(store: Store, at: datetime) -> tuple[str, str]:
     learned = learn_from_log(store, RewardLog.empty(), as_of=at, policy=POLICY)
     return learned.settled.bandit.to_json(), learned.served.to_json()
 
 
 def published(files: LearnerFiles) -> tuple[str, str]:
-    settled, served = files.load_settled(), files.load_served()
-    assert settled is not None
+    place, served = files.load_place(basis=basis_of(POLICY)), files.load_served()
+    assert place is not None
+    assert place.settled is not None
     assert served is not None
-    return settled.bandit.to_json(), served.bandit.to_json()
+    return place.settled.bandit.to_json(), served.bandit.to_json()
 
 
 @pytest.fixture
@@ -131,7 +144,7 @@ def test_take_step_learns_on_and_ends_where_learning_at_once_does(
         now = START + day * DAY
         if day < 5:
             send(store, *((day * 10 + n, now - 3 * n * HOUR) for n in range(1, 6)))
-            tell(store, (day * 10 + 1, Outcome.CLICKED, now - HOUR))
+            tell(store, (day * 10 + 1, Outcome.CONVERTED, now - HOUR))
         step = take_step(files, store, as_of=now, policy=POLICY)
         rebuilt.append(step.rebuilt)
         if day % 4 == 2:
@@ -144,7 +157,7 @@ def test_take_step_learns_on_and_ends_where_learning_at_once_does(
 
 def test_take_step_publishes_only_what_is_new(store: Store, files: LearnerFiles) -> None:
     send(store, (1, START), (2, START))
-    tell(store, (1, Outcome.CLICKED, START + HOUR))
+    tell(store, (1, Outcome.CONVERTED, START + HOUR))
 
     first = take_step(files, store, as_of=START + 4 * DAY, policy=POLICY)
     again = take_step(files, store, as_of=START + 4 * DAY + HOUR, policy=POLICY)
@@ -162,13 +175,11 @@ def test_take_step_begins_anew_when_what_was_settled_does_not_hold(
     before = take_step(files, store, as_of=SETTLED, policy=POLICY).learned
     policy = POLICY
     if what == "outcome":
-        tell(store, (1, Outcome.CLICKED, START + HOUR))  # five days late
+        tell(store, (1, Outcome.CONVERTED, START + HOUR))  # five days late
     elif what == "message":
         send(store, (9, START))
     elif what == "history":
-        with store.reading() as session:
-            log = session.learning.read_log(since_us=0)
-        files.keep_history(log)
+        files.keep_history(what_tables_said(store, clicked="m1"))
     else:
         reward = POLICY.reward.model_copy(update={"window_days": 4})
         policy = POLICY.model_copy(update={"reward": reward})
@@ -181,7 +192,44 @@ def test_take_step_begins_anew_when_what_was_settled_does_not_hold(
     assert not after.rebuilt
     assert after.version is None
     changes = step.learned.settled.bandit.to_json() != before.settled.bandit.to_json()
-    assert changes == (what in {"outcome", "message"})
+    assert changes == (what != "rule")
+    if what == "rule":
+        return
+    history = files.load_history()[0]
+    expected = learn_from_log(store, history, as_of=SETTLED + HOUR, policy=POLICY)
+    assert step.learned.served.to_json() == expected.served.to_json()
+
+
+def test_take_step_goes_on_where_tables_read_again_say_the_same(
+    store: Store, files: LearnerFiles
+) -> None:
+    send(store, *((n, START) for n in range(4)), (8, START + 5 * DAY))
+    files.keep_history(what_tables_said(store))
+    take_step(files, store, as_of=SETTLED, policy=POLICY)
+    files.keep_history(what_tables_said(store, clicked="m8"))  # a young one
+
+    step = take_step(files, store, as_of=SETTLED + HOUR, policy=POLICY)
+    after = take_step(files, store, as_of=SETTLED + 2 * HOUR, policy=POLICY)
+
+    expected = learn_from_log(store, files.load_history()[0], as_of=SETTLED + HOUR, policy=POLICY)
+    assert not step.rebuilt
+    assert step.version is not None
+    assert after.version is None
+    assert step.learned.n_young[RewardState.SUCCESS] == 1
+    assert step.learned.settled.bandit.to_json() == expected.settled.bandit.to_json()
+    assert step.learned.served.to_json() == expected.served.to_json()
+
+
+def test_take_step_knows_nothing_of_what_comes_after_its_moment(
+    store: Store, files: LearnerFiles
+) -> None:
+    send(store, *((n, START + n * DAY) for n in range(4)))
+    tell(store, (0, Outcome.CONVERTED, START + 2 * DAY))
+    take_step(files, store, as_of=SETTLED, policy=POLICY)
+
+    take_step(files, store, as_of=START + DAY, policy=POLICY)  # clocks go back
+
+    assert published(files) == from_the_beginning(store, START + DAY)
 
 
 def test_take_step_does_not_begin_anew_for_what_changes_nothing(
@@ -189,7 +237,7 @@ def test_take_step_does_not_begin_anew_for_what_changes_nothing(
 ) -> None:
     send(store, *((n, START) for n in range(4)))
     take_step(files, store, as_of=SETTLED, policy=POLICY)
-    tell(store, (1, Outcome.CLICKED, START + 5 * DAY))  # after the window
+    tell(store, (1, Outcome.CONVERTED, START + 5 * DAY))  # after the window
 
     assert not take_step(files, store, as_of=SETTLED + HOUR, policy=POLICY).rebuilt
 
@@ -220,8 +268,10 @@ def test_a_quick_click_is_a_persons_where_activity_of_its_reader_is_not_recorded
     tell(store, (1, Outcome.CLICKED, START + timedelta(seconds=30)))
     others = frame_of("activity", [("somebody else", 0, 0)])
     history = RewardLog.empty().with_activity(others)
+    counts_clicks = POLICY.reward.model_copy(update={"marketing": RewardGoal.CLICK})
+    policy = POLICY.model_copy(update={"reward": counts_clicks})
 
-    learned = learn_from_log(store, history, as_of=START + 5 * HOUR, policy=POLICY)
+    learned = learn_from_log(store, history, as_of=START + 5 * HOUR, policy=policy)
 
     assert learned.n_young[RewardState.SUCCESS] == 1
 
@@ -254,11 +304,11 @@ def test_a_learner_works_alone(files: LearnerFiles) -> None:
 
 
 EVENTS: Sequence[tuple[int, Outcome, datetime]] = [
-    (0, Outcome.CLICKED, START + HOUR),
+    (0, Outcome.CONVERTED, START + HOUR),
     (1, Outcome.UNSUBSCRIBED, START + DAY),
     (2, Outcome.CONVERTED, START + 2 * DAY),
     (3, Outcome.BOUNCED, START + HOUR),
-    (6, Outcome.CLICKED, START + 30 * HOUR),
+    (6, Outcome.CONVERTED, START + 30 * HOUR),
     (7, Outcome.CONVERTED, START + 5 * DAY),
 ]
 

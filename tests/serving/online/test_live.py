@@ -19,7 +19,7 @@ from serving.online.desk import EventDesk
 from serving.online.live import read_live
 from serving.online.rebuild import rebuild_online
 from serving.online.records import Event, EventReceipt, EventReport, EventState
-from serving.online.served import unpack_numbers
+from serving.online.served import split_numbers
 from serving.policy.cases import to_us
 from serving.records import Decision, DecisionRequest, OutcomeEvent, OutcomeState, Reason
 from serving.risk.answer import RiskDesk
@@ -130,7 +130,7 @@ def test_decision_uses_what_arrived_since_the_snapshot(
     assert [r.customer_id for r in receipt.churn] == ["c001"]
     with rebuilt.reading() as session:
         served = session.online.read_served(since_us=0, until_us=to_us(at + DAY))
-        churn = unpack_numbers(row.numbers for row in served).churn
+        churn = split_numbers(row.numbers for row in served).churn
     bought = churn[:, CHURN_FEATURES.names.index("purchases_7d")]
     assert bought[1] - bought[0] == 30
 

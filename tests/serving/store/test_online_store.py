@@ -1,10 +1,14 @@
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from sqlalchemy import insert
 
 from features.errors import ConflictError
-from serving.store.kept import ServedFeatures, StoredFact, StoredState
+from serving.store.kept import ServedLot, StoredFact, StoredState
+from serving.store.schema import decisions, served
 from serving.store.store import Store
 
 
@@ -131,8 +135,49 @@ def test_links_are_remembered_once(store: Store) -> None:
     assert {owner: sorted(ids) for owner, ids in found.items()} == {"tracking/t1": ["c1", "c2"]}
 
 
-def test_served_features_need_their_decision(store: Store) -> None:
-    row = ServedFeatures("nobody's", "c1", 5, online=True, features="f", numbers=b"1")
+def test_served_features_come_back_as_they_were(store: Store) -> None:
+    """Lots, and rows that an earlier version kept, between two moments."""
+    rng = np.random.default_rng(1)
+    numbers = rng.normal(size=(4, 7))
+    numbers[2, 3] = np.nan
+    lot = ServedLot(
+        ["d1", "d2", "d3", "d4"],
+        ["c1", "c2", "c3", "c4"],
+        np.array([5, 6, 7, 8]),
+        np.array([True, False, True, True]),
+        "f",
+        numbers,
+    )
+    with store.transaction() as session:
+        connection = session.online._connection
+        connection.execute(
+            insert(decisions),
+            {
+                "decision_id": "d0", "customer_id": "c0", "trigger": "price_drop",
+                "decided_at_us": 6, "arm": "learned", "send": False, "reason": "holdout",
+                "propensity": 1.0, "record": "{}",
+            },
+        )  # fmt: skip
+        session.online.add_served(lot)
+        connection.execute(
+            insert(served),
+            {
+                "decision_id": "d0",
+                "customer_id": "c0",
+                "as_of_us": 6,
+                "online": False,
+                "features": "old",
+                "numbers": zlib.compress(numbers[0].astype("<f8").tobytes()),
+            },
+        )
+        online = session.online
+        found = list(online.read_served(since_us=6, until_us=8))
+        counts = [online.count_served(since_us=since) for since in (5, 6, 8, 9)]
+        n_served = online.count().n_served
 
-    with pytest.raises(Exception, match=r"(?i)foreign key"), store.transaction() as session:
-        session.online.add_served([row])
+    assert [row.decision_id for row in found] == ["d0", "d2", "d3"]
+    assert [row.online for row in found] == [False, False, True]
+    assert [row.features for row in found] == ["old", "f", "f"]
+    np.testing.assert_array_equal([row.numbers for row in found], numbers[[0, 1, 2]])
+    assert counts == [5, 4, 1, 0]
+    assert n_served == 5
