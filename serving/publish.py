@@ -5,10 +5,12 @@ from datetime import datetime
 from features.engines import DUCKDB, Engine
 from features.errors import BadInputError
 from features.tables import Tables
+from serving.disruptions import follow_tables
 from serving.learner.files import LearnerFiles
 from serving.learner.fold import rule_of
 from serving.learner.history import read_history
-from serving.learner.step import learn_from_log
+from serving.learner.step import learn_from_log, look, take_step
+from serving.policy.cases import to_us
 from serving.policy.settings import PolicySettings
 from serving.settings import Settings
 from serving.snapshot.files import publish_snapshot
@@ -77,10 +79,19 @@ def publish(
 ) -> Snapshot:
     """Make a snapshot of what is known before `as_of`, and let it be served.
 
-    What the tables say of messages is kept for the learner, which knows the store alone.
+    What the tables say of messages is kept for the learner, which knows the store alone, and
+    disruptions that are going on become incidents. Learning
+    goes on from what is settled already, and becomes a version of the learner's own, unless one is
+    at work here or has looked at the log later than this.
     """
-    history = read_history(tables, as_of=as_of, rule=rule_of(policy))
-    LearnerFiles(settings.bandit).keep_history(history)
-    bandit = learn_from_log(store, history, as_of=as_of, policy=policy).served
-    snapshot = make_snapshot(tables, as_of=as_of, models=models, bandit=bandit)
+    follow_tables(store, tables, as_of=as_of, settings=policy.disruptions)
+    files = LearnerFiles(settings.bandit)
+    files.keep_history(read_history(tables, as_of=as_of, rule=rule_of(policy)))
+    with files.locked_if_free() as is_ours:
+        served = files.load_served()
+        if is_ours and (served is None or served.as_of_us <= to_us(as_of)):
+            learned = take_step(files, store, as_of=as_of, policy=policy).learned
+        else:
+            learned = look(files, store, as_of=as_of, policy=policy).learned
+    snapshot = make_snapshot(tables, as_of=as_of, models=models, bandit=learned.served)
     return publish_snapshot(snapshot, settings.snapshots)

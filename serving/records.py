@@ -304,6 +304,14 @@ class OutcomeEvent(FrozenRecord):
     value_cents: int | None = Field(default=None, ge=0)
     machine: bool = False
 
+    @property
+    def is_refusal(self) -> bool:
+        """Whether it is a no; that counts at once, whatever moment it bears."""
+        return self.outcome in _REFUSALS
+
+
+_REFUSALS = frozenset({Outcome.UNSUBSCRIBED, Outcome.COMPLAINED})
+
 
 class OutcomeReport(FrozenRecord):
     """Outcomes to be booked."""

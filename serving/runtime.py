@@ -120,7 +120,13 @@ class Runtime:
 
     @cached_property
     def _desk(self) -> EventDesk:
-        return EventDesk(self._parts.store, self._parts.takes_callers_time, rules=self._parts.risk)
+        parts = self._parts
+        return EventDesk(
+            parts.store,
+            parts.takes_callers_time,
+            rules=parts.risk,
+            disruptions=parts.policy.disruptions,
+        )
 
     def engine(self) -> Engine:
         """The engine for what is current; two small reads when nothing has changed."""

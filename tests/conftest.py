@@ -17,7 +17,6 @@ import psycopg
 import pytest
 from hypothesis import settings as hypothesis_settings
 
-from features.channel_priors import default_channel_priors
 from features.checks import require_valid
 from features.churn import CHURN_FEATURES
 from features.contracts import CONTRACTS, Kind
@@ -38,6 +37,7 @@ from serving.policy.settings import load_policy_settings
 from serving.snapshot.making import make_snapshot
 from serving.snapshot.state import Models, Snapshot, signature_of
 from serving.store.store import Store
+from tests.channel_beliefs import believe
 from training.bandit.files import new_bandit
 from training.registry.servable import (
     TRIGGERS,
@@ -139,7 +139,7 @@ def _churn_model(signature: FeatureSignature) -> ChurnModel:
 
 def _channel_model(signature: FeatureSignature) -> ChannelModel:
     """Beliefs, and trees over them."""
-    model = ChannelModel.from_priors(default_channel_priors(), signature=signature)
+    model = believe(signature)
     wide = extend_signature(signature)
     outcomes = {
         outcome: replace(believed, trees=_booster(outcome.value, wide, seed=2 + n))
@@ -189,8 +189,17 @@ class _Ids:
 EngineMaker = Callable[[Snapshot], Engine]
 
 
+@pytest.fixture(scope="session")
+def _new_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store without anything in it: copying it takes a tenth of making it."""
+    place = tmp_path_factory.mktemp("new_store") / "store.db"
+    Store(place).close()
+    return place
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def store(_new_store: Path, tmp_path: Path) -> Iterator[Store]:
+    shutil.copy(_new_store, tmp_path / "store.db")
     opened = Store(tmp_path / "store.db")
     yield opened
     opened.close()

@@ -33,6 +33,7 @@ from training.benchmarks.triggers import bench_triggers
 from training.world.simulated import SimulatedWorld
 
 _FOUNDERS = 5_000
+_MANY = 100_000  # customers from which one run says enough
 
 
 class Benchmark(StrEnum):
@@ -146,8 +147,11 @@ def _bench_world(asked: Asked) -> list[BenchRow]:
 
 def _bench_decide(asked: Asked) -> list[BenchRow]:
     with tempfile.TemporaryDirectory() as folder:
-        company = found_company(Path(folder), n_customers=asked.customers or 5_000, seed=asked.seed)
-        return bench_batch(company, Path(folder))
+        n_customers = asked.customers or _FOUNDERS
+        founders = min(n_customers, _FOUNDERS)
+        company = found_company(Path(folder), n_customers=founders, seed=asked.seed)
+        runs = 3 if n_customers <= _MANY else 1
+        return bench_batch(company.snapshot, Path(folder), n_customers=n_customers, runs=runs)
 
 
 def _bench_serve(asked: Asked) -> list[BenchRow]:

@@ -4,10 +4,12 @@ from collections import Counter
 from datetime import datetime
 from pathlib import Path
 
+import pyarrow as pa
+
 from features.engines.spark import SparkEngine
 from features.sources import Location
 from features.triggers import find_triggers
-from serving.batch.decisions import to_table
+from serving.batch.decisions import to_tables
 from serving.batch.run import BatchReport, claim_home_by_sample, decide_on_spark
 from serving.cli.data import AsOfOption, DataOption, OutFileOption, read_as_of, write_frame
 from serving.cli.engines import EngineName, EngineOption, choose_moment, open_files, work_folder
@@ -20,6 +22,7 @@ from serving.cli.output import (
     show_table,
 )
 from serving.cli.predictions import predict_late_orders
+from serving.disruptions import follow_tables
 from serving.home import claim_home
 from serving.publish import learn_bandit, load_champions
 from serving.records import Reason
@@ -55,6 +58,7 @@ def _decide_here(
     tables, moment = read_as_of(data, as_of)
     claim_home(settings.home, tables)
     parts = wire_parts(settings, clock=lambda: moment)
+    follow_tables(parts.store, tables, as_of=moment, settings=parts.policy.disruptions)
     snapshot = make_snapshot(
         tables,
         as_of=moment,
@@ -72,11 +76,11 @@ def _decide_here(
     ]
     with parts.store.reading() as session:
         n_before = len(session.find_by_keys(requests))
-    decisions = parts.engine(snapshot).decide_many(requests)
+    decided = parts.engine(snapshot).decide_batch(requests)
     parts.store.close()
-    write_frame(to_table(decisions, requests).to_pandas(), out)
-    reasons = Counter(decision.reason.value for decision in decisions)
-    return BatchReport(len(decisions), n_before, reasons), moment
+    write_frame(pa.concat_tables(to_tables(decided, requests)).to_pandas(), out)
+    reasons = {reason.value: n for reason, n in decided.count_reasons().items()}
+    return BatchReport(len(decided), n_before, reasons), moment
 
 
 def _decide_on_spark(
@@ -88,6 +92,9 @@ def _decide_on_spark(
         moment = choose_moment(tables, as_of, engine=spark)
         claim_home_by_sample(settings.home, tables, engine=spark)
         parts = wire_parts(settings, clock=lambda: moment)
+        follow_tables(
+            parts.store, tables, as_of=moment, settings=parts.policy.disruptions, engine=spark
+        )
         report = decide_on_spark(
             tables,
             out,

@@ -23,6 +23,9 @@ def demo(
     customers: Annotated[int, typer.Option(min=200, help="Simulated customers.")] = 5000,
     days: Annotated[int, typer.Option(min=90, help="Simulated days of history.")] = 180,
     loop_days: Annotated[int, typer.Option(min=1, help="Days in the closed loop.")] = 6,
+    households: Annotated[
+        int | None, typer.Option(min=200, help="Of the real households; all when not given.")
+    ] = None,
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -35,7 +38,7 @@ def demo(
     shutil.rmtree(home, ignore_errors=True)
     stages = Stages()
     real_settings = settings.model_copy(update={"home": home / "complete_journey"})
-    real = run_real(real_settings, stage=stages.stage, seed=seed)
+    real = run_real(real_settings, stage=stages.stage, seed=seed, n_households=households)
     world_settings = settings.model_copy(update={"home": home / "world"})
     size = SimulatedSize(customers, days, loop_days)
     simulated = run_simulated(world_settings, size=size, stage=stages.stage, seed=seed)

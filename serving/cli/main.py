@@ -44,13 +44,13 @@ _COMMANDS: Mapping[str, _Entry] = {
     "check": _Entry("data", "check", "Check tables against their contracts."),
     "features": _Entry("features", "features", "Build every customer's features as of a moment."),
     "triggers": _Entry("features", "triggers", "Find who should hear what, as of a moment."),
-    "score": _Entry("features", "score", "Score a file of features with the served models."),
+    "score": _Entry("score", "score", "Score a file of features with the served models."),
     "train": _Entry("models", "train", "Fit, judge and register models."),
-    "promote": _Entry("models", "promote", "Send a model through the gate."),
+    "promote": _Entry("models", "promote", "Send a model or a policy through the gate."),
     "evaluate-policy": _Entry(
         "evaluate", "evaluate_policy", "What other policies would have earned, from a log."
     ),
-    "rollback": _Entry("models", "rollback", "Let the champion before be served again."),
+    "rollback": _Entry("models", "rollback", "Let the champion or the policy before run again."),
     "monitor": _Entry("monitor", "monitor", "How the served models do; 1 on an alarm."),
     "retrain": _Entry(
         "monitor", "retrain", "Once a month: train what is due, let the gate decide."

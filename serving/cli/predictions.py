@@ -6,8 +6,6 @@ import pandas as pd
 
 from features.tables import Tables
 from serving.settings import Settings
-from training.lateness import foretell_lateness
-from training.registry.tracking import Tracking
 
 
 def predict_late_orders(
@@ -16,4 +14,8 @@ def predict_late_orders(
     """Predictions for `find_triggers`; None where the home has no model of lateness."""
     if not settings.registry.is_dir():
         return None
+    # Only now: without a registry nobody need wait for MLflow.
+    from training.lateness import foretell_lateness
+    from training.registry.tracking import Tracking
+
     return foretell_lateness(Tracking.in_folder(settings.registry), tables, as_of=as_of)

@@ -53,11 +53,20 @@ class RealResult:
     riskiest: Sequence[ChurnAnswer]
 
 
-def run_real(settings: Settings, *, stage: Stage, seed: int) -> RealResult:
-    """Read, train, judge and decide; state goes to the settings' home."""
+def run_real(
+    settings: Settings, *, stage: Stage, seed: int, n_households: int | None = None
+) -> RealResult:
+    """Read, train, judge and decide; state goes to the settings' home.
+
+    Args:
+        settings: Where to.
+        stage: Tells what is going on.
+        seed: Of training.
+        n_households: As many of the data's, in order of their names; None takes all.
+    """
     with stage("real data: reading a year of a grocer's households"):
         adapted = read_complete_journey()
-        tables = adapted.tables
+        tables = _take_households(adapted.tables, n_households)
         as_of = last_moment(tables)
     tracking = Tracking.in_folder(settings.registry)
     with stage("real data: training and judging models forward in time"):
@@ -74,6 +83,22 @@ def run_real(settings: Settings, *, stage: Stage, seed: int) -> RealResult:
         decisions=decisions,
         riskiest=riskiest,
     )
+
+
+def _take_households(tables: Tables, n_households: int | None) -> Tables:
+    if n_households is None:
+        return tables
+    kept = set(tables["customers"]["customer_id"].sort_values().head(n_households))
+    messages = tables["messages"]
+    sent = set(messages.loc[messages["customer_id"].isin(kept), "message_id"])
+    return {
+        name: frame[
+            frame["customer_id"].isin(kept)
+            if "customer_id" in frame
+            else frame["message_id"].isin(sent)
+        ].reset_index(drop=True)
+        for name, frame in tables.items()
+    }
 
 
 def promote_all(

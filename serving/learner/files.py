@@ -35,7 +35,9 @@ class Cursor:
         n_messages: How many those are, in store and history.
         n_stored: How many of them the store held.
         last_outcome: The last outcome of the store that was read.
-        basis: Digest of everything else that the state follows from: rules, history, prior.
+        basis: Digest of what the state follows from beside messages: rules and prior.
+        history: Digest of what the tables said.
+        digest: Of what was learned from, as in `Settled`.
     """
 
     as_of_us: int
@@ -44,6 +46,21 @@ class Cursor:
     n_stored: int
     last_outcome: int
     basis: str
+    history: str = ""
+    digest: str = ""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a learner goes on.
+
+    Attributes:
+        cursor: How far it has read.
+        settled: What was learned until there; None where it follows from another basis.
+    """
+
+    cursor: Cursor
+    settled: Settled | None
 
 
 @dataclass(frozen=True)
@@ -79,14 +96,23 @@ class LearnerFiles:
         return Versions(self.folder / "history", n_kept=2)
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Learn alone; ConflictError where another process does already."""
+    def locked_if_free(self) -> Iterator[bool]:
+        """Learn alone, where no other process does already; whether that is so."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "LOCK").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # falls with the process
+                is_ours = True
             except BlockingIOError:
-                raise ConflictError(f"another learner is at work in {self.folder}") from None
+                is_ours = False
+            yield is_ours
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Learn alone; ConflictError where another process does already."""
+        with self.locked_if_free() as is_ours:
+            if not is_ours:
+                raise ConflictError(f"another learner is at work in {self.folder}")
             yield
 
     def publish(self, learned: Learned, cursor: Cursor) -> str:
@@ -108,17 +134,19 @@ class LearnerFiles:
 
         return self.versions.load(read)
 
-    def load_cursor(self) -> Cursor | None:
-        """How far a learner has read; None where none has run."""
-        return self.versions.load(lambda home, _: _read_cursor(home))
+    def load_place(self, *, basis: str) -> Place | None:
+        """Where a learner of this basis goes on; None where none has run.
 
-    def load_settled(self) -> Settled | None:
-        """Where a learner goes on; None where none has run."""
+        The state of another basis is not even read: a new version may not understand it any more.
+        """
 
-        def read(home: Path, _: str) -> Settled:
+        def read(home: Path, _: str) -> Place:
             cursor = _read_cursor(home)
+            if cursor.basis != basis:
+                return Place(cursor, None)
             bandit = read_bandit((home / "settled.json").read_text(encoding="utf-8"))
-            return Settled(bandit, cursor.until_us, cursor.n_messages)
+            settled = Settled(bandit, cursor.until_us, cursor.n_messages, cursor.digest)
+            return Place(cursor, settled)
 
         return self.versions.load(read)
 
@@ -127,7 +155,7 @@ class LearnerFiles:
         return self._histories.current() is not None
 
     def keep_history(self, history: RewardLog) -> None:
-        """Keep what the tables say; a learner then learns from the beginning."""
+        """Keep what the tables say, for whoever learns next."""
 
         def write(home: Path, _: str) -> None:
             for name in _FRAMES:

@@ -6,6 +6,8 @@ in the same state as learning from the whole log at once. What came after them i
 that for the state that is served, and forgotten again.
 """
 
+import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,16 +27,25 @@ class Settled:
         bandit: From every message sent before `until_us`.
         until_us: Start of a UTC day.
         n_messages: How many messages that is.
+        digest: Of everything that was learned from, in its order; empty before the first message.
     """
 
     bandit: VariantPolicy
     until_us: int
     n_messages: int
+    digest: str = ""
 
     @classmethod
     def nothing(cls) -> "Settled":
         """Before the first message."""
         return cls(new_bandit(), 0, 0)
+
+    def follows_from(self, trials: Trials) -> bool:
+        """Whether it is what these trials teach, as far as they were sent before `until_us`."""
+        digest = ""
+        for of_day in _by_day(trials.take(trials.sent_at_us < self.until_us)):
+            digest = _digest_on(digest, of_day)
+        return digest == self.digest
 
 
 @dataclass(frozen=True)
@@ -56,7 +67,10 @@ class Learned:
 
 def rule_of(policy: PolicySettings) -> RewardRule:
     """How rewards are judged under these settings."""
-    return RewardRule(window_days=policy.reward.window_days)
+    reward = policy.reward
+    return RewardRule(
+        window_days=reward.window_days, marketing=reward.marketing, service=reward.service
+    )
 
 
 def learn_on(settled: Settled, trials: Trials, *, as_of_us: int, rule: RewardRule) -> Learned:
@@ -70,11 +84,40 @@ def learn_on(settled: Settled, trials: Trials, *, as_of_us: int, rule: RewardRul
     """
     until_us = max(rule.settled_before_us(as_of_us), settled.until_us)
     is_settled = trials.sent_at_us < until_us
-    bandit = settled.bandit
-    days = trials.sent_at_us // DAY_US
-    for day in np.unique(days[is_settled]).tolist():
-        bandit = bandit.update(trials.take(days == day))
-    known = Settled(bandit, until_us, settled.n_messages + int(is_settled.sum()))
+    bandit, digest = settled.bandit, settled.digest
+    for of_day in _by_day(trials.take(is_settled)):
+        bandit, digest = bandit.update(of_day), _digest_on(digest, of_day)
+    known = Settled(bandit, until_us, settled.n_messages + int(is_settled.sum()), digest)
     young = trials.take(~is_settled)
     counts = {state: int(young.is_in(state).sum()) for state in RewardState}
     return Learned(known, bandit.update(young), as_of_us, counts)
+
+
+def _by_day(trials: Trials) -> Iterator[Trials]:
+    """Trials of one UTC day of sending after the other."""
+    days = trials.sent_at_us // DAY_US
+    for day in np.unique(days).tolist():
+        yield trials.take(days == day)
+
+
+def _digest_on(before: str, trials: Trials) -> str:
+    """A digest that goes on with these trials: all that a bandit may learn from them.
+
+    How old they are is left out: of what is settled it says nothing.
+    """
+    texts = (
+        trials.message_ids,
+        trials.triggers,
+        trials.channels,
+        trials.variants,
+        trials.languages,
+        [segment or "" for segment in trials.segments],
+        trials.states,
+    )
+    numbers = (trials.numbers, trials.p_variant, trials.sent_at_us, trials.watched_us)
+    digest = hashlib.blake2b(before.encode(), digest_size=12)
+    for column in texts:
+        digest.update("\x1f".join(column).encode() + b"\x1e")
+    for array in numbers:
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
-from serving.learner.files import Cursor, LearnerFiles
+from serving.learner.files import Cursor, LearnerFiles, Place
 from serving.learner.fold import Learned, Settled, learn_on, rule_of
 from serving.learner.reading import read_log
 from serving.policy.cases import to_us
@@ -12,6 +12,23 @@ from serving.policy.settings import PolicySettings
 from serving.store.store import Store, StoreSession
 from training.bandit.files import new_bandit
 from training.bandit.rewards import RewardLog, RewardRule, judge_messages
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a look at the log found.
+
+    Attributes:
+        learned: What is known now.
+        cursor: How far it was read.
+        before: How far it had been read at the last version; None at the first look.
+        rebuilt: It was learned from the beginning.
+    """
+
+    learned: Learned
+    cursor: Cursor
+    before: Cursor | None
+    rebuilt: bool
 
 
 @dataclass(frozen=True)
@@ -63,8 +80,8 @@ def take_step(
 ) -> Step:
     """Learn what has come since the last version, and publish it.
 
-    The log is read in one transaction, and state and place are published together: wherever this is
-    killed, the next step starts from a state and the place that belongs to it.
+    State and place are published together: wherever this is killed, the next step starts from a
+    state and the place that belongs to it.
 
     Args:
         files: Versions and history; locked by the caller.
@@ -72,33 +89,48 @@ def take_step(
         as_of: Now; nothing that happens at or after it is known.
         policy: When a message has had its chance.
     """
+    found = look(files, store, as_of=as_of, policy=policy)
+    version = None
+    if found.rebuilt or _has_news(files, found):
+        version = files.publish(found.learned, found.cursor)
+    return Step(found.learned, version, rebuilt=found.rebuilt)
+
+
+def look(files: LearnerFiles, store: Store, *, as_of: datetime, policy: PolicySettings) -> Look:
+    """Learn what has come since the last version; nothing is written.
+
+    The log is read in one transaction. The arguments are those of `take_step`; the files need no
+    lock.
+    """
     rule = rule_of(policy)
     history, digest = files.load_history()
-    basis = _digest_basis(rule, digest)
-    before = files.load_cursor()
-    # The state of another basis is not even read: a new version may not understand it any more.
-    earlier = files.load_settled() if before is not None and before.basis == basis else None
+    basis = basis_of(policy)
+    place = files.load_place(basis=basis)
+    as_of_us = to_us(as_of)
     with store.reading() as session:
-        settled = Settled.nothing()
-        if before and earlier and _still_holds(session, earlier, before, rule=rule):
-            settled = earlier
+        settled = _find_settled(
+            session, history, place, digest=digest, as_of_us=as_of_us, rule=rule
+        )
         # Before the log is read: what is booked in between is then found to be belated.
-        until_us = max(rule.settled_before_us(to_us(as_of)), settled.until_us)
-        mark = session.learning.mark(until_us=until_us)
-        learned = _learn(session, history, settled, as_of_us=to_us(as_of), rule=rule)
-    rebuilt = settled.until_us == 0
+        mark = session.learning.mark(until_us=rule.settled_before_us(as_of_us))
+        learned = _learn(session, history, settled, as_of_us=as_of_us, rule=rule)
     cursor = Cursor(
-        learned.as_of_us,
-        learned.settled.until_us,
-        learned.settled.n_messages,
-        mark.n_messages,
-        mark.last_outcome,
-        basis,
+        as_of_us=as_of_us,
+        until_us=learned.settled.until_us,
+        n_messages=learned.settled.n_messages,
+        n_stored=mark.n_messages,
+        last_outcome=mark.last_outcome,
+        basis=basis,
+        history=digest,
+        digest=learned.settled.digest,
     )
-    version = None
-    if before is None or rebuilt or _has_news(files, learned, cursor, before):
-        version = files.publish(learned, cursor)
-    return Step(learned, version, rebuilt=rebuilt)
+    return Look(learned, cursor, None if place is None else place.cursor, settled.until_us == 0)
+
+
+def basis_of(policy: PolicySettings) -> str:
+    """Digest of what the bandit follows from beside messages: under another one it begins anew."""
+    text = f"{rule_of(policy)!r} {new_bandit().to_json()}"
+    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 
 
 def _learn(
@@ -114,6 +146,29 @@ def _learn(
     return learn_on(settled, trials, as_of_us=as_of_us, rule=rule)
 
 
+def _find_settled(
+    session: StoreSession,
+    history: RewardLog,
+    place: Place | None,
+    *,
+    digest: str,
+    as_of_us: int,
+    rule: RewardRule,
+) -> Settled:
+    """What can be gone on from: what was settled, if nothing that is known now bears on it."""
+    if place is None or place.settled is None:
+        return Settled.nothing()
+    settled = place.settled
+    if settled.until_us > rule.settled_before_us(as_of_us):
+        return Settled.nothing()  # it knows of what comes after the moment that is asked about
+    if place.cursor.history == digest:
+        holds = _still_holds(session, settled, place.cursor, rule=rule)
+    else:  # the tables were read again: most of what they say they said before
+        log = read_log(session, history, since_us=0, rule=rule)
+        holds = settled.follows_from(judge_messages(log, rule=rule, as_of_us=as_of_us))
+    return settled if holds else Settled.nothing()
+
+
 def _still_holds(
     session: StoreSession, settled: Settled, cursor: Cursor, *, rule: RewardRule
 ) -> bool:
@@ -126,14 +181,10 @@ def _still_holds(
     )
 
 
-def _has_news(files: LearnerFiles, learned: Learned, cursor: Cursor, before: Cursor) -> bool:
+def _has_news(files: LearnerFiles, found: Look) -> bool:
     """Whether servers or the next step would do anything differently."""
-    if cursor.until_us != before.until_us:
+    before, cursor = found.before, found.cursor
+    if before is None or (cursor.until_us, cursor.history) != (before.until_us, before.history):
         return True
     served = files.load_served()
-    return served is None or served.bandit.to_json() != learned.served.to_json()
-
-
-def _digest_basis(rule: RewardRule, history: str) -> str:
-    text = f"{rule!r} {history} {new_bandit().to_json()}"
-    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+    return served is None or served.bandit.to_json() != found.learned.served.to_json()

@@ -13,7 +13,7 @@ import pytest
 @pytest.mark.slow
 def test_demo_runs_the_whole_loop_and_leaves_a_report(tmp_path: Path) -> None:
     program = str(Path(sys.executable).with_name("opportune"))
-    size = ("--customers", "400", "--days", "100", "--loop-days", "1")
+    size = ("--customers", "400", "--days", "100", "--loop-days", "1", "--households", "500")
     done = subprocess.run(
         [program, "demo", *size, "--json"],
         cwd=tmp_path,

@@ -1,4 +1,4 @@
-"""Several processes decide at once on one store: no cap and no budget is exceeded."""
+"""Processes of several threads decide at once on one store: no cap and no budget is exceeded."""
 
 import subprocess
 import sys
@@ -24,6 +24,7 @@ SMS_CENTS, CONTACTS = 41.0, 30.0
 DECIDER = """
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from itertools import count
 from pathlib import Path
@@ -52,21 +53,26 @@ engine = Engine(
     clock=lambda: datetime.fromisoformat(as_of),
     new_id=lambda: f"{seed}-{next(ids)}",
 )
-rng = np.random.default_rng(int(seed))
 triggers = [t for t in Trigger if t is not Trigger.SERVICE_DISRUPTION]
 print("ready", flush=True)
 sys.stdin.readline()
-for _ in range(14):
-    engine.decide_many(
-        [
-            DecisionRequest(
-                customer_id=f"c{rng.integers(40):03d}",
-                trigger=triggers[rng.integers(len(triggers))],
-            )
-            for _ in range(int(rng.integers(1, 5)))
-        ]
-    )
-    time.sleep(0.05)  # a waiting process polls: let it have its turn
+
+def decide(thread):
+    rng = np.random.default_rng([int(seed), thread])
+    for _ in range(7):
+        engine.decide_many(
+            [
+                DecisionRequest(
+                    customer_id=f"c{rng.integers(40):03d}",
+                    trigger=triggers[rng.integers(len(triggers))],
+                )
+                for _ in range(int(rng.integers(1, 5)))
+            ]
+        )
+        time.sleep(0.05)  # whoever waits polls: let them have their turn
+
+with ThreadPoolExecutor(2) as pool:
+    list(pool.map(decide, range(2)))
 """
 
 

@@ -56,7 +56,7 @@ def test_service_takes_what_the_learner_learned_without_a_restart(
             [
                 OutcomeEvent(
                     message_id=message.message_id,
-                    outcome=Outcome.CLICKED,
+                    outcome=Outcome.CONVERTED,
                     at=d.send_at + timedelta(hours=2),
                 )
                 for d in sent

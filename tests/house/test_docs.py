@@ -4,8 +4,11 @@ Blocks that need a person, a network or minutes are marked ```sh and are not run
 """
 
 import os
+import re
+import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,8 +19,26 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("**/*.md")])
 
 
+@pytest.fixture(scope="module")
+def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """What to put before PATH: an `opportune` that has imported everything already."""
+    folder = tmp_path_factory.mktemp("bin")
+    program, where = str(Path(__file__).with_name("warm_opportune.py")), str(folder / "socket")
+    calling = shlex.join([sys.executable, "-SE", program, "call", where])
+    shim = folder / "opportune"
+    shim.write_text(f'#!/bin/sh\nexec {calling} "$@"\n')
+    shim.chmod(0o755)
+    listening = [sys.executable, program, "listen", where]
+    with subprocess.Popen(listening, stdout=subprocess.PIPE, cwd=ROOT) as listener:
+        assert listener.stdout is not None
+        assert listener.stdout.readline() == b"ready\n"
+        yield f"{folder}:{Path(sys.executable).parent}"
+        listener.terminate()
+
+
 def run_bash(example: Example) -> None:
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    before = example.namespace["commands"]
+    environment = os.environ | {"PATH": f"{before}:{os.environ['PATH']}"}
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", example.parsed],
         env=environment,
@@ -34,25 +55,41 @@ def parse(page: Path) -> Document:
     return Sybil(parsers=parsers).parse(page)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    for example in parse(page).examples():
+def evaluate(page: Path, commands: str) -> None:
+    document = parse(page)
+    document.namespace["commands"] = commands
+    for example in document.examples():
         example.evaluate()
 
 
-def test_page_runner_notices_a_block_that_fails(tmp_path: Path) -> None:
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_page_runs(
+    page: Path, commands: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    evaluate(page, commands)
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        "```python\nassert 1 == 2\n```\n",
+        "```bash\nfalse\n```\n",
+        "```bash\nopportune check --data nowhere\n```\n",
+        "```bash\nopportune nothing\n```\n",
+    ],
+)
+def test_page_runner_notices_a_block_that_fails(
+    block: str, commands: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     page = tmp_path / "page.md"
-    for block in ("```python\nassert 1 == 2\n```\n", "```bash\nfalse\n```\n"):
-        page.write_text(block, encoding="utf-8")
-        with pytest.raises(AssertionError):
-            for example in parse(page).examples():
-                example.evaluate()
+    page.write_text(block, encoding="utf-8")
+    with pytest.raises(AssertionError):
+        evaluate(page, commands)
 
 
 def test_links_between_pages_lead_somewhere() -> None:
-    import re
-
     for page in PAGES:
         for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
             if "://" not in target:

@@ -36,15 +36,17 @@ class Judged:
     """What a gate needs to know of a model on some rows.
 
     Attributes:
-        losses: Of each row, (n,), in nats; lower is better.
+        losses: Of each row, (n,); lower is better.
         calibration_error: Over all rows; None where the model gives no probability of an event.
         scores: What it said, by outcome (`ONLY_OUTCOME` where there is one); empty where the model
             gives no probability of an event.
+        unit: Of the losses.
     """
 
     losses: Floats
     calibration_error: float | None
     scores: Mapping[str, Scored] = field(default_factory=dict)
+    unit: str = "nats"
 
     @property
     def only_labels(self) -> Bools | None:
