@@ -80,7 +80,7 @@ class OracleActor:
     def decide(self, morning: Morning, /) -> list[Decision]:
         """Each customer's cases one after the other, the most valuable first."""
         at_risk = self.at_risk.requests(morning, models=self.models, parts=self.parts)
-        requests = ask(morning, at_risk)
+        requests = ask(morning, at_risk, parts=self.parts)
         if not requests:
             return []
         snapshot = snapshot_of_some(

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from features.tables import Tables
 from features.vocabulary import Arm, Channel, Tier
+from serving.disruptions import follow_tables
 from serving.learner.fold import Settled, rule_of
 from serving.learner.history import read_history
 from serving.learner.step import learn_from_log
@@ -110,8 +111,13 @@ class AtRisk:
         return at_risk_requests(list(self.tiers), list(self.tiers.values()), as_of=morning.now)
 
 
-def ask(morning: Morning, at_risk: Sequence[DecisionRequest]) -> list[DecisionRequest]:
-    """Every case of the morning, with whoever may be lost."""
+def ask(
+    morning: Morning, at_risk: Sequence[DecisionRequest], *, parts: EngineParts
+) -> list[DecisionRequest]:
+    """Every case of the morning, with whoever may be lost; disruptions open incidents first."""
+    follow_tables(
+        parts.store, morning.tables, as_of=morning.now, settings=parts.policy.disruptions
+    )
     prices = morning.tables.get("prices")
     return [*requests_of(morning.found, as_of=morning.now, prices=prices), *at_risk]
 
@@ -200,7 +206,7 @@ class EngineActor:
         if self.learning is not None and due:
             self.models = replace_models(self.models, self.learning.retrain(morning))
         at_risk = self.at_risk.requests(morning, models=self.models, parts=self.parts)
-        requests = ask(morning, at_risk)
+        requests = ask(morning, at_risk, parts=self.parts)
         self.snapshot = self._publish(morning, {request.customer_id for request in requests})
         return self.parts.engine(self.snapshot).decide_many(requests) if requests else []
 
