@@ -98,7 +98,8 @@ class OneLineForWrongBodies(logging.Filter):
         if isinstance(fault, ValidationError):
             record.exc_info = None
             record.levelno, record.levelname = logging.INFO, "INFO"
-            record.msg = f"refused a wrong body: {record.getMessage()}: {_describe(fault)}"
+            where = record.getMessage().removeprefix("Exception on ")
+            record.msg = f"refused a wrong body: {where}: {_describe(fault)}"
             record.args = ()
         return True
 

@@ -25,24 +25,47 @@ def claim_home(home: Path, tables: Tables) -> None:
     Raises:
         ConfigurationError: The home was used with tables of other customers.
     """
-    customers = rows_that_hold(tables["customers"], CONTRACTS["customers"])
-    customers = customers.sort_values(["signed_up_at", "customer_id"])
-    signed_up = customers["signed_up_at"].astype("int64")
-    pairs = dict(zip(customers["customer_id"], signed_up.tolist(), strict=True))
+    pairs = _oldest_first(tables)
     path = home / _FILE
     if path.exists():
-        remembered = remembered_customers(home)
-        n_known = sum(pairs.get(customer) == moment for customer, moment in remembered.items())
-        if n_known < _SHARE_KNOWN * len(remembered):
-            raise ConfigurationError(
-                f"{home} holds models and decisions of another company: of {len(remembered)} "
-                f"customers remembered there, these tables know {n_known}; "
-                "set OPPORTUNE_HOME to a folder of their own"
-            )
+        _require_known(home, pairs)
         return
     home.mkdir(parents=True, exist_ok=True)
     oldest = dict(list(pairs.items())[:_N_REMEMBERED])
     path.write_text(json.dumps(oldest), encoding="utf-8")
+
+
+def require_same_company(home: Path, tables: Tables) -> None:
+    """Refuse tables of another company as `claim_home` does; nothing is written.
+
+    Args:
+        home: Folder of the state; one that serves no company yet takes any.
+        tables: Conformed tables.
+
+    Raises:
+        ConfigurationError: The home was used with tables of other customers.
+    """
+    if (home / _FILE).exists():
+        _require_known(home, _oldest_first(tables))
+
+
+def _oldest_first(tables: Tables) -> dict[str, int]:
+    """When each customer signed up, the oldest first."""
+    customers = rows_that_hold(tables["customers"], CONTRACTS["customers"])
+    customers = customers.sort_values(["signed_up_at", "customer_id"])
+    signed_up = customers["signed_up_at"].astype("int64")
+    return dict(zip(customers["customer_id"], signed_up.tolist(), strict=True))
+
+
+def _require_known(home: Path, pairs: dict[str, int]) -> None:
+    remembered = remembered_customers(home)
+    n_known = sum(pairs.get(customer) == moment for customer, moment in remembered.items())
+    if n_known < _SHARE_KNOWN * len(remembered):
+        raise ConfigurationError(
+            f"{home} holds models and decisions of another company: of {len(remembered)} "
+            f"customers remembered there, these tables know {n_known}; "
+            "set OPPORTUNE_HOME to a folder of their own"
+        )
 
 
 def remembered_customers(home: Path) -> dict[str, int]:

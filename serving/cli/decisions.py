@@ -24,10 +24,11 @@ from serving.cli.output import (
 from serving.cli.predictions import predict_late_orders
 from serving.disruptions import follow_tables
 from serving.home import claim_home
+from serving.policy.settings import load_policy_settings
 from serving.publish import learn_bandit, load_champions
 from serving.records import Reason
 from serving.requests import churn_risk_requests, requests_of
-from serving.runtime import wire_parts
+from serving.runtime import read_copy_settings, read_economics, read_risk_rules, wire_parts
 from serving.settings import Settings, read_settings
 from serving.snapshot.making import make_snapshot
 from serving.snapshot.state import Models
@@ -43,6 +44,7 @@ def decide(
 ) -> None:
     """Decide about everybody a trigger was found for; records go to the store and to a file."""
     settings = read_settings()
+    _require_readable(settings)
     models = load_champions(Tracking.in_folder(settings.registry))
     with progress(f"deciding from {data}"):
         if engine is EngineName.SPARK:
@@ -50,6 +52,14 @@ def decide(
         else:
             report, moment = _decide_here(settings, models, data=data, out=out, as_of=as_of)
     _show(report, out=out, moment=moment, can_score=models.can_score, as_json=as_json)
+
+
+def _require_readable(settings: Settings) -> None:
+    """Say what is wrong with files that the settings name before tables are read, which is slow."""
+    load_policy_settings(settings.policy_file)
+    read_economics(settings.economics)
+    read_copy_settings(settings)
+    read_risk_rules(settings.risk)
 
 
 def _decide_here(

@@ -10,11 +10,15 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from features.errors import SourceUnreadableError
 from features.sources import Location, locate
 from features.tables import Tables
 from serving.cli.data import AsOfOption, read_as_of
-from serving.cli.judgements import describe_judgements, say_reading, show_judgements
+from serving.cli.judgements import (
+    describe_judgements,
+    say_reading,
+    show_judgements,
+    word_difference,
+)
 from serving.cli.output import (
     JsonOption,
     parse_moment,
@@ -23,24 +27,24 @@ from serving.cli.output import (
     show,
     show_json,
 )
+from serving.cli.own_store import open_own_store
 from serving.evaluate.contrast import contrast, find_faults, gather_evidence
 from serving.evaluate.judge import Judgement, judge
 from serving.evaluate.prepare import ReadyLog, prepare_log
 from serving.evaluate.promotion import find_trail, keep_answer, roll_back_policy
 from serving.evaluate.read import read_decision_files, read_outcome_files
 from serving.evaluate.targets import Target, TargetName, Words, apply_settings, name_target
+from serving.home import require_same_company
 from serving.policy.settings import load_policy_settings
 from serving.records import Decision, OutcomeEvent
 from serving.runtime import read_economics
 from serving.settings import Settings, read_settings
-from serving.store.store import Store
 from training.gate import Refused, RolledBack
 from training.policy_gate import (
     HoldPolicy,
     PolicyEvidence,
     PromotePolicy,
     decide_policy,
-    describe_difference,
 )
 from training.registry.audit import Audit
 
@@ -113,9 +117,8 @@ def evaluate_policy(
         show_json(describe_judgements(ready, judged, beside=beside, faults=faults))
         return
     show_judgements(ready, judged)
-    if beside is not None and beside.difference is not None:
-        found = describe_difference(beside.difference)
-        show(f"policy {candidate.version} over {running.version}: {found}")
+    if beside is not None:
+        show(f"policy {candidate.version} over {running.version}: {word_difference(beside)}")
     for fault in faults:
         say(f"only the choice of that policy is judged: {fault}")
 
@@ -171,6 +174,8 @@ def read_log(
 ) -> ReadyLog:
     """Decisions and what came of them, from files or the store, and the tables if there are any."""
     tables, known_until = _read_tables(data, as_of)
+    if tables is not None:
+        require_same_company(settings.home, tables)
     days = window_days or load_policy_settings(settings.policy_file).reward.window_days
     economics = read_economics(settings.economics)
 
@@ -187,13 +192,8 @@ def read_log(
 
     if log is not None:
         return prepare(read_decision_files(log), read_outcome_files(log))
-    place = settings.store_place
-    if isinstance(place, Path) and not place.exists():
-        raise SourceUnreadableError(
-            f"{place}: this home has no store yet, in which `opportune decide` and `opportune "
-            "serve` keep decisions; --log reads records in files"
-        )
-    with closing(Store(place)) as store, store.reading() as session:
+    own = open_own_store(settings, instead="; --log reads records in files")
+    with closing(own) as store, store.reading() as session:
         return prepare(
             chain.from_iterable(session.read_decisions()),
             chain.from_iterable(session.read_outcomes()),

@@ -5,17 +5,19 @@ from typing import Annotated
 
 import typer
 
-from serving.cli.output import JsonOption, parse_moment, show, show_json, show_table
+from serving.cli.output import Json, JsonOption, parse_moment, show, show_json, show_table
+from serving.cli.own_store import open_own_store
 from serving.policy.cases import from_us, to_us
 from serving.settings import read_settings
 from serving.store.cancel import CancelState
 from serving.store.incidents import Incident
-from serving.store.store import Store
 
 incident = typer.Typer(
     help="Something is wrong for a region or some customers: their marketing rests.",
     no_args_is_help=True,
 )
+
+_N_SHOWN = 5
 
 NameArgument = Annotated[str, typer.Argument(help="Identity of the incident.")]
 AtOption = Annotated[
@@ -41,18 +43,25 @@ def open_incident(
     """Pause marketing for a region or for customers; service messages go on."""
     starts_at = _read_moment(at)
     ends_at = None if until is None else parse_moment(until, option="--until")
-    store = Store(read_settings().store_place)
+    store = open_own_store(read_settings())
+    opened = Incident(
+        incident_id=name,
+        region=region,
+        starts_at_us=to_us(starts_at),
+        ends_at_us=None if ends_at is None else to_us(ends_at),
+        customer_ids=frozenset(customer or ()),
+    )
     with store.transaction() as session:
         session.incidents.open(
             name,
-            starts_at_us=to_us(starts_at),
+            starts_at_us=opened.starts_at_us,
             region=region,
-            customer_ids=customer or (),
-            ends_at_us=None if ends_at is None else to_us(ends_at),
+            customer_ids=opened.customer_ids,
+            ends_at_us=opened.ends_at_us,
         )
     store.close()
     if as_json:
-        show_json({"incident": name, "starts_at": starts_at.isoformat()})
+        show_json(_describe(opened))
     else:
         show(f"{name}: marketing rests since {starts_at:%Y-%m-%d %H:%M} UTC")
 
@@ -61,7 +70,7 @@ def open_incident(
 def close_incident(name: NameArgument, at: AtOption = None, as_json: JsonOption = False) -> None:
     """End an incident; marketing goes on."""
     ends_at = _read_moment(at)
-    store = Store(read_settings().store_place)
+    store = open_own_store(read_settings())
     with store.transaction() as session:
         session.incidents.close(name, at_us=to_us(ends_at))
     store.close()
@@ -74,15 +83,14 @@ def close_incident(name: NameArgument, at: AtOption = None, as_json: JsonOption 
 @incident.command("list")
 def list_incidents(as_json: JsonOption = False) -> None:
     """Every incident, the earliest first."""
-    store = Store(read_settings().store_place)
+    store = open_own_store(read_settings())
     with store.reading() as session:
         found = session.incidents.find_all()
     store.close()
     if as_json:
         show_json({"incidents": [_describe(one) for one in found]})
         return
-    rows = [tuple(value or "" for value in _describe(one).values()) for one in found]
-    show_table(("incident", "region", "starts", "ends"), rows)
+    show_table(("incident", "region", "customers", "starts", "ends"), [_cells(i) for i in found])
 
 
 def cancel(
@@ -91,7 +99,7 @@ def cancel(
     as_json: JsonOption = False,
 ) -> None:
     """Cancel planned messages; budgets get theirs back. 1 where one was too late or unknown."""
-    store = Store(read_settings().store_place)
+    store = open_own_store(read_settings())
     with store.transaction() as session:
         states = session.cancel(message, at=_read_moment(at))
     store.close()
@@ -108,10 +116,23 @@ def _read_moment(text: str | None) -> datetime:
     return datetime.now(UTC) if text is None else parse_moment(text, option="--at")
 
 
-def _describe(one: Incident) -> dict[str, str | None]:
+def _cells(one: Incident) -> tuple[str, ...]:
+    """A line of the list; of many customers the first ones."""
+    first, n_more = sorted(one.customer_ids)[:_N_SHOWN], len(one.customer_ids) - _N_SHOWN
+    return (
+        one.incident_id,
+        one.region or "",
+        ", ".join(first) + (f" and {n_more:,} more" if n_more > 0 else ""),
+        from_us(one.starts_at_us).isoformat(),
+        "" if one.ends_at_us is None else from_us(one.ends_at_us).isoformat(),
+    )
+
+
+def _describe(one: Incident) -> dict[str, Json]:
     return {
         "incident": one.incident_id,
         "region": one.region,
+        "customers": sorted(one.customer_ids),
         "starts_at": from_us(one.starts_at_us).isoformat(),
         "ends_at": None if one.ends_at_us is None else from_us(one.ends_at_us).isoformat(),
     }

@@ -9,7 +9,7 @@ from serving.evaluate.judge import ArmJudgement, Judgement, PolicyValue
 from serving.evaluate.prepare import ReadyLog
 from serving.evaluate.rewards import Reading
 from training.evaluation.bootstrap import Estimate
-from training.policy_gate import HoldPolicy, PolicyEvidence, PromotePolicy
+from training.policy_gate import HoldPolicy, PolicyEvidence, PromotePolicy, describe_difference
 
 
 def show_judgements(ready: ReadyLog, judged: Sequence[Judgement]) -> None:
@@ -20,13 +20,9 @@ def show_judgements(ready: ReadyLog, judged: Sequence[Judgement]) -> None:
     title = f"{log.n:,} decisions with a choice; cents per decision as logged, by term"
     show_table(("term", "cents"), terms, title=title)
     for one in judged:
-        rows = [_cells("all arms", value) for value in one.values]
+        show_table(("policy " + one.target, "estimator", "interval", "cents", "95 %"), _rows(one))
         for arm in one.arms:
-            rows += [_cells(arm.arm, value) for value in arm.values[:1]]
-            rows += [(arm.arm, "-", "too thin", reason, "") for reason in arm.refusals]
-        show_table(("policy " + one.target, "estimator", "interval", "cents", "95 %"), rows)
-        for arm in one.arms:
-            say(f"{arm.arm}: {_word_overlap(arm)}")
+            say(f"{one.target}, {arm.arm}: {_word_overlap(arm)}")
         if one.n_unknown:
             say(f"in {one.n_unknown:,} decisions nobody can tell what {one.target} would have done")
     say_reading(ready)
@@ -58,6 +54,34 @@ def say_reading(ready: ReadyLog) -> None:
     for what, n in left_out.items():
         if n:
             say(f"left out: {n:,} {what}")
+    if log.left_out.n_open:
+        say(f"what came of decisions is known until {ready.known_until:%Y-%m-%d %H:%M} UTC")
+
+
+def word_difference(beside: PolicyEvidence) -> str:
+    """By how much a policy earns more than the running one, or why that cannot be told."""
+    if beside.difference is not None:
+        return describe_difference(beside.difference)
+    return "cannot be told, because " + "; ".join(_why_unknown(beside))
+
+
+def _why_unknown(beside: PolicyEvidence) -> list[str]:
+    """Why there is no difference; empty where there is one."""
+    if beside.difference is not None:
+        return []
+    reasons = [f"{arm}: {reason}" for arm, why in beside.refusals.items() for reason in why]
+    return reasons or ["nobody can tell in any decision what both would have done"]
+
+
+def _rows(one: Judgement) -> list[tuple[str, ...]]:
+    """Values of the arms that speak, together and then each; why the others do not."""
+    speaking = [arm.arm for arm in one.arms if arm.values]
+    rows = [_cells(" + ".join(speaking), value) for value in one.values]
+    for arm in one.arms:
+        if len(speaking) > 1:
+            rows += [_cells(arm.arm, value) for value in arm.values[:1]]
+        rows += [(arm.arm, "-", "too thin", reason, "") for reason in arm.refusals]
+    return rows or [("-", "-", "unknown", "nobody can tell in any decision what it would do", "")]
 
 
 def _cells(arm: str, value: PolicyValue) -> tuple[str, ...]:
@@ -107,6 +131,7 @@ def describe_judgements(
         },
         "policies": [_describe_judgement(one) for one in judged],
         "difference": None if difference is None else describe_estimate(difference),
+        "no_difference_because": [] if beside is None else _why_unknown(beside),
         "only_the_choice_is_judged": list(faults),
     }
 

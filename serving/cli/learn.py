@@ -11,8 +11,8 @@ from typing import Annotated
 
 import typer
 
-from serving.cli.data import AsOfOption
 from serving.cli.output import JsonOption, parse_moment, say, show, show_json
+from serving.cli.own_store import open_own_store
 from serving.learner.files import LearnerFiles
 from serving.learner.step import take_step
 from serving.policy.cases import from_us
@@ -27,7 +27,10 @@ def learn(
         float, typer.Option(min=0.1, help="Seconds from one look at the log to the next.")
     ] = 60.0,
     once: Annotated[bool, typer.Option("--once", help="One look, then end.")] = False,
-    as_of: AsOfOption = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option("--as-of", help="Moment of the looks, ISO 8601; now when not given."),
+    ] = None,
     home: Annotated[
         Path | None,
         typer.Option("--home", help="Folder of the state; OPPORTUNE_HOME when not given."),
@@ -40,6 +43,7 @@ def learn(
         settings = settings.model_copy(update={"home": home})
     moment = None if as_of is None else parse_moment(as_of)
     policy = load_policy_settings(settings.policy_file)
+    opened = open_own_store(settings)
     files = LearnerFiles(settings.bandit)
     if not files.has_history():
         say(
@@ -47,10 +51,17 @@ def learn(
             "`opportune serve --data DIR` keeps what its tables say of earlier ones"
         )
     stop = _stop_on_signals()
-    with files.locked(), closing(Store(settings.store_place)) as store:
+    with closing(opened) as store, files.locked():
         while not stop.is_set():
             began = time.perf_counter()
-            _look(files, store, moment, policy=policy, as_json=as_json)
+            _look(
+                files,
+                store,
+                moment,
+                policy=policy,
+                as_json=as_json,
+                says_always=as_json and once,  # one object, as --json promises
+            )
             if once:
                 break
             # A look that takes long makes room for others: at most half of the time is spent.
@@ -65,9 +76,10 @@ def _look(
     *,
     policy: PolicySettings,
     as_json: bool,
+    says_always: bool,
 ) -> None:
     step = take_step(files, store, as_of=moment or datetime.now(UTC), policy=policy)
-    if step.version is None:
+    if step.version is None and not says_always:
         say(f"nothing new as of {from_us(step.learned.as_of_us):%Y-%m-%d %H:%M:%S}")
         return
     learned = step.learned

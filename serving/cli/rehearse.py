@@ -16,6 +16,7 @@ from serving.rehearsal.worlds import Foreign, Simulated, WorldSource
 from serving.settings import read_settings
 
 _SEEDS = (0, 1, 2, 3, 4)
+_LAST_DAYS = 20
 
 
 def rehearse(
@@ -28,7 +29,10 @@ def rehearse(
         typer.Option(help="Of our world; may be repeated, all of them when not given."),
     ] = None,
     days: Annotated[int, typer.Option(min=1, help="Days in the loop.")] = 60,
-    last: Annotated[int, typer.Option(min=1, help="Last days, which the ratios are about.")] = 20,
+    last: Annotated[
+        int | None,
+        typer.Option(min=1, help="Last days, which the ratios are about; 20 when not given."),
+    ] = None,
     seed: Annotated[
         list[int] | None, typer.Option(help="Of a world; may be repeated, 0 to 4 when not given.")
     ] = None,
@@ -53,11 +57,13 @@ def rehearse(
     as_json: JsonOption = False,
 ) -> None:
     """Let policies act side by side, each in its own copy of a world whose truth is known."""
+    if last is not None and last > days:
+        raise BadInputError(f"--last {last}: expected at most the {days} days of --days")
     plan = RehearsalPlan(
         source=_find_source(world, scenario, customers=customers, history=history),
         seeds=tuple(seed or _SEEDS),
         n_days=days,
-        last_days=min(last, days),
+        last_days=min(_LAST_DAYS, days) if last is None else last,
         policies=tuple(dict.fromkeys(policies or PolicyName)),
         cadence=Cadence(retrain_days, score_days),
         settings=read_settings(),
@@ -72,7 +78,7 @@ def rehearse(
     grouped = group_worlds(found, last_days=plan.last_days)
     rows = [row for worlds in grouped for row in make_rows(worlds)]
     if out is not None:
-        make_page(grouped, rows).write(out)
+        make_page(grouped, rows, history_days=None if world else history).write(out)
         say(f"report: {out}")
     show_rows("rehearse", rows, as_json=as_json)
 

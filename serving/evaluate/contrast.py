@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from features.vocabulary import Arm
+from serving.evaluate.columns import DecisionLog
 from serving.evaluate.judge import arms_that_speak, combine, find_noise, weigh_log
 from serving.evaluate.prepare import ReadyLog
 from serving.evaluate.targets import Target, apply_settings
@@ -95,22 +97,38 @@ def find_faults(
             f"it differs from {running.version} in {', '.join(changed)}: what would then have been "
             "allowed, or valued, is not in the log; try it in a rehearsal"
         )
-    n_off = _count_off(ready, running)
-    if n_off:
-        faults.append(
-            f"{n_off:,} decisions of {running.version} were made with other probabilities than its "
-            "settings give: the log is not this policy's"
-        )
+    faults += _find_strangeness(ready.log, running)
     return faults
 
 
-def _count_off(ready: ReadyLog, running: PolicySettings) -> int:
-    """Decisions by the running settings whose probabilities they do not give again."""
-    log = ready.log
+def _find_strangeness(log: DecisionLog, running: PolicySettings) -> list[str]:
+    """Why the log is not the running policy's; empty where it is.
+
+    Its own decisions must have the probabilities that its settings give. Where it made none, those
+    of other versions must have them, and there must be some: the version of a file may have changed
+    by what does not matter to the choice.
+    """
     again = apply_settings(log, running.learned, name=running.version)
-    mine = again.is_known & (log.arms == "learned") & (log.versions == running.version)
+    told = again.is_known & (log.arms == Arm.LEARNED.value)
     off: Flags = log.sums((np.abs(again.p - log.actions.p_logged) > _SAME).astype(float)) > 0
-    return int((off & mine).sum())
+    mine = log.versions == running.version
+    if mine.any():
+        n_off = int((off & told & mine).sum())
+        why = (
+            f"{n_off:,} decisions of {running.version} were made with other probabilities than its "
+            "settings give: the log is not this policy's"
+        )
+        return [why] if n_off else []
+    n_off, n_told = int((off & told).sum()), int(told.sum())
+    if n_told and not n_off:
+        return []
+    made_by = ", ".join(np.unique(log.versions).tolist())
+    shown = (
+        f"gives other probabilities than {n_off:,} of its {n_told:,} learned decisions have"
+        if n_told
+        else "cannot be compared with it, for want of a learned decision"
+    )
+    return [f"no decision of the log is by {running.version}, which {shown}: it is by {made_by}"]
 
 
 def _three_parts(weighted: Sequence[WeightedLog]) -> tuple[Parts, Parts, Parts]:

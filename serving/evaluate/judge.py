@@ -25,7 +25,7 @@ from training.ope.intervals import (
 )
 from training.ope.overlap import Overlap, ThinOverlap, require_overlap
 from training.ope.tuning import TuningRule, estimate_tuned
-from training.ope.weighted import Expected, WeightedLog, add_noise
+from training.ope.weighted import Expected, ExpectedWeights, WeightedLog, add_noise
 
 _N_RESAMPLES = 200
 
@@ -129,7 +129,18 @@ def weigh_log(
         expected=Expected(expected[log.taken], log.sums(target.p * expected), noise),
         customers=log.customers,
         is_supported=target.is_supported(log),
+        expected_weights=_expect_weights(log, target),
     )
+
+
+def _expect_weights(log: DecisionLog, target: Target) -> ExpectedWeights | None:
+    """Of each decision; None where the policy has words of its own."""
+    if target.p_words is not None:
+        return None
+    could_be = np.where(log.actions.p_logged > 0, target.p, 0.0)
+    mean = log.sums(could_be)
+    squares = find_noise(log, could_be, np.ones_like(could_be))
+    return ExpectedWeights(mean, np.maximum(squares - mean**2, 0.0))
 
 
 def find_noise(log: DecisionLog, p: Floats, squares: Floats) -> Floats:
@@ -189,11 +200,12 @@ def _estimate(
     """
     customers = across.customers
     dr_ahead = estimate_parts(ahead, by=Estimator.DR)
+    noise = None if ahead.expected is None else ahead.expected.noise
     values = []
-    if ahead.expected is not None and ahead.expected.noise is not None:
-        found = martingale_interval(dr_ahead, noise=ahead.expected.noise, customers=customers)
+    if noise is not None:
+        found = martingale_interval(dr_ahead, noise=noise, customers=customers)
         values.append(PolicyValue(Estimator.DR, "martingale", found))
-    sequence = sequence_interval(dr_ahead.rows(), customers=customers)
+    sequence = sequence_interval(dr_ahead, customers=customers, noise=noise)
     values.append(PolicyValue(Estimator.DR, "anytime", sequence))
     for by in (Estimator.DR, Estimator.SNDR, Estimator.IPS, Estimator.SNIPS):
         parts = estimate_parts(across, by=by)

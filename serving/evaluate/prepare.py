@@ -9,12 +9,12 @@ import numpy as np
 
 from features.economics import Economics
 from features.errors import BadInputError
-from features.tables import Tables
+from features.tables import Tables, last_moment
 from serving.evaluate.collect import collect_decisions
 from serving.evaluate.columns import DecisionLog
 from serving.evaluate.expected import ActionRewards, expect_rewards
 from serving.evaluate.read import outcomes_of_tables
-from serving.evaluate.rewards import Reading, Rewards, read_rewards
+from serving.evaluate.rewards import Reading, Rewards, knows_customers, read_rewards
 from serving.policy.cases import DAY_US, to_us
 from serving.records import Decision, OutcomeEvent
 
@@ -29,11 +29,13 @@ class ReadyLog:
         log: Decisions, in order of time.
         rewards: Cents that came of them, by term.
         expected: Cents expected of every action.
+        known_until: Moment until which it is known what came of them.
     """
 
     log: DecisionLog
     rewards: Rewards
     expected: ActionRewards
+    known_until: datetime
 
 
 def prepare_log(
@@ -52,7 +54,8 @@ def prepare_log(
         decisions: Records, in any order.
         outcomes: Of their messages, in any order; read after the decisions.
         economics: Prices.
-        known_until: Aware moment until which outcomes are known: later windows are not closed.
+        known_until: Aware moment until which outcomes are known: later windows are not closed,
+            nor are those that end after everything in the tables.
         window_days: Days after a decision that belong to it.
         seed: Of the folds of the model.
         tables: The company's own, which know what customers did; see `read_rewards`.
@@ -60,6 +63,8 @@ def prepare_log(
     Raises:
         BadInputError: Fewer than 20 decisions are left.
     """
+    if tables is not None and knows_customers(tables):  # what they end before is unknown, not zero
+        known_until = min(known_until, last_moment(tables))
     closed_us = to_us(known_until) - window_days * DAY_US
     log = collect_decisions(decisions, decided_before_us=closed_us)
     if log.n < _FEWEST:
@@ -74,4 +79,4 @@ def prepare_log(
     expected = expect_rewards(log, rewards.net, rng=np.random.default_rng(seed))
     if rewards.reading is Reading.MESSAGES:  # nothing comes of no message
         expected = expected.with_known(log.actions.is_nothing)
-    return ReadyLog(log, rewards, expected)
+    return ReadyLog(log, rewards, expected, known_until)

@@ -104,7 +104,7 @@ def read_rewards(
     window_us = window_days * DAY_US
     told, n_early = _told(log, outcomes, window_us=window_us)
     withdrawn = told[told["outcome"].isin(_WITHDRAWALS)].drop_duplicates("row")
-    if tables is not None and {"orders", "tickets"} <= set(tables):
+    if tables is not None and knows_customers(tables):
         reading, bought, called = Reading.CUSTOMERS, tables["orders"], tables["tickets"]
         spent = _sum_in_window(
             log, bought, moment="ordered_at", amount="amount_cents", window_us=window_us
@@ -124,6 +124,11 @@ def read_rewards(
         reading=reading,
         told=Told(len(told), n_early),
     )
+
+
+def knows_customers(tables: Tables) -> bool:
+    """Whether they say what customers did, message or not."""
+    return {"orders", "tickets"} <= set(tables)
 
 
 def _count(log: DecisionLog, told: pd.DataFrame, *, amount: str | None = None) -> Floats:

@@ -234,7 +234,13 @@ class PolicySettings(_Settings):
 def read_settings_file(path: Path, kind: type[Model], *, what: str) -> Model:
     """A YAML file as settings of that kind; ConfigurationError says what is wrong with it."""
     try:
-        return kind.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        content: object = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            found = "nothing" if content is None else f"a {type(content).__name__}"
+            raise ConfigurationError(
+                f"{what} {path}: expected names with their values (`name: value`), found {found}"
+            )
+        return kind.model_validate(content)
     except ValidationError as fault:
         raise ConfigurationError(f"{what} {path}: {describe_validation(fault)}") from fault
     except yaml.YAMLError as fault:

@@ -34,6 +34,8 @@ class PolicyDays:
         customers: One row per arm: customers there could be lost at the start, retained of them at
             the end, everybody, and sum and sum of squares of the support calls by customer.
         seconds: It took.
+        without_models: Served models that there were none of at the start: held by the gate, or
+            with too little data.
     """
 
     policy: str
@@ -42,6 +44,7 @@ class PolicyDays:
     daily: pd.DataFrame
     customers: pd.DataFrame
     seconds: float
+    without_models: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -115,9 +115,7 @@ def ask(
     morning: Morning, at_risk: Sequence[DecisionRequest], *, parts: EngineParts
 ) -> list[DecisionRequest]:
     """Every case of the morning, with whoever may be lost; disruptions open incidents first."""
-    follow_tables(
-        parts.store, morning.tables, as_of=morning.now, settings=parts.policy.disruptions
-    )
+    follow_tables(parts.store, morning.tables, as_of=morning.now, settings=parts.policy.disruptions)
     prices = morning.tables.get("prices")
     return [*requests_of(morning.found, as_of=morning.now, prices=prices), *at_risk]
 

@@ -28,15 +28,23 @@ _COLOURS: Mapping[PolicyName, str] = MappingProxyType(
 _SMOOTH_DAYS = 7
 
 
-def make_page(cases: Sequence[Worlds], rows: Sequence[BenchRow]) -> Page:
-    """The report of all cases."""
+def make_page(
+    cases: Sequence[Worlds], rows: Sequence[BenchRow], *, history_days: int | None
+) -> Page:
+    """The report of all cases.
+
+    Args:
+        cases: What came of the policies.
+        rows: The figures.
+        history_days: Days before the loop; None where the world is another's, and decides itself.
+    """
     return Page(
         title="Opportune: a rehearsal",
         lead=(
             "Policies side by side, each in its own copy of the same worlds, whose truth is known: "
             "what every message was truly worth when it was decided."
         ),
-        sections=tuple(_section(worlds, rows) for worlds in cases),
+        sections=tuple(_section(worlds, rows, history_days) for worlds in cases),
         footer=(
             "Made by `opportune rehearse`. Every policy is measured on the same customers, those "
             "of the learned arm. Intervals are 95 %, Student's t over seeds; that of calls against "
@@ -45,10 +53,9 @@ def make_page(cases: Sequence[Worlds], rows: Sequence[BenchRow]) -> Page:
     )
 
 
-def _section(worlds: Worlds, rows: Sequence[BenchRow]) -> Section:
-    n_seeds = len(worlds.by_seed)
+def _section(worlds: Worlds, rows: Sequence[BenchRow], history_days: int | None) -> Section:
     words = (
-        f"{n_seeds} world{'s' if n_seeds != 1 else ''}; ratios and counts are about the last "
+        f"Ratios and counts are about the last "
         f"{worlds.last_days} days, calls against holdout and retained customers about all days. "
         "There is no ratio to a policy that earns nothing, and no fall from no calls."
     )
@@ -56,7 +63,7 @@ def _section(worlds: Worlds, rows: Sequence[BenchRow]) -> Section:
     header = ("measure", "learned policy or as named", "95 % interval", "beside", "of")
     return Section(
         worlds.case,
-        (words,),
+        (describe_setting(worlds, history_days), describe_models(worlds), words),
         grids=(Grid(header, cells),),
         pictures=(
             Picture(
@@ -69,6 +76,41 @@ def _section(worlds: Worlds, rows: Sequence[BenchRow]) -> Section:
                 "Messages sent: a policy that sees no effect stops.",
             ),
         ),
+    )
+
+
+def describe_setting(worlds: Worlds, history_days: int | None) -> str:
+    """Seeds, customers and days, and what one seed cannot say."""
+    found = [one for by_policy in worlds.by_seed.values() for one in by_policy.values()]
+    sizes = sorted({int(one.customers["everybody"].sum()) for one in found})
+    size = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
+    n_days = found[0].daily.index.get_level_values("day").nunique()
+    seeds = sorted(worlds.by_seed)
+    history = "a history of its own" if history_days is None else f"{history_days} days of history"
+    single = (
+        " One seed has no interval over seeds: how another world would come out is not known."
+        if len(seeds) == 1
+        else ""
+    )
+    return (
+        f"{'Seeds' if len(seeds) > 1 else 'Seed'} {', '.join(map(str, seeds))}; {size} customers "
+        f"a world; {history}, then {n_days} days in the loop.{single}"
+    )
+
+
+def describe_models(worlds: Worlds) -> str:
+    """Which models policies had to do without at the start, by seed."""
+    absent = {
+        seed: sorted({name for one in by_policy.values() for name in one.without_models})
+        for seed, by_policy in sorted(worlds.by_seed.items())
+    }
+    lines = [f"seed {seed}: {', '.join(names)}" for seed, names in absent.items() if names]
+    if not lines:
+        return "At the start every model had passed the gate."
+    return (
+        "Models that were not served at the start, since the gate held them or there was too "
+        f"little data: {'; '.join(lines)}. Rules stand in where the learned policy lacks "
+        "channel or send_time."
     )
 
 

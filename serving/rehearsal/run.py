@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -132,7 +132,8 @@ def _act(task: _Task, policy: PolicyName) -> PolicyDays:
     after = world.tables(period.end)
     daily, customers = count_days(log, before, after, period=period, settings=parts.policy)
     seconds = time.perf_counter() - began
-    return PolicyDays(policy.value, task.case, task.seed, daily, customers, seconds)
+    absent = tuple(one.name for one in fields(models) if getattr(models, one.name) is None)
+    return PolicyDays(policy.value, task.case, task.seed, daily, customers, seconds, absent)
 
 
 def _make_actor(

@@ -22,7 +22,7 @@ _MESSAGE = (
     select(
         messages.c.decision_id,
         messages.c.sent_at_us,
-        cancellations.c.at_us,
+        cancellations.c.is_in_time,
         select(outcomes.c.outcome_id)
         .where(outcomes.c.message_id == messages.c.message_id)
         .exists()
@@ -51,7 +51,7 @@ class CancelState(StrEnum):
 
     CANCELLED = "cancelled"  # in time: it counts as if it had never been planned
     TOO_LATE = "too_late"  # it may have been sent, and counts as sent
-    DUPLICATE = "duplicate"
+    DUPLICATE = "duplicate"  # it was cancelled in time before
     UNKNOWN_MESSAGE = "unknown_message"
 
 
@@ -76,7 +76,7 @@ class CancelDesk:
         A message is cancelled in time when nothing says that it may have been sent: its moment is
         later than this one and than any that the store was told before, and nothing came of it.
         Then it is no contact and takes nothing of a budget. Otherwise the wish is kept, and the
-        message counts as sent.
+        message counts as sent; to ask again is answered by that, too.
         """
         latest = self._connection.execute(_READ_CLOCK).scalar()
         now_us = at_us if latest is None else max(at_us, latest)
@@ -86,8 +86,8 @@ class CancelDesk:
         row = self._connection.execute(_MESSAGE, {"message_id": message_id}).first()
         if row is None:
             return CancelState.UNKNOWN_MESSAGE
-        if row.at_us is not None:
-            return CancelState.DUPLICATE
+        if row.is_in_time is not None:
+            return CancelState.DUPLICATE if row.is_in_time else CancelState.TOO_LATE
         is_in_time = row.sent_at_us > now_us and not row.has_outcome
         self._connection.execute(
             insert(cancellations),

@@ -21,6 +21,7 @@ _TOUCHED = select(incident_customers.c.incident_id, incident_customers.c.custome
     is_listed(incident_customers.c.incident_id, "incidents"),
     is_listed(incident_customers.c.customer_id, "customers"),
 )
+_EVERYBODY_TOUCHED = select(incident_customers.c.incident_id, incident_customers.c.customer_id)
 _CLOSE = (
     update(incidents)
     .where(incidents.c.incident_id == bindparam("of_incident"))
@@ -76,8 +77,12 @@ class IncidentBook:
         ]
 
     def find_all(self) -> list[Incident]:
-        """Every incident, without the customers it touches one by one."""
-        return [Incident(*row) for row in self._connection.execute(_ALL)]
+        """Every incident, with all the customers it touches one by one."""
+        rows = self._connection.execute(_ALL).all()
+        touched: dict[str, set[str]] = {row.incident_id: set() for row in rows}
+        for incident_id, customer_id in self._connection.execute(_EVERYBODY_TOUCHED):
+            touched[incident_id].add(customer_id)
+        return [Incident(*row, customer_ids=frozenset(touched[row.incident_id])) for row in rows]
 
     def open(
         self,

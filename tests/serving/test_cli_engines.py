@@ -90,3 +90,15 @@ def test_score_without_a_champion_says_what_to_do(tables_folder: Path, tmp_path:
 
     with pytest.raises(NotReadyError, match="no churn champion yet"):
         run("score", "--features", features, "--out", str(tmp_path / "scores"))
+
+
+def test_decide_names_a_broken_policy_before_it_reads_tables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("", encoding="utf-8")
+    monkeypatch.setenv("OPPORTUNE_POLICY", str(policy))
+    out = tmp_path / "decisions.parquet"
+
+    with pytest.raises(ConfigurationError, match=r"policy\.yaml: expected names"):
+        run("decide", "--data", str(tmp_path / "no-tables-here"), "--out", str(out))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from features.errors import BadInputError, ConflictError
+from features.errors import BadInputError, ConflictError, SourceUnreadableError
 from features.vocabulary import Arm, Trigger
 from serving.cli.main import build_app
 from serving.decide import Engine
@@ -41,10 +41,12 @@ def run(home: Path) -> Run:
     return invoke
 
 
-def test_incidents_are_opened_listed_and_closed(run: Run) -> None:
+def test_incidents_are_opened_listed_and_closed(run: Run, home: Path) -> None:
+    Store(home / "store.db").close()
     at = ["--at", "2026-06-10T07:00:00+00:00"]
     run("incident", "open", "heating", "--region", "north", *at)
-    run("incident", "open", "two", "--customer", "c1", "--customer", "c2", *at)
+    two = ["--customer", "c1", "--customer", "c2"]
+    _, opened = run("incident", "open", "two", *two, *at, "--json")
     with pytest.raises(ConflictError):
         run("incident", "open", "heating", "--region", "north")
     with pytest.raises(BadInputError, match="--until 'noon': expected ISO 8601"):
@@ -57,17 +59,58 @@ def test_incidents_are_opened_listed_and_closed(run: Run) -> None:
         {
             "incident": "heating",
             "region": "north",
+            "customers": [],
             "starts_at": "2026-06-10T07:00:00+00:00",
             "ends_at": "2026-06-10T09:00:00+00:00",
         },
         {
             "incident": "two",
             "region": None,
+            "customers": ["c1", "c2"],
             "starts_at": "2026-06-10T07:00:00+00:00",
             "ends_at": None,
         },
     ]
-    assert "heating" in run("incident", "list")[1]
+    assert json.loads(opened) == json.loads(out)["incidents"][1]
+    listed = run("incident", "list")[1]
+    assert "heating" in listed
+    assert "c1, c2" in listed
+
+
+def test_the_list_shows_the_first_of_many_customers(run: Run, home: Path) -> None:
+    Store(home / "store.db").close()
+    asked = [part for n in range(8) for part in ("--customer", f"c{n}")]
+    run("incident", "open", "many", *asked)
+
+    assert "c0, c1, c2, c3, c4 and 3 more" in run("incident", "list")[1]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ["incident", "open", "heating", "--region", "north"],
+        ["incident", "close", "heating"],
+        ["incident", "list"],
+        ["cancel", "m1"],
+        ["learn", "--once"],
+    ],
+)
+def test_a_home_without_a_store_is_refused_and_not_made(
+    asked: list[str], run: Run, home: Path
+) -> None:
+    with pytest.raises(SourceUnreadableError, match="this home has no store yet"):
+        run(*asked)
+    assert not home.exists()
+
+
+def test_learn_once_with_nothing_new_prints_one_object(run: Run, home: Path) -> None:
+    Store(home / "store.db").close()
+    asked = ["learn", "--once", "--json", "--as-of", "2026-06-10"]
+    _, first = run(*asked)
+    _, second = run(*asked)
+
+    assert json.loads(first)["version"] is not None
+    assert json.loads(second) == json.loads(first) | {"version": None, "rebuilt": False}
 
 
 def test_cancel_says_what_became_of_each_message(
@@ -82,9 +125,11 @@ def test_cancel_says_what_became_of_each_message(
     message_id = sent.messages[0].message_id
 
     in_time, out = run("cancel", message_id, "--at", AS_OF.isoformat(), "--json")
+    again, repeated = run("cancel", message_id, "--at", AS_OF.isoformat(), "--json")
     unknown, _ = run("cancel", "nobody", "--at", AS_OF.isoformat())
 
-    assert (in_time, unknown) == (0, 1)
+    assert (in_time, again, unknown) == (0, 0, 1)
+    assert json.loads(repeated)["states"] == {message_id: "duplicate"}
     assert json.loads(out)["states"] == {message_id: "cancelled"}
 
 

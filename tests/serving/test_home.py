@@ -6,7 +6,7 @@ import pytest
 
 from features.errors import ConfigurationError
 from features.tables import Tables
-from serving.home import claim_home
+from serving.home import claim_home, require_same_company
 from training.world.scenario import CALM
 from training.world.simulated import SimulatedWorld
 
@@ -43,3 +43,18 @@ def test_claim_home_refuses_strangers(tables: Tables, tmp_path: Path) -> None:
 
     with pytest.raises(ConfigurationError, match="another company"):
         claim_home(tmp_path, {**tables, "customers": strangers})
+
+
+def test_require_same_company_writes_nothing_and_refuses_strangers(
+    tables: Tables, tmp_path: Path
+) -> None:
+    strangers = tables["customers"].assign(
+        customer_id=pd.Series([f"x{n}" for n in range(60)], dtype="str")
+    )
+    home = tmp_path / "home"
+    require_same_company(home, tables)
+    assert not home.exists()
+    claim_home(home, tables)
+    require_same_company(home, tables)
+    with pytest.raises(ConfigurationError, match="another company"):
+        require_same_company(home, {**tables, "customers": strangers})

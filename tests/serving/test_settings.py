@@ -55,6 +55,19 @@ def test_load_policy_settings_says_what_is_wrong(
     assert "pydantic.dev" not in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "found"), [("", "nothing"), ("be kind", "a str"), ("- 1", "a list")]
+)
+def test_load_policy_settings_says_what_a_file_should_hold(
+    text: str, found: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text(text, encoding="utf-8")
+
+    with pytest.raises(ConfigurationError, match=rf"expected names with .*, found {found}$"):
+        load_policy_settings(path)
+
+
 def test_load_policy_settings_names_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"policy\.yaml: No such file"):
         load_policy_settings(tmp_path / "policy.yaml")

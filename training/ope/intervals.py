@@ -80,11 +80,7 @@ def martingale_interval(
     """
     found, units = parts.influenced(), Units.of(customers)
     came = units.error(found) ** 2
-    alone = float((found.influence**2).sum())
-    spread = (parts.base - parts.base.mean()) ** 2
-    expected = float((noise + spread).sum()) / len(noise) ** 2
-    if alone and units.n < len(noise):  # rows of one customer may stray together
-        expected *= max(came / alone, 1.0)
+    expected = _expect_variance(parts, noise, units)
     half = NormalDist().inv_cdf(0.5 + level / 2.0) * float(np.sqrt((came + expected) / 2.0))
     return Estimate(found.value, found.value - half, found.value + half)
 
@@ -136,27 +132,50 @@ def clopper_pearson_interval(log: WeightedLog, *, rewards: Range, level: float =
 
 
 def sequence_interval(
-    rows: Floats, *, customers: Names, level: float = LEVEL, tuned_to: int | None = None
+    parts: Parts,
+    *,
+    customers: Names,
+    noise: Floats | None = None,
+    level: float = LEVEL,
+    tuned_to: int | None = None,
 ) -> Estimate:
-    """Mean of the rows with an asymptotic confidence sequence (Waudby-Smith et al. 2024).
+    """The estimate with an asymptotic confidence sequence (Waudby-Smith et al. 2024).
 
-    It may be looked at after every row, and stopped at whatever it shows.
+    It may be looked at after every row, and stopped at whatever it shows. Where it is known how far
+    corrections were expected to stray, the variance is the larger of that and of what came: large
+    weights that were never drawn would else make it narrow.
 
     Args:
-        rows: What each row says (`Parts.rows`), (n,).
+        parts: What the estimate is made of.
         customers: Whose row it is, (n,).
+        noise: Expected squares of the corrections (`Expected.noise`), (n,); None where unknown.
         level: At which it holds at all moments together.
         tuned_to: Number of customers at which it is narrowest; None: their number now.
     """
-    units = Units.of(customers)
+    units, rows = Units.of(customers), parts.rows()
     sums = np.bincount(units.position, rows, minlength=units.n) * units.n / len(rows)
+    variance = float(sums.var())
+    if noise is not None:
+        variance = max(variance, units.n * _expect_variance(parts, noise, units))
     n, alpha = units.n, 1.0 - level
     # Their equation for the narrowest mixture at a given time.
     rate = (-2.0 * np.log(alpha) + np.log(-2.0 * np.log(alpha) + 1.0)) / (tuned_to or n)
     reach = n * rate + 1.0
-    half = sums.std() * np.sqrt(2.0 * reach / (n**2 * rate) * np.log(np.sqrt(reach) / alpha))
+    scale = 2.0 * reach / (n**2 * rate) * np.log(np.sqrt(reach) / alpha)
+    half = np.sqrt(variance * scale)
     value = float(rows.mean())
     return Estimate(value, value - float(half), value + float(half))
+
+
+def _expect_variance(parts: Parts, noise: Floats, units: Units) -> float:
+    """Variance of the estimate that was to be expected before the actions were drawn."""
+    found = parts.influenced()
+    alone = float((found.influence**2).sum())
+    spread = (parts.base - parts.base.mean()) ** 2
+    expected = float((noise + spread).sum()) / len(noise) ** 2
+    if alone and units.n < len(noise):  # rows of one customer may stray together
+        expected *= max(units.error(found) ** 2 / alone, 1.0)
+    return expected
 
 
 def _by_customer(log: WeightedLog, rewards: Range) -> tuple[Floats, float]:

@@ -1,11 +1,14 @@
 """Whether a log says anything about a policy: what was never done cannot be judged."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from training.evaluation.clustered import Units
 from training.ope.weighted import WeightedLog
+
+_MAY_BE_OFF: Final = 1e-6  # as far as the probabilities of a row may be from 1 together
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,10 @@ class Overlap:
         max_share: Part of all weight that the heaviest customer has.
         mean_weight: About 1 if the logged probabilities are true, less what the target does that
             could not have been logged.
-        mean_weight_error: Its standard error.
+        mean_weight_error: Its standard error: what the logged probabilities let expect, whatever
+            was drawn; by the spread of what was drawn where the log does not hold them all.
+        least_mean, most_mean: Between which the mean weight is expected; the same number where the
+            log holds all probabilities.
     """
 
     n_rows: int
@@ -35,6 +41,8 @@ class Overlap:
     max_share: float
     mean_weight: float
     mean_weight_error: float
+    least_mean: float
+    most_mean: float
 
 
 @dataclass(frozen=True)
@@ -65,24 +73,38 @@ class ThinOverlap:
 def measure_overlap(log: WeightedLog) -> Overlap:
     """The overlap of a log with its target policy; zeros where the log has no row."""
     if not log.n:
-        return Overlap(0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+        return Overlap(0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0)
     units = Units.of(log.customers)
     by_customer = np.bincount(units.position, log.weights, minlength=units.n)
     total = float(by_customer.sum())
     squares = float((by_customer**2).sum())
-    mean = float(log.weights.mean())
-    deviation = np.bincount(units.position, log.weights - mean, minlength=units.n)
+    support, told = float(log.is_supported.mean()), log.expected_weights
     return Overlap(
         n_rows=log.n,
         n_customers=units.n,
         n_effective=total**2 / squares if squares else 0.0,
         matched_share=float((log.weights > 0).mean()),
-        support_share=float(log.is_supported.mean()),
+        support_share=support,
         max_weight=float(log.weights.max()),
         max_share=float(by_customer.max()) / total if total else 0.0,
-        mean_weight=mean,
-        mean_weight_error=float(np.sqrt((deviation**2).sum())) / log.n,
+        mean_weight=float(log.weights.mean()),
+        mean_weight_error=_find_error(log, units),
+        # Where not all could have been logged, part of it may have been.
+        least_mean=support if told is None else float(told.mean.mean()),
+        most_mean=1.0 if told is None else float(told.mean.mean()),
     )
+
+
+def _find_error(log: WeightedLog, units: Units) -> float:
+    """Standard error of the mean weight.
+
+    Each action is drawn by its own probabilities, given all before it, so the variances add up. The
+    spread of what was drawn is too small where the large weights never were.
+    """
+    if log.expected_weights is not None:
+        return float(np.sqrt(log.expected_weights.variance.sum())) / log.n
+    deviation = np.bincount(units.position, log.weights - log.weights.mean(), minlength=units.n)
+    return float(np.sqrt((deviation**2).sum())) / log.n
 
 
 def require_overlap(
@@ -106,13 +128,17 @@ def require_overlap(
             f"one customer has {found.max_share:.0%} of all weight, at most "
             f"{kept.max_share:.0%} is allowed"
         )
-    # Where not all could have been logged, part of it may have been.
-    off = max(found.support_share - found.mean_weight, found.mean_weight - 1.0)
-    is_enough = found.n_effective >= kept.min_effective  # to know the error of the mean
-    if is_enough and off > kept.max_errors * found.mean_weight_error + 1e-9:
+    off = max(found.least_mean - found.mean_weight, found.mean_weight - found.most_mean)
+    is_enough = found.n_effective >= kept.min_effective  # for a mean to be near to normal
+    if is_enough and off > kept.max_errors * found.mean_weight_error + _MAY_BE_OFF:
         reasons.append(
             f"the mean weight is {found.mean_weight:.3f} (standard error "
             f"{found.mean_weight_error:.3f}) where true probabilities give "
-            f"{found.support_share:.3f} to 1: the logged probabilities are wrong"
+            f"{_word_means(found)}: the logged probabilities are wrong"
         )
     return ThinOverlap(found, tuple(reasons)) if reasons else found
+
+
+def _word_means(found: Overlap) -> str:
+    least, most = f"{found.least_mean:.3f}", f"{found.most_mean:.3f}"
+    return most if least == most else f"{least} to {most}"

@@ -39,6 +39,23 @@ class Expected:
 
 
 @dataclass(frozen=True)
+class ExpectedWeights:
+    """What the logged probabilities let expect of each row's weight before its action is drawn.
+
+    Attributes:
+        mean: Probability that the target gives to what could be logged, (n,); 1 with full support.
+        variance: Of the weight under the logging policy, (n,).
+    """
+
+    mean: Floats
+    variance: Floats
+
+    def take(self, rows: Integers | Bools) -> "ExpectedWeights":
+        """Some of the rows."""
+        return ExpectedWeights(self.mean[rows], self.variance[rows])
+
+
+@dataclass(frozen=True)
 class WeightedLog:
     """Rows of a log, weighted for one target policy; in order of time where that matters.
 
@@ -48,6 +65,8 @@ class WeightedLog:
         expected: Of a reward model; None without one.
         customers: Whose row it is, (n,): rows of one customer hang together.
         is_supported: Whether every action that the target may take could have been logged, (n,).
+        expected_weights: Mean and variance of the weights; None where the log does not hold all
+            probabilities.
     """
 
     rewards: Floats
@@ -55,6 +74,7 @@ class WeightedLog:
     expected: Expected | None
     customers: Names
     is_supported: Bools
+    expected_weights: ExpectedWeights | None = None
 
     def __post_init__(self) -> None:
         """BadInputError names every column that cannot be."""
@@ -81,7 +101,7 @@ class WeightedLog:
 
     def take(self, rows: Integers | Bools) -> "WeightedLog":
         """Some of the rows."""
-        expected = self.expected
+        expected, weights = self.expected, self.expected_weights
         return replace(
             self,
             rewards=self.rewards[rows],
@@ -89,6 +109,7 @@ class WeightedLog:
             expected=None if expected is None else expected.take(rows),
             customers=self.customers[rows],
             is_supported=self.is_supported[rows],
+            expected_weights=None if weights is None else weights.take(rows),
         )
 
     def _columns(self) -> dict[str, npt.NDArray[np.generic]]:
@@ -103,6 +124,9 @@ class WeightedLog:
             columns["expected.target"] = self.expected.target
             if self.expected.noise is not None:
                 columns["expected.noise"] = self.expected.noise
+        if self.expected_weights is not None:
+            columns["expected_weights.mean"] = self.expected_weights.mean
+            columns["expected_weights.variance"] = self.expected_weights.variance
         return columns
 
 
@@ -152,6 +176,7 @@ def weigh(
         ),
         customers=row.astype(object) if customers is None else np.asarray(customers, dtype=object),
         is_supported=_find_supported(p_logged, p_target),
+        expected_weights=_expect_weights(p_logged, p_target),
     )
 
 
@@ -171,6 +196,14 @@ def _sum_noise(p_target: Floats, p_logged: Floats, squares: Floats) -> Floats:
         raise BadInputError("squares: they ask for the logged probabilities of all actions, (n, K)")
     noise: Floats = add_noise(p_target, p_logged=p_logged, squares=squares).sum(axis=1)
     return noise
+
+
+def _expect_weights(p_logged: Floats, p_target: Floats) -> ExpectedWeights | None:
+    if p_logged.ndim != 2:
+        return None
+    squares = add_noise(p_target, p_logged=p_logged, squares=np.ones_like(p_target)).sum(axis=1)
+    mean: Floats = np.where(p_logged > 0, p_target, 0.0).sum(axis=1)
+    return ExpectedWeights(mean, np.maximum(squares - mean**2, 0.0))
 
 
 def _find_supported(p_logged: Floats, p_target: Floats) -> Bools:

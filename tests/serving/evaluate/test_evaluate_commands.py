@@ -1,5 +1,6 @@
 """The commands about policies, over logs in files."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -10,12 +11,14 @@ import yaml
 from pydantic import BaseModel
 from typer.testing import CliRunner
 
-from features.errors import BadInputError, SourceUnreadableError
+from features.errors import BadInputError, ConfigurationError, SourceUnreadableError
+from features.tables import Tables
 from serving.cli.main import build_app
 from serving.evaluate.promotion import read_trail
 from serving.evaluate.read import read_decision_files, read_outcome_files
 from serving.evaluate.targets import TargetName
 from serving.faults import EXIT_REFUSED
+from serving.home import claim_home
 from serving.policy.settings import PolicySettings, load_policy_settings
 from serving.settings import Settings
 from tests.serving.evaluate.conftest import Company, changed
@@ -66,6 +69,7 @@ class Evaluation(Reported):
     n_decisions: int
     policies: list[PolicyReport]
     difference: Difference | None
+    no_difference_because: list[str]
     only_the_choice_is_judged: list[str]
 
 
@@ -192,3 +196,92 @@ def test_record_without_a_probability_is_refused_with_its_row(
         pd.DataFrame({"record": [whole, holed]}).to_parquet(path)
         with pytest.raises(BadInputError, match=rf"log{number}.parquet, row 1: not a record"):
             list(read_decision_files(path))
+
+
+def show_policy(
+    company: Company, policy: PolicySettings, tmp_path: Path, *more: str
+) -> tuple[str, str]:
+    """What the command says of a policy file to a human: results, and remarks."""
+    write_log(company, tmp_path / "log")
+    asked = tmp_path / "asked.yaml"
+    asked.write_text(yaml.safe_dump(policy.model_dump(mode="json")), encoding="utf-8")
+    words = ["evaluate-policy", "--policy", str(asked), "--log", str(tmp_path / "log"), *more]
+    done = CliRunner().invoke(build_app(words[:1]), words, env={"COLUMNS": "200"})
+    assert done.exit_code == 0, done.output
+    return done.stdout, done.stderr
+
+
+def test_command_says_why_a_difference_cannot_be_told(
+    make_company: Callable[..., Company],
+    settings: PolicySettings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPPORTUNE_HOME", str(tmp_path / "home"))
+    new, small = changed(settings, floor=0.02), make_company(60)
+    shown, said = show_policy(small, new, tmp_path)
+    one_line = " ".join(shown.split())
+    asked = f"policy {new.version} over {settings.version}: cannot be told, because "
+    assert asked in one_line
+    told = one_line.split(asked)[1]
+    assert "learned: " in told
+    assert "at least 50 are needed" in told
+    assert f"{new.version}, learned: " in " ".join(said.split())
+    words = ("--policy", str(tmp_path / "asked.yaml"), "--log", str(tmp_path / "log"), "--json")
+    _, found = run(Evaluation, "evaluate-policy", *words)
+    assert found.difference is None
+    assert any(why.startswith("learned: ") for why in found.no_difference_because)
+
+
+def test_command_gives_the_reason_where_nobody_can_tell_anything(
+    make_company: Callable[..., Company],
+    settings: PolicySettings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Every decision was made under a budget's price."""
+    monkeypatch.setenv("OPPORTUNE_HOME", str(tmp_path / "home"))
+    company = make_company(60)
+    priced = [one.model_copy(update={"prices": {"sms": 1.0}}) for one in company.decisions]
+    short = dataclasses.replace(company, decisions=priced)
+    shown, _ = show_policy(short, changed(settings, floor=0.02), tmp_path)
+    one_line = " ".join(shown.split())
+    assert one_line.count("nobody can tell in any decision what it would do") == 2
+    assert "because nobody can tell in any decision what both would have done" in one_line
+
+
+def test_command_names_the_arms_that_a_value_is_of(
+    company: Company, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, careless: PolicySettings
+) -> None:
+    monkeypatch.setenv("OPPORTUNE_HOME", str(tmp_path / "home"))
+    more = ("--target", "random", "--target", "rules")
+    shown, said = show_policy(company, careless, tmp_path, *more)
+    assert "all arms" not in shown
+    tables = {part.split()[0]: part for part in shown.split("policy ")[1:]}
+    assert "learned + random" in tables["random"]
+    assert "rules: " in said
+    assert "rules, rules: " in said
+    assert "random, learned: " in said
+
+
+def test_tables_of_another_company_are_refused(
+    company: Company,
+    tables: Tables,
+    tables_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    home = tmp_path / "home"
+    monkeypatch.setenv("OPPORTUNE_HOME", str(home))
+    strangers = tables["customers"].assign(
+        customer_id=[f"x{n}" for n in range(len(tables["customers"]))]
+    )
+    claim_home(home, {"customers": strangers})
+    write_log(company, tmp_path / "log")
+    words = ("--log", str(tmp_path / "log"), "--data", str(tables_folder), "--json")
+    with pytest.raises(ConfigurationError, match="decisions of another company"):
+        run(Evaluation, "evaluate-policy", *words)
+    policy = tmp_path / "own.yaml"
+    policy.write_text(yaml.safe_dump(load_policy_settings().model_dump(mode="json")), "utf-8")
+    with pytest.raises(ConfigurationError, match="decisions of another company"):
+        run(Promotion, "promote", "policy", "--policy", str(policy), *words)

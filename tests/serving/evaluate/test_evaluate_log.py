@@ -2,10 +2,12 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from features.economics import default_economics
 from features.errors import BadInputError
+from features.tables import Tables, empty_table
 from features.vocabulary import Channel, Outcome
 from serving.evaluate.collect import collect_decisions
 from serving.evaluate.judge import Judgement, combine, judge
@@ -275,6 +277,39 @@ def test_open_windows_are_left_out(company: Company) -> None:
             window_days=3,
             seed=0,
         )
+
+
+def test_windows_that_reach_past_the_tables_are_open_whatever_was_asked(company: Company) -> None:
+    """That nobody is seen to buy after the last row does not mean that nobody bought."""
+    tables = {"orders": empty_table("orders"), "tickets": empty_table("tickets")}
+    tables["orders"] = pd.DataFrame(
+        {
+            "customer_id": ["c0", "c1"],
+            "ordered_at": pd.to_datetime([START, START + timedelta(days=4)]).as_unit("us"),
+            "amount_cents": [100, 100],
+        }
+    )
+
+    def prepare(window_days: int, tables: Tables | None) -> ReadyLog:
+        return prepare_log(
+            company.decisions,
+            company.outcomes,
+            economics=default_economics(),
+            known_until=LATE,
+            window_days=window_days,
+            seed=0,
+            tables=tables,
+        )
+
+    ready = prepare(3, tables)
+    assert ready.known_until == START + timedelta(days=4, seconds=1)
+    assert ready.log.n == 24 * 60 + 1
+    assert ready.log.left_out.n_open == 4_000 - ready.log.n
+    assert prepare(3, None).log.n == 4_000
+    with pytest.raises(
+        BadInputError, match=r"0 decisions have a choice .* closed before 2026-03-06"
+    ):
+        prepare(5, tables)
 
 
 def test_combine_weighs_independent_samples() -> None:

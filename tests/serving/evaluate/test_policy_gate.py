@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 
 from features.economics import default_economics
+from features.vocabulary import Arm
 from serving.evaluate.contrast import contrast, gather_evidence
 from serving.evaluate.prepare import ReadyLog, prepare_log
 from serving.evaluate.targets import TargetName, name_target
 from serving.policy.settings import PolicySettings
+from serving.records import Decision
 from tests.serving.evaluate.conftest import START, Company, changed
 from training.evaluation.bootstrap import Estimate
 from training.policy_gate import HoldPolicy, PolicyEvidence, PromotePolicy, decide_policy
@@ -98,6 +100,47 @@ def test_gate_holds_on_a_log_that_is_not_the_running_policys(
     )
     evidence = gather_evidence(ready, candidate=settings, running=cold)
     assert "other probabilities than its settings give" in evidence.faults[-1]
+
+
+@pytest.mark.parametrize("arm", [None, Arm.RANDOM])
+def test_gate_holds_on_a_log_of_which_the_running_policy_made_nothing(
+    company: Company, settings: PolicySettings, careless: PolicySettings, arm: Arm | None
+) -> None:
+    """The log is another's, and says nothing of what the running one does."""
+    decisions = [one for one in company.decisions if arm in (None, one.arm)]
+    ready = read(decisions, company)
+    better = changed(settings, floor=0.02)
+    evidence = gather_evidence(ready, candidate=better, running=settings)
+    fault = f"no decision of the log is by {settings.version}"
+    assert [why.startswith(fault) for why in evidence.faults] == [True]
+    assert careless.version in evidence.faults[0]
+    assert ("for want of a learned decision" in evidence.faults[0]) == (arm is Arm.RANDOM)
+    answer = decide_policy(better.version, before=settings.version, evidence=evidence)
+    assert isinstance(answer, HoldPolicy)
+
+
+def test_gate_takes_a_log_of_another_version_that_chose_alike(
+    company: Company, careless: PolicySettings
+) -> None:
+    """Only the name differs: the running settings give every learned decision's probabilities."""
+    running = changed(careless, name="renamed")
+    assert running.version != careless.version
+    evidence = gather_evidence(
+        read(company.decisions, company), candidate=changed(careless, floor=0.02), running=running
+    )
+    assert evidence.faults == ()
+    assert evidence.difference is not None
+
+
+def read(decisions: list[Decision], company: Company) -> ReadyLog:
+    return prepare_log(
+        decisions,
+        company.outcomes,
+        economics=default_economics(),
+        known_until=START + timedelta(days=60),
+        window_days=3,
+        seed=0,
+    )
 
 
 def test_gate_refuses_where_the_log_is_thin(make_company: Maker, settings: PolicySettings) -> None:

@@ -6,10 +6,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from features.errors import BadInputError
 from features.vocabulary import Arm
 from serving.cli.main import build_app
 from serving.rehearsal.days import PolicyDays
+from serving.rehearsal.measures import group_worlds
 from serving.rehearsal.policies import Cadence, PolicyName
+from serving.rehearsal.report import describe_setting
 from serving.rehearsal.run import RehearsalPlan, run_rehearsal
 from serving.rehearsal.worlds import Foreign
 
@@ -87,7 +90,29 @@ def test_rehearse_from_the_command_line_in_processes(tmp_path: Path) -> None:
     assert rows["ratio_to_oracle"]["ours"] == pytest.approx(EMAIL / PUSH)
     assert rows["support_calls"]["ours"] == 0.0
     assert rows["fall_of_support_calls_against_holdout"]["ours"] is None
-    assert "CornerShop" in page.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
+    assert "CornerShop" in text
+    setting = "Seeds 0, 1; 60 customers a world; a history of its own, then 2 days in the loop."
+    assert setting in text
+    assert "seed 0: channel, churn, send_time, uplift; seed 1: channel, churn" in text
+
+
+def test_the_page_says_that_one_seed_has_no_interval(found: dict[str, PolicyDays]) -> None:
+    (worlds,) = group_worlds(list(found.values()), last_days=1)
+
+    assert describe_setting(worlds, 120) == (
+        "Seed 0; 60 customers a world; 120 days of history, then 2 days in the loop. "
+        "One seed has no interval over seeds: how another world would come out is not known."
+    )
+
+
+def test_rehearse_refuses_more_last_days_than_there_are() -> None:
+    with pytest.raises(BadInputError, match="--last 5: expected at most the 2 days of --days"):
+        CliRunner().invoke(
+            build_app(["rehearse"]),
+            ["rehearse", "--days", "2", "--last", "5"],
+            catch_exceptions=False,
+        )
 
 
 def test_rehearse_refuses_scenarios_of_another_world() -> None:

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -23,7 +25,7 @@ from training.ope.intervals import (
 )
 from training.ope.overlap import Overlap, OverlapBounds, ThinOverlap, require_overlap
 from training.ope.tuning import TuningRule, estimate_tuned
-from training.ope.weighted import WeightedLog
+from training.ope.weighted import ExpectedWeights, WeightedLog, weigh
 
 UNIT = Range(0.0, 1.0)
 
@@ -100,7 +102,7 @@ def _width(alone: WeightedLog, together: WeightedLog, noise: Floats, kind: str) 
             "martingale": lambda p=parts, o=log: martingale_interval(
                 p, noise=noise, customers=o.customers
             ),
-            "anytime": lambda p=parts, o=log: sequence_interval(p.rows(), customers=o.customers),
+            "anytime": lambda p=parts, o=log: sequence_interval(p, customers=o.customers),
             "bootstrap": lambda p=parts, o=log: bootstrap_interval(
                 p, customers=o.customers, rng=np.random.default_rng(0)
             ),
@@ -115,9 +117,11 @@ def test_sequence_may_be_watched_where_the_normal_interval_may_not() -> None:
     for _ in range(150):
         rows = rng.normal(size=2_000)
         looks = range(100, 2_001, 50)
-        everyone = np.arange(2_000).astype(object)
+        log = make_plain(rows)
+        parts = [estimate_parts(log.take(np.arange(n)), by=Estimator.IPS) for n in looks]
         sequences = [
-            sequence_interval(rows[:n], customers=everyone[:n], tuned_to=500) for n in looks
+            sequence_interval(one, customers=log.customers[:n], tuned_to=500)
+            for one, n in zip(parts, looks, strict=True)
         ]
         missed["anytime"] += any(not one.low <= 0 <= one.high for one in sequences)
         halves = [1.96 * rows[:n].std() / np.sqrt(n) for n in looks]
@@ -218,3 +222,62 @@ def test_tuned_interval_is_never_narrower_than_the_untuned_one() -> None:
         assert tuned.estimate.high >= max(whole.high, tuned.estimate.value)
     with pytest.raises(BadInputError, match="ips has no strength"):
         estimate_tuned(log, by=Estimator.IPS, rule=TuningRule.SLOPE, rng=rng, whole=whole)
+
+
+def make_unlucky(*, wrong_by: float = 1.0) -> WeightedLog:
+    """Half of the rows might have had a weight of 1,000, and none of them did."""
+    is_even = np.arange(4_000) % 2 == 0
+    p_logged = np.where(is_even[:, None], [0.5, 0.5], [0.001, 0.999])
+    actions = np.where(is_even, np.arange(4_000) // 2 % 2, 1)
+    rewards = np.where(is_even, 1.0 + 0.1 * np.sin(np.arange(4_000)), 0.0)
+    log = weigh(
+        actions,
+        rewards,
+        p_logged=p_logged,
+        p_target=np.tile([1.0, 0.0], (4_000, 1)),
+        expected=np.zeros((4_000, 2)),
+        squares=np.ones((4_000, 2)),
+    )
+    return dataclasses.replace(log, weights=wrong_by * log.weights)
+
+
+def test_true_probabilities_are_not_called_wrong_where_large_weights_were_not_drawn() -> None:
+    """What was drawn strays by .016 and is off by half; .35 was to be expected."""
+    log = make_unlucky()
+    drawn = log.weights.std() / np.sqrt(log.n)
+    assert 1.0 - log.weights.mean() > 5.0 * drawn
+    found = require_overlap(log)
+    assert isinstance(found, Overlap)
+    assert found.mean_weight == pytest.approx(0.5)
+    assert found.mean_weight_error == pytest.approx(np.sqrt(2_000 * (1.0 + 999.0)) / 4_000)
+    wrong = require_overlap(make_unlucky(wrong_by=7.0))
+    assert isinstance(wrong, ThinOverlap)
+    (reason,) = wrong.reasons
+    assert reason == (
+        "the mean weight is 3.500 (standard error 0.354) where true probabilities give 1.000: "
+        "the logged probabilities are wrong"
+    )
+
+
+def test_expected_weights_allow_for_what_could_not_be_logged() -> None:
+    p_logged = np.tile([0.5, 0.5, 0.0], (10, 1))
+    p_target = np.tile([0.6, 0.2, 0.2], (10, 1))
+    log = weigh(np.zeros(10, dtype=int), np.zeros(10), p_logged=p_logged, p_target=p_target)
+    expected = log.take(np.arange(4)).expected_weights
+    assert isinstance(expected, ExpectedWeights)
+    assert expected.mean == pytest.approx(np.full(4, 0.8))
+    assert expected.variance == pytest.approx(np.full(4, 0.72 + 0.08 - 0.64))
+
+
+def test_anytime_interval_is_wider_than_the_one_for_one_look_where_no_large_weight_came() -> None:
+    log = make_unlucky()
+    assert log.expected is not None
+    assert log.expected.noise is not None
+    parts = estimate_parts(log, by=Estimator.DR)
+    once = martingale_interval(parts, noise=log.expected.noise, customers=log.customers)
+    anytime = sequence_interval(parts, noise=log.expected.noise, customers=log.customers)
+    of_what_came = sequence_interval(parts, customers=log.customers)
+    assert anytime.high - anytime.low > once.high - once.low
+    assert of_what_came.high - of_what_came.low < (once.high - once.low) / 3
+    calm = sequence_interval(parts, noise=np.zeros(log.n), customers=log.customers)
+    assert calm == of_what_came

@@ -126,7 +126,7 @@ def _estimate(log: Stream, target: Target, *, rng: np.random.Generator) -> Mappi
     noise = ahead.expected.noise
     whole = martingale_interval(dr, noise=noise, customers=customers)
     found["dr martingale"] = whole
-    found["dr anytime"] = sequence_interval(dr.rows(), customers=customers)
+    found["dr anytime"] = sequence_interval(dr, customers=customers, noise=noise)
     for by in (Estimator.DROS, Estimator.SWITCH_DR):
         tuned = estimate_tuned(across, by=by, rule=TuningRule.SLOPE, rng=rng, whole=whole)
         found[f"{by} tuned"] = tuned.estimate
