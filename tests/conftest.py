@@ -26,13 +26,14 @@ from features.engines.spark import SparkEngine
 from features.errors import ConfigurationError
 from features.sources import write_tables
 from features.tables import Tables, empty_table
-from features.vocabulary import Channel, Trigger
+from features.vocabulary import Arm, Channel, Priority, Trigger
 from serving.copy.library import default_library
 from serving.copy.render import CopySettings
 from serving.decide import Engine
 from serving.online.facts import Fact
 from serving.online.records import Event
 from serving.online.rows import facts_of
+from serving.policy.arms import assign_arm
 from serving.policy.settings import load_policy_settings
 from serving.snapshot.making import make_snapshot
 from serving.snapshot.state import Models, Snapshot, signature_of
@@ -69,6 +70,18 @@ def frame_of(name: str, rows: list[dict[str, object]]) -> pd.DataFrame:
     return pd.DataFrame(
         {c: pd.Series(filled[c], dtype=empty[c].dtype) for c in columns}, columns=list(columns)
     )
+
+
+def customers_in(arm: Arm, engine: Engine) -> list[str]:
+    """Customers with consent in that arm."""
+    shares, experiment = engine.settings.arms, engine.settings.experiment
+    return [
+        customer_id
+        for n, customer_id in enumerate(engine.snapshot.customers.profile["customer_id"])
+        if n % 7 != 6
+        and assign_arm(customer_id, experiment=experiment, shares=shares, priority=Priority.MEDIUM)
+        is arm
+    ]
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from features.vocabulary import Arm
 from serving.policy.cases import Floats
@@ -138,6 +139,7 @@ def _draw(worlds: Worlds, what: str, label: str) -> Figure:
         axes.fill_between(days, curves.min(axis=0), curves.max(axis=0), color=colour, alpha=0.15)
     axes.axhline(0.0, color="0.6", linewidth=0.8)
     axes.set(xlabel="day", ylabel=label)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
     return figure

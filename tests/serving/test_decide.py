@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from features.errors import ConflictError
-from features.vocabulary import Arm, Channel, Outcome, Priority, Trigger
+from features.vocabulary import Arm, Channel, Outcome, Trigger
 from serving.assemble import CaseBook
 from serving.decide import Engine
-from serving.policy.arms import assign_arm
 from serving.records import Decision, DecisionRequest, OutcomeEvent, OutcomeState, Profile, Reason
 from serving.snapshot.state import Snapshot
 from serving.store.store import Store
+from tests.conftest import customers_in
 
 EngineMaker = Callable[[Snapshot], Engine]
 EvidenceMaker = Callable[[Trigger], dict[str, str | int]]
@@ -29,18 +29,6 @@ def ask(
     customer_id: str, trigger: Trigger = Trigger.ABANDONED_CART, **more: object
 ) -> DecisionRequest:
     return DecisionRequest.model_validate({"customer_id": customer_id, "trigger": trigger, **more})
-
-
-def customers_in(arm: Arm, engine: Engine) -> list[str]:
-    """Customers with consent in that arm."""
-    shares, experiment = engine.settings.arms, engine.settings.experiment
-    return [
-        customer_id
-        for n, customer_id in enumerate(engine.snapshot.customers.profile["customer_id"])
-        if n % 7 != 6
-        and assign_arm(customer_id, experiment=experiment, shares=shares, priority=Priority.MEDIUM)
-        is arm
-    ]
 
 
 def test_decide_gives_a_complete_record(

@@ -6,30 +6,18 @@ from datetime import timedelta
 
 import pytest
 
-from features.vocabulary import Arm, Outcome, Priority, Trigger
+from features.vocabulary import Arm, Outcome, Trigger
 from serving.decide import Engine
-from serving.policy.arms import assign_arm
 from serving.records import DecisionRequest, OutcomeEvent, OutcomeState, Reason
 from serving.snapshot.state import Snapshot
 from serving.store.cancel import CancelState
+from tests.conftest import customers_in
 
 EngineMaker = Callable[[Snapshot], Engine]
 
 
 def ask(customer_id: str, trigger: Trigger) -> DecisionRequest:
     return DecisionRequest(customer_id=customer_id, trigger=trigger)
-
-
-def customers_in(arm: Arm, engine: Engine) -> list[str]:
-    """Customers with consent in that arm."""
-    shares, experiment = engine.settings.arms, engine.settings.experiment
-    return [
-        customer_id
-        for n, customer_id in enumerate(engine.snapshot.customers.profile["customer_id"])
-        if n % 7 != 6
-        and assign_arm(customer_id, experiment=experiment, shares=shares, priority=Priority.MEDIUM)
-        is arm
-    ]
 
 
 @pytest.mark.parametrize("hours", [-3, 5])
