@@ -1,0 +1,1 @@
+"""The copywriter: briefs become drafts, drafts are checked and approved; never on the hot path."""
