@@ -1,0 +1,1 @@
+"""Watching what customers write, and acting on it within limits."""

@@ -1,0 +1,1 @@
+"""Messages from customers: language, topic and severity of each."""

@@ -1,0 +1,1 @@
+"""The detector beside others, on made-up chains with incidents whose moment is known."""
