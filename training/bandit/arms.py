@@ -116,7 +116,7 @@ class ArmLearner:
 
     @cached_property
     def _novelty(self) -> Floats:
-        return find_novelty(self.memories)
+        return find_novelty(self.memories, self.designs)
 
     def score(self, contexts: Floats, arms: list[int] | None = None) -> tuple[Floats, Floats]:
         """Mean and standard deviation of the log odds of success, (n, arms) each."""

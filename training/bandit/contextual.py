@@ -6,7 +6,7 @@ as its own data say. A style may suit some readers better than others wherever i
 have slopes of their own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Self
@@ -16,9 +16,11 @@ import numpy as np
 from features.errors import BadInputError
 from features.vocabulary import Channel, Trigger
 from training.bandit.arms import ArmLearner, BanditSettings
+from training.bandit.beliefs import ArmPrior, collect_priors
 from training.bandit.context import LAYOUT, N_FIXED, encode_contexts, meet_segments
 from training.bandit.contextual_json import (
     FORMAT,
+    ArmPriorRecord,
     ArmRecord,
     BanditRecord,
     SettingsRecord,
@@ -30,12 +32,11 @@ from training.bandit.contextual_json import (
 from training.bandit.delays import DelayTally
 from training.bandit.linear import LinearSettings
 from training.bandit.memories import restore_memories
-from training.bandit.policy import Flags, Floats, VariantContexts, require_arms
+from training.bandit.policy import Arm, Flags, Floats, VariantContexts, require_arms
 from training.bandit.rewards import Cell, RewardState, Trials
 from training.bandit.sites import Designs, Rows, Sites
 
 _TRIGGERS, _CHANNELS = list(Trigger), list(Channel)
-Arm = tuple[Cell, str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +50,7 @@ class ContextualBandit:
         delays: How long outcomes take.
         n_trials: Trials learned.
         segments: Segments of readers that have a column, in the order of the columns.
+        priors: What is believed beforehand of single variants.
     """
 
     arms: tuple[Arm, ...]
@@ -56,6 +58,7 @@ class ContextualBandit:
     delays: DelayTally
     n_trials: int
     segments: tuple[str, ...] = ()
+    priors: Mapping[Arm, ArmPrior] = field(default_factory=dict)
     _asked: dict[Cell, "ContextualBandit"] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
@@ -142,9 +145,26 @@ class ContextualBandit:
         met = meet_segments(self.segments, segments)
         if known == self.arms and met == self.segments:
             return self
-        designs = design_arms(known, n_columns=N_FIXED + len(met))
+        return self._placed(known, met, priors=self.priors)
+
+    def believing(self, priors: Mapping[Arm, ArmPrior]) -> Self:
+        """The same knowledge, and just these beliefs about variants before their first trial.
+
+        Data are kept apart from beliefs, so a belief may be given or taken back at any time; with
+        trials it fades.
+        """
+        if dict(priors) == dict(self.priors):
+            return self
+        known = (*self.arms, *sorted(priors.keys() - self.position.keys()))
+        return self._placed(known, self.segments, priors=dict(priors))
+
+    def _placed(
+        self, arms: tuple[Arm, ...], segments: tuple[str, ...], *, priors: Mapping[Arm, ArmPrior]
+    ) -> Self:
+        designs = design_arms(arms, n_columns=N_FIXED + len(segments), priors=priors)
+        learner = self.learner.widen(designs)
         return replace(
-            self, arms=known, segments=met, learner=self.learner.widen(designs), _asked={}
+            self, arms=arms, segments=segments, priors=priors, learner=learner, _asked={}
         )
 
     def encode(
@@ -194,6 +214,12 @@ class ContextualBandit:
             linear=pack_linear(
                 memories.linear.sites, settings.memory.linear, weight=memories.p_linear
             ),
+            priors=tuple(
+                ArmPriorRecord(arm=at, shift=prior.shift, left=prior.left)
+                for at, prior in sorted(
+                    (self.position[arm], prior) for arm, prior in self.priors.items()
+                )
+            ),
         )
         return write_record(record)
 
@@ -207,7 +233,8 @@ class ContextualBandit:
             )
         arms = tuple((Cell(arm.trigger, arm.channel), arm.variant) for arm in record.arms)
         segments = record.segments or ()
-        designs = design_arms(arms, n_columns=N_FIXED + len(segments))
+        priors = _read_priors(record, arms)
+        designs = design_arms(arms, n_columns=N_FIXED + len(segments), priors=priors)
         try:
             line = record.linear
             belief = LinearSettings() if line is None else line.settings()
@@ -228,7 +255,7 @@ class ContextualBandit:
         except ValueError as fault:
             raise BadInputError(f"not the state of a bandit: {fault}") from fault
         learner = ArmLearner(designs, memories, settings)
-        return cls(arms, learner, delays, record.n_trials, segments)
+        return cls(arms, learner, delays, record.n_trials, segments, priors)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ContextualBandit) and self.to_json() == other.to_json()
@@ -237,10 +264,23 @@ class ContextualBandit:
         return hash((self.n_trials, self.arms))
 
 
-def design_arms(arms: Sequence[Arm], *, n_columns: int) -> Designs:
+def _read_priors(record: BanditRecord, arms: Sequence[Arm]) -> dict[Arm, ArmPrior]:
+    priors = {}
+    for each in record.priors:
+        if not 0 <= each.arm < len(arms):
+            raise BadInputError(
+                f"not the state of a bandit: a belief about variant {each.arm} of {len(arms)}"
+            )
+        priors[arms[each.arm]] = ArmPrior(each.shift, each.left)
+    return priors
+
+
+def design_arms(
+    arms: Sequence[Arm], *, n_columns: int, priors: Mapping[Arm, ArmPrior] | None = None
+) -> Designs:
     """How variants share: all columns; offsets by trigger, channel and style; slopes by style.
 
-    A style is what follows the last dot of a variant's name.
+    A style is what follows the last dot of a variant's name, up to a tilde.
     """
     styles = sorted({style_of(name) for _, name in arms})
     n_offsets = len(_TRIGGERS) + len(_CHANNELS) + len(styles)
@@ -258,13 +298,15 @@ def design_arms(arms: Sequence[Arm], *, n_columns: int) -> Designs:
         [0] + [1] * (n_columns - 1) + [2] * n_offsets + [3] * (len(styles) * (n_columns - 1)),
         dtype=np.int64,
     )
-    return Designs(matrices, groups, 4)
+    return Designs(matrices, groups, 4, collect_priors(arms, priors or {}))
 
 
 def style_of(variant: str) -> str:
     """How a variant speaks, from a name such as price_drop.email.warm.
 
-    >>> style_of("price_drop.email.warm")
-    'warm'
+    Stored variants of one angle share a style: what tells them apart follows a tilde.
+
+    >>> style_of("price_drop.email.warm"), style_of("price_drop.email.plain~5f0c9a31d2")
+    ('warm', 'plain')
     """
-    return variant.rsplit(".", 1)[-1]
+    return variant.rsplit(".", 1)[-1].partition("~")[0]

@@ -34,6 +34,14 @@ class ArmRecord(_Record):
     variant: str
 
 
+class ArmPriorRecord(_Record):
+    """What is believed of one variant beforehand."""
+
+    arm: int  # place among the arms
+    shift: float
+    left: float
+
+
 class SpreadRecord(_Record):
     """Variances of the pool."""
 
@@ -148,6 +156,7 @@ class BanditRecord(_Record):
     failures: tuple[float, ...]
     memories: tuple[MemoryRecord, ...]
     linear: LinearRecord | None = None  # states of before had none
+    priors: tuple[ArmPriorRecord, ...] = ()  # left out of the text where there are none
 
     @property
     def n_columns(self) -> int:
@@ -177,7 +186,8 @@ class BanditRecord(_Record):
 
 def write_record(record: BanditRecord) -> str:
     """As text; equal records give equal text."""
-    return json.dumps(record.model_dump(mode="json"))
+    left_out = None if record.priors else {"priors"}
+    return json.dumps(record.model_dump(mode="json", exclude=left_out))
 
 
 def read_record(text: str) -> BanditRecord:

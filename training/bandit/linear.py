@@ -8,7 +8,7 @@ the logistic memories foretell better within a few hundred trials, and the linea
 asked.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import special
@@ -65,6 +65,8 @@ def place_linear(
     """The linear model with these data; `rate` is of an arm nobody knows."""
     shared = (settings.own, *[settings.shared] * (designs.n_groups - 1))
     spread = Spread(shared, settings.own, settings.own)
+    if designs.given is not None:
+        designs = replace(designs, given=designs.given.scaled(rate * (1.0 - rate)))
     return LinearMemory(sites, solve_pool(sites, designs, spread, base_mean=rate))
 
 

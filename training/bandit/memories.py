@@ -269,10 +269,13 @@ def blend(memories: Memories) -> tuple[Floats, Floats]:
     return mean, covariance
 
 
-def find_novelty(memories: Memories) -> Floats:
-    """How much of the arms' own intercepts is still unknown, (arms,): 1 without data, then less."""
+def find_novelty(memories: Memories, designs: Designs) -> Floats:
+    """How much of the arms' own intercepts is still unknown, (arms,): 1 without data, then less.
+
+    What was believed of an arm beforehand makes it no less new.
+    """
     parts = [
-        weight * memory.pool.own_variance[:, 0] / memory.spread.base
+        weight * memory.pool.own_variance[:, 0] / (memory.spread.base * designs.priors.left)
         for weight, memory in zip(memories.weights, memories.each, strict=True)
     ]
     novelty: Floats = np.clip(np.sum(parts, axis=0), 0.0, 1.0)

@@ -1,6 +1,6 @@
 """What a decision needs of whatever chooses among variants."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -9,10 +9,13 @@ import numpy.typing as npt
 
 from features.errors import BadInputError
 from features.vocabulary import Channel, Trigger
+from training.bandit.beliefs import ArmPrior
 from training.bandit.rewards import Cell, Trials
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
+Arm = tuple[Cell, str]
+"""Where a variant competes, and its name."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,10 @@ class VariantPolicy(Protocol):
 
     def update(self, trials: Trials) -> Self:
         """The policy that has also learned from these trials, all of them new to it."""
+        ...
+
+    def believing(self, priors: Mapping[Arm, ArmPrior]) -> Self:
+        """The policy with just these beliefs about variants before their first trial."""
         ...
 
     def to_json(self) -> str:

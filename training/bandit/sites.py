@@ -5,6 +5,9 @@ a part of its own. beta and delta are normal; `Spread` holds their variances. Ev
 likelihood is replaced by a normal factor at the mode (Laplace; streaming: each batch once), so an
 arm's data are one precision matrix and one shift, and the posterior of the pool is exact algebra:
 delta is integrated out arm by arm, and what is left is one system of the size of beta.
+
+An arm may be expected above or below its kin before it was ever tried (`ArmPriors`). The data are
+kept apart from what is believed, so such a belief can be given, changed or taken back at any time.
 """
 
 from dataclasses import dataclass
@@ -38,6 +41,28 @@ class Spread:
 
 
 @dataclass(frozen=True)
+class ArmPriors:
+    """What is believed of the own intercept of every arm, beside what its kin have shown.
+
+    Attributes:
+        shift: Expected log odds above the shared part's, (arms,).
+        left: Share of `Spread.base` that is still unknown, (arms,), in (0, 1].
+    """
+
+    shift: Floats
+    left: Floats
+
+    @classmethod
+    def none(cls, n_arms: int) -> "ArmPriors":
+        """No arm is told from its kin."""
+        return cls(np.zeros(n_arms), np.ones(n_arms))
+
+    def scaled(self, factor: float) -> "ArmPriors":
+        """The same on a scale on which a unit of log odds is `factor`."""
+        return ArmPriors(self.shift * factor, self.left)
+
+
+@dataclass(frozen=True)
 class Designs:
     """How arms share coefficients.
 
@@ -46,11 +71,18 @@ class Designs:
         groups: Group of each column of beta, (s,); group 0 is the shared intercept, whose variance
             is given and not learned.
         n_groups: How many groups there are.
+        given: Beliefs about single arms; None where there are none.
     """
 
     arms: Floats
     groups: Ints
     n_groups: int
+    given: ArmPriors | None = None
+
+    @property
+    def priors(self) -> ArmPriors:
+        """What is believed of each arm's own intercept."""
+        return ArmPriors.none(len(self.arms)) if self.given is None else self.given
 
 
 @dataclass(frozen=True)
@@ -129,7 +161,7 @@ class Pool:
         covariance: (arms, d, d).
         beta: Mean of the shared coefficients, (s,).
         beta_variance: (s,).
-        own: Mean of the arms' own parts, (arms, d).
+        own: Mean of the arms' own parts, less what was believed of them, (arms, d).
         own_variance: (arms, d).
     """
 
@@ -146,15 +178,17 @@ def solve_pool(sites: Sites, designs: Designs, spread: Spread, *, base_mean: flo
 
     `base_mean` is what is expected of the shared intercept.
     """
-    n_columns = sites.shift.shape[1]
-    own = np.full(n_columns, spread.slope)
-    own[0] = spread.base
-    alone = np.linalg.inv(sites.precision + np.diag(1.0 / own))
-    pull = alone / own  # of the shared part on the arm: near 1 without data, near 0 with many
+    priors = designs.priors
+    own: Floats = np.full(sites.shift.shape, spread.slope)
+    own[:, 0] = spread.base * priors.left
+    belief = np.eye(own.shape[1]) / own[:, :, None]
+    alone = np.linalg.inv(sites.precision + belief)
+    pull = alone / own[:, None, :]  # of the shared part: near 1 without data, near 0 with many
     reach = pull @ designs.arms
     rest = designs.arms - reach
-    through = designs.arms.transpose(0, 2, 1) @ (rest / own[:, None])
-    shift = (alone @ sites.shift[:, :, None])[:, :, 0]
+    through = designs.arms.transpose(0, 2, 1) @ (rest / own[:, :, None])
+    unforeseen = sites.shift - sites.precision[:, :, 0] * priors.shift[:, None]
+    shift = (alone @ unforeseen[:, :, None])[:, :, 0]
     variances = np.asarray(spread.shared)[designs.groups]
     prior_mean = np.zeros(len(variances))
     prior_mean[0] = base_mean
@@ -164,7 +198,9 @@ def solve_pool(sites: Sites, designs: Designs, spread: Spread, *, base_mean: flo
     mean = shift + (pull @ centre[:, :, None])[:, :, 0]
     covariance = alone + reach @ shared @ reach.transpose(0, 2, 1)
     own_variance = np.diagonal(alone, axis1=1, axis2=2) + ((rest @ shared) * rest).sum(axis=2)
-    return Pool(mean, covariance, beta, np.diag(shared).copy(), mean - centre, own_variance)
+    own_mean = mean - centre
+    mean[:, 0] += priors.shift
+    return Pool(mean, covariance, beta, np.diag(shared).copy(), own_mean, own_variance)
 
 
 def refit_spread(
@@ -187,7 +223,8 @@ def refit_spread(
         rows = designs.groups == group
         estimate = _Estimate(pool.beta[rows], pool.beta_variance[rows])
         shared[group] = estimate.variance(now.shared[group], prior.shared[group], strength)
-    base = _Estimate(pool.own[:, 0], pool.own_variance[:, 0])
+    left = designs.priors.left  # an arm of which more is believed strays less
+    base = _Estimate(pool.own[:, 0] / np.sqrt(left), pool.own_variance[:, 0] / left)
     slope = _Estimate(pool.own[:, 1:], pool.own_variance[:, 1:])
     return Spread(
         tuple(shared),
