@@ -1,14 +1,23 @@
 """The edge's settings, from the environment (`OPPORTUNE_*`); nothing else reads it."""
 
 import json
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from features.errors import ConfigurationError
+from serving.copywriter.settings import ClaudeSettings
 
 
 class Scope(StrEnum):
@@ -29,6 +38,21 @@ class ApiKey(BaseModel):
     scopes: frozenset[Scope]
 
 
+_GROUP = "anthropic"
+
+
+class _Variables(EnvSettingsSource):
+    """The environment, where the fields of one group have variables of their own."""
+
+    def explode_env_vars(
+        self, field_name: str, field: FieldInfo, env_vars: Mapping[str, str | None]
+    ) -> dict[str, Any]:
+        """Only of that group: OPPORTUNE_API_KEYS_FILE is no key of somebody called `file`."""
+        if field_name != _GROUP:
+            return {}
+        return super().explode_env_vars(field_name, field, env_vars)
+
+
 class Settings(BaseSettings):
     """Everything that differs between installations.
 
@@ -39,6 +63,9 @@ class Settings(BaseSettings):
         policy: Policy file; when not given the promoted one of the home, or the one that ships.
         economics: Prices file; the one that ships when not given.
         risk: File of the churn risk rules; the one that ships when not given.
+        voice: File of the brand's voice, for whoever writes variants; a plain one when not given.
+        offers: File of approved offers; none when not given.
+        drafting: File of what is drafted and who approves; the one that ships when not given.
         api_keys: Keys by the name of who holds them, as JSON:
             {"shop": {"key": "...", "scopes": ["decide", "outcomes"]}}.
         clock: `system` reads the wall clock; `caller` takes `decided_at` from the request and is
@@ -53,15 +80,25 @@ class Settings(BaseSettings):
         port: Port to listen on.
         workers: Processes that serve.
         metrics: Whether Prometheus metrics are kept (about 50 us a request).
+        anthropic: The Messages API; each field has a variable, such as OPPORTUNE_ANTHROPIC_API_KEY.
     """
 
-    model_config = SettingsConfigDict(env_prefix="OPPORTUNE_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="OPPORTUNE_",
+        env_nested_delimiter="_",
+        env_nested_max_split=1,
+        frozen=True,
+        extra="ignore",
+    )
 
     home: Path = Path(".opportune")
     store: SecretStr | None = None
     policy: Path | None = None
     economics: Path | None = None
     risk: Path | None = None
+    voice: Path | None = None
+    offers: Path | None = None
+    drafting: Path | None = None
     api_keys: dict[str, ApiKey] = Field(default_factory=dict)
     clock: Literal["system", "caller"] = "system"
     served_share: float = Field(default=1.0, ge=0, le=1)
@@ -73,6 +110,19 @@ class Settings(BaseSettings):
     port: int = Field(default=3000, ge=1, le=65535)
     workers: int = Field(default=1, ge=1, le=64)
     metrics: bool = True
+    anthropic: ClaudeSettings = ClaudeSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # the signature is the library's
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is given, then the environment."""
+        return init_settings, _Variables(settings_cls)
 
     @property
     def store_place(self) -> Path | str:
@@ -112,14 +162,19 @@ class Settings(BaseSettings):
             name: {"key": key.key.get_secret_value(), "scopes": sorted(key.scopes)}
             for name, key in self.api_keys.items()
         }
-        hidden = {"api_keys", "home", "store"}
+        hidden = {"api_keys", "home", "store", _GROUP}
         plain = self.model_dump(mode="json", exclude=hidden, exclude_none=True)
         store = {} if self.store is None else {"OPPORTUNE_STORE": self.store.get_secret_value()}
+        group = {
+            f"{_GROUP}_{name}": value.get_secret_value() if isinstance(value, SecretStr) else value
+            for name, value in self.anthropic
+            if value is not None
+        }
         return {
             "OPPORTUNE_HOME": str(self.home.resolve()),
             **store,
             "OPPORTUNE_API_KEYS": json.dumps(keys),
-            **{f"OPPORTUNE_{name.upper()}": str(value) for name, value in plain.items()},
+            **{f"OPPORTUNE_{name.upper()}": str(value) for name, value in (plain | group).items()},
         }
 
 
@@ -129,10 +184,20 @@ def read_settings() -> Settings:
         return Settings()
     except ValidationError as fault:
         faults = "; ".join(
-            f"OPPORTUNE_{str(error['loc'][0]).upper()}"
-            f"{''.join(f' {part}' for part in error['loc'][1:])}: {error['msg']}"
+            f"{_name_variable(error['loc'])}: {error['msg']}"
             for error in fault.errors(include_input=False)
         )
         raise ConfigurationError(f"environment: {faults}") from None
     except SettingsError as fault:
         raise ConfigurationError(f"environment: {fault}; expected JSON") from None
+
+
+def _name_variable(place: tuple[int | str, ...]) -> str:
+    """The variable that holds a place of the settings, and where in it.
+
+    >>> _name_variable(("anthropic", "max_usd")), _name_variable(("api_keys", "shop", "key"))
+    ('OPPORTUNE_ANTHROPIC_MAX_USD', 'OPPORTUNE_API_KEYS shop key')
+    """
+    n_names = 2 if place[:1] == (_GROUP,) else 1
+    name = "_".join(str(part) for part in ("opportune", *place[:n_names])).upper()
+    return " ".join((name, *(str(part) for part in place[n_names:])))

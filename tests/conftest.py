@@ -39,6 +39,8 @@ from serving.snapshot.making import make_snapshot
 from serving.snapshot.state import Models, Snapshot, signature_of
 from serving.store.store import Store
 from tests.channel_beliefs import believe
+from tests.standin.server import standin as standin
+from tests.standin.server import standin_server as standin_server
 from training.bandit.files import new_bandit
 from training.registry.servable import (
     TRIGGERS,

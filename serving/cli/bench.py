@@ -14,8 +14,12 @@ import typer
 from features.sources import read_complete_journey
 from serving.benchmarks.batch import bench_batch
 from serving.benchmarks.company import found_company
+from serving.benchmarks.copy import bench_copy
+from serving.benchmarks.copy_costs import bench_costs
 from serving.benchmarks.endpoint import bench_endpoint
 from serving.benchmarks.events import bench_events
+from serving.benchmarks.incidents.bench import IncidentsPlan, bench_incidents
+from serving.benchmarks.incidents.plot import plot_incidents
 from serving.benchmarks.online_store import bench_online_store
 from serving.benchmarks.spark import bench_spark
 from serving.benchmarks.world_channel import bench_world_channel
@@ -24,6 +28,7 @@ from serving.cli.output import JsonOption, progress, say
 from serving.cli.rows import show_rows
 from training.benchmarks.bandit.bench import BanditPlan, bench_bandit
 from training.benchmarks.features.bench import FeaturePlan, bench_features
+from training.benchmarks.headlines.bench import HeadlinesPlan, bench_headlines
 from training.benchmarks.models.bench import WORLDS, ModelsPlan, bench_models
 from training.benchmarks.models.complete_journey import bench_churn
 from training.benchmarks.olist import bench_lateness
@@ -51,6 +56,9 @@ class Benchmark(StrEnum):
     MODELS = "models"
     OPE = "ope"
     BANDIT = "bandit"
+    COPY = "copy"
+    HEADLINES = "headlines"
+    INCIDENTS = "incidents"
 
 
 @dataclass(frozen=True)
@@ -67,6 +75,9 @@ class Asked:
         only: Data sets and worlds, for models; empty means all.
         size: Rows for training speed, for models; None leaves it out.
         logs: Simulated logs of each kind, for ope.
+        drafts: Folder of labelled texts, for copy; None finds that of the checkout.
+        weeks: Weeks of each chain, for incidents.
+        out: Where the plot goes, for incidents; None makes none.
     """
 
     seed: int
@@ -78,6 +89,9 @@ class Asked:
     only: tuple[str, ...]
     size: int | None
     logs: int
+    weeks: int
+    out: Path | None
+    drafts: Path | None
 
 
 def bench(
@@ -90,14 +104,19 @@ def bench(
         int, typer.Option(min=1_000, help="Rows of the tables (features).")
     ] = 10_000_000,
     runs: Annotated[
-        int, typer.Option(min=1, help="Runs of each contender (features), seeds (models, bandit).")
+        int,
+        typer.Option(
+            min=1, help="Runs of each contender (features), seeds (models, bandit, headlines)."
+        ),
     ] = 3,
     scale: Annotated[
         bool, typer.Option("--scale", help="Measure five times the events too (features).")
     ] = False,
     data: Annotated[
         Path,
-        typer.Option(help="Folder of Olist's files (lateness), of all public data (models, ope)."),
+        typer.Option(
+            help="Folder of Olist's files (lateness), of all public data (models, ope, headlines)."
+        ),
     ] = Path("olist"),
     only: Annotated[
         list[str] | None,
@@ -107,6 +126,12 @@ def bench(
         int | None, typer.Option(min=1_000, help="Rows for training speed (models).")
     ] = None,
     logs: Annotated[int, typer.Option(min=20, help="Simulated logs of each kind (ope).")] = 500,
+    drafts: Annotated[
+        Path | None,
+        typer.Option(help="Folder of labelled texts (copy); the checkout's unless given."),
+    ] = None,
+    weeks: Annotated[int, typer.Option(min=10, help="Weeks of each chain (incidents).")] = 100,
+    out: Annotated[Path | None, typer.Option(help="Where to plot it, PNG (incidents).")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure ours beside a reference; figures depend on the machine, ratios less so."""
@@ -120,6 +145,9 @@ def bench(
         only=tuple(only or ()),
         size=size,
         logs=logs,
+        weeks=weeks,
+        out=out,
+        drafts=drafts,
     )
     with progress(f"measuring {name}"):
         rows = _BENCHMARKS[name](asked)
@@ -215,8 +243,24 @@ def _bench_bandit(asked: Asked) -> list[BenchRow]:
     return bench_bandit(plan, tell=say)
 
 
+def _bench_headlines(asked: Asked) -> list[BenchRow]:
+    seeds = range(asked.seed, asked.seed + asked.runs)
+    return bench_headlines(HeadlinesPlan(asked.data, seeds), tell=say)
+
+
+def _bench_incidents(asked: Asked) -> list[BenchRow]:
+    rows = bench_incidents(IncidentsPlan(seed=asked.seed, n_weeks=asked.weeks), tell=say)
+    if asked.out is not None:
+        plot_incidents(rows, asked.out)
+    return rows
+
+
 def _bench_lateness(asked: Asked) -> list[BenchRow]:
     return bench_lateness(asked.data, seed=asked.seed)
+
+
+def _bench_copy(asked: Asked) -> list[BenchRow]:
+    return [*bench_copy(asked.drafts), *bench_costs()]
 
 
 _BENCHMARKS: dict[Benchmark, Callable[[Asked], list[BenchRow]]] = {
@@ -232,4 +276,7 @@ _BENCHMARKS: dict[Benchmark, Callable[[Asked], list[BenchRow]]] = {
     Benchmark.MODELS: _bench_models,
     Benchmark.OPE: _bench_ope,
     Benchmark.BANDIT: _bench_bandit,
+    Benchmark.COPY: _bench_copy,
+    Benchmark.HEADLINES: _bench_headlines,
+    Benchmark.INCIDENTS: _bench_incidents,
 }

@@ -61,12 +61,14 @@ _COMMANDS: Mapping[str, _Entry] = {
     "rehearse": _Entry(
         "rehearse", "rehearse", "Policies side by side in a loop against a known truth."
     ),
+    "copy": _Entry("copy", "copy", "Variants: drafted, checked, reviewed, approved, retired."),
     "serve": _Entry("serve", "serve", "Serve decisions over HTTP."),
     "learn": _Entry("learn", "learn", "Turn outcomes into what the words are chosen by."),
     "incident": _Entry("incident", "incident", "Pause marketing where something is wrong."),
     "cancel": _Entry("incident", "cancel", "Cancel planned messages; budgets get theirs back."),
     "online": _Entry("online", "online", "States and facts of the running service."),
     "parity": _Entry("online", "parity", "Compare features served with those of the tables."),
+    "autopilot": _Entry("autopilot", "autopilot", "What bursts of complaints would be seen."),
     "bench": _Entry("bench", "bench", "Measure ours beside a reference."),
 }
 

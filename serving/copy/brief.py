@@ -3,15 +3,32 @@
 It describes a kind of message, never a person: no id, address, e-mail, phone or name is in it.
 """
 
+from datetime import date
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from features.evidence import FactKind, Scalar
 from features.vocabulary import Channel, Trigger
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
+
+
+def _is_without_slots(words: str) -> str:
+    if "{" in words or "}" in words:
+        raise ValueError(f"{words!r}: expected words without braces")
+    return words
+
+
+def _is_day(text: str) -> str:
+    if date.fromisoformat(text).isoformat() != text:
+        raise ValueError(f"{text!r}: expected a day such as 2026-12-31")
+    return text
+
+
+OfferWords = Annotated[str, Field(min_length=1, max_length=120), AfterValidator(_is_without_slots)]
+Day = Annotated[str, AfterValidator(_is_day)]
 
 
 class _Frozen(BaseModel):
@@ -47,15 +64,15 @@ class Offer(_Frozen):
         words: How it is said, by language: the only promise a text may make of it. It stands in a
             text as the slot `{offer}` and nowhere else.
         approved_by: Who approved it.
-        valid_until: Last day (ISO date) on which it may be sent; null for no end.
+        valid_until: Last day (ISO date, UTC) on which it may be sent; null for no end.
     """
 
     offer_id: Name
     version: Annotated[int, Field(ge=1)] = 1
     kind: OfferKind
-    words: dict[str, Annotated[str, Field(min_length=1, max_length=120)]]
+    words: dict[str, OfferWords]
     approved_by: Annotated[str, Field(min_length=1)]
-    valid_until: str | None = None
+    valid_until: Day | None = None
 
 
 class Brand(_Frozen):

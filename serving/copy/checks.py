@@ -42,24 +42,34 @@ class _Trial:
     max_segments: int
 
 
-def find_size_faults(variant: Variant) -> list[str]:
+def find_size_faults(
+    variant: Variant,
+    *,
+    max_segments: int = LIMITS[Channel.SMS].segments,
+    brand: str = _WIDEST.brand,
+) -> list[str]:
     """Every text of a variant that breaks a limit, in words.
 
     The channel's limits hold with the longest facts and the longest settings. Beyond them an SMS
-    takes a single segment with its example, and without facts.
+    takes a segment less with its example and without facts, though never less than one.
+
+    Args:
+        variant: Its cells have an example each.
+        max_segments: Parts of an SMS with the longest facts.
+        brand: The sender's name; the widest there may be unless given.
     """
     faults = (
-        _find_excess(variant, cell, trial)
+        _find_excess(variant, cell, trial, brand=brand)
         for cell in variant.cells.values()
-        for trial in _list_trials(cell)
+        for trial in _list_trials(cell, max_segments=max_segments)
     )
     return list(dict.fromkeys(fault for fault in faults if fault is not None))
 
 
-def _find_excess(variant: Variant, cell: Cell, trial: _Trial) -> str | None:
+def _find_excess(variant: Variant, cell: Cell, trial: _Trial, *, brand: str) -> str | None:
     filling = Filling(
-        title={**trial.title, BRAND: _WIDEST.brand},
-        body={**trial.body, BRAND: _WIDEST.brand},
+        title={**trial.title, BRAND: brand},
+        body={**trial.body, BRAND: brand},
         first_name="Ш" * MAX_NAME_CHARACTERS,
         settings=_WIDEST,
     )
@@ -76,22 +86,23 @@ def _find_excess(variant: Variant, cell: Cell, trial: _Trial) -> str | None:
     )
 
 
-def _list_trials(cell: Cell) -> Iterator[_Trial]:
+def _list_trials(cell: Cell, *, max_segments: int) -> Iterator[_Trial]:
+    usual = max(1, max_segments - 1)
     manner = Manner(cell.language, currency=_WIDEST.currency)
     for letter in _LETTERS:
         yield _Trial(
             "with the longest facts",
             title=_write_longest(cell.title_rules, manner=manner, letter=letter),
             body=_write_longest(cell.body_rules, manner=manner, letter=letter),
-            max_segments=LIMITS[Channel.SMS].segments,
+            max_segments=max_segments,
         )
     yield _Trial(
         "with its example",
         title=write_slots(cell.title_rules, evidence=cell.example, manner=manner),
         body=write_slots(cell.body_rules, evidence=cell.example, manner=manner),
-        max_segments=1,
+        max_segments=usual,
     )
-    yield _Trial("without facts", title={}, body={}, max_segments=1)
+    yield _Trial("without facts", title={}, body={}, max_segments=usual)
 
 
 def _write_longest(rules: Iterable[SlotRule], *, manner: Manner, letter: str) -> dict[str, str]:

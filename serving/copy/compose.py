@@ -1,6 +1,6 @@
 """From a cell and its values to the words of a message, within the channel's limits."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from features.vocabulary import Channel
@@ -8,8 +8,8 @@ from serving.copy.content import Content, Unrenderable
 from serving.copy.languages import put_name
 from serving.copy.letter import Letter, Link
 from serving.copy.settings import CopySettings
-from serving.copy.sizes import LIMITS, normalise_sms, sms_size
-from serving.copy.variants import Cell, Variant
+from serving.copy.sizes import LIMITS, Limits, normalise_sms, sms_size
+from serving.copy.variants import Cell, Line, Variant
 
 
 @dataclass(frozen=True)
@@ -29,42 +29,92 @@ class Filling:
     settings: CopySettings
 
 
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What a message takes of its channel's room.
+
+    Attributes:
+        title: Characters of the subject or title.
+        body: Characters of the body.
+        segments: Parts of an SMS; 1 elsewhere.
+    """
+
+    title: int
+    body: int
+    segments: int = 1
+
+
 def compose(variant: Variant, cell: Cell, *, filling: Filling) -> Content | Unrenderable:
     """The words of one message; what would be over a limit is refused, not cut.
 
     Only the first name gives way: a short text greets by name where there is room for it.
     """
+    limits = LIMITS[variant.channel]
+    openings = write_openings(variant, cell, filling=filling)
+    if variant.channel is Channel.SMS:
+        openings = [_as_sms(content) for content in openings]
+    sizes = [_measure(content) for content in openings]
+    chosen = choose_opening(sizes, limits=limits)
+    excess = find_excess(sizes[chosen], limits=limits)
+    return openings[chosen] if excess is None else Unrenderable(f"{variant.variant_id}: {excess}")
+
+
+def write_openings(variant: Variant, cell: Cell, *, filling: Filling) -> list[Content]:
+    """The same message as it may open, the first choice first; an SMS is not normalised yet."""
     match variant.channel:
         case Channel.EMAIL:
-            content = _compose_email(variant, cell, filling)
+            return [_compose_email(variant, cell, filling)]
         case Channel.SMS:
-            content = _compose_sms(cell, filling)
+            return [
+                Content(body=body, language=cell.language.code, source=variant.source)
+                for body in _open_inline(cell, filling)
+            ]
         case Channel.WHATSAPP:
-            content = _compose_whatsapp(variant, cell, filling)
+            return [_compose_whatsapp(variant, cell, filling)]
         case Channel.PUSH | Channel.IN_APP:
-            content = _compose_card(variant, cell, filling)
-    excess = _find_excess(content, channel=variant.channel)
-    return content if excess is None else Unrenderable(f"{variant.variant_id}: {excess}")
+            return _compose_cards(variant, cell, filling)
 
 
-def _compose_sms(cell: Cell, filling: Filling) -> Content:
-    contents = [
-        Content(body=body, language=cell.language.code, n_segments=sms_size(body).n_segments)
-        for body in map(normalise_sms, _open_inline(cell, filling))
-    ]
-    return min(contents, key=lambda content: content.n_segments)
+def choose_opening(sizes: Sequence[Size], *, limits: Limits) -> int:
+    """Position of the opening that is sent: the first in the fewest parts, within bounds."""
+    bound = limits.body
+    over = [(size.segments, bound is not None and size.body > bound) for size in sizes]
+    return over.index(min(over))
 
 
-def _compose_card(variant: Variant, cell: Cell, filling: Filling) -> Content:
+def find_excess(size: Size, *, limits: Limits) -> str | None:
+    """What is over the channel's limits, in words; null when all is within."""
+    if size.segments > limits.segments:
+        return f"{size.segments} SMS segments, at most {limits.segments}"
+    if limits.title is not None and size.title > limits.title:
+        return f"title of {size.title} characters, at most {limits.title}"
+    if limits.body is not None and size.body > limits.body:
+        return f"body of {size.body} characters, at most {limits.body}"
+    return None
+
+
+def _measure(content: Content) -> Size:
+    return Size(len(content.subject or ""), len(content.body), content.n_segments)
+
+
+def _as_sms(content: Content) -> Content:
+    body = normalise_sms(content.body)
+    return content.model_copy(update={"body": body, "n_segments": sms_size(body).n_segments})
+
+
+def _compose_cards(variant: Variant, cell: Cell, filling: Filling) -> list[Content]:
     """A title, a text and a button: push and in-app."""
-    limit = LIMITS[variant.channel].body or 0
-    return Content(
-        subject=_write_title(cell, filling),
-        body=min(_open_inline(cell, filling), key=lambda text: len(text) > limit),
-        cta=cell.cta,
-        cta_url=_make_url(variant, filling.settings),
-        language=cell.language.code,
-    )
+    return [
+        Content(
+            subject=_write_line(cell.title, filling.title),
+            body=body,
+            cta=cell.cta,
+            cta_url=_make_url(variant, filling.settings),
+            language=cell.language.code,
+            source=variant.source,
+        )
+        for body in _open_inline(cell, filling)
+    ]
 
 
 def _compose_whatsapp(variant: Variant, cell: Cell, filling: Filling) -> Content:
@@ -78,6 +128,7 @@ def _compose_whatsapp(variant: Variant, cell: Cell, filling: Filling) -> Content
         cta=cell.cta,
         cta_url=_make_url(variant, filling.settings),
         language=cell.language.code,
+        source=variant.source,
     )
 
 
@@ -100,14 +151,16 @@ def _compose_email(variant: Variant, cell: Cell, filling: Filling) -> Content:
         unsubscribe=(
             None if is_service else Link(footer.unsubscribe, settings.email_unsubscribe_url)
         ),
+        preheader=_write_line(cell.preheader, filling.body),
     )
     return Content(
-        subject=_write_title(cell, filling),
+        subject=_write_line(cell.title, filling.title),
         body=letter.to_html(),
         plain_text=letter.to_text(),
         cta=cell.cta,
         cta_url=url,
         language=language.code,
+        source=variant.source,
     )
 
 
@@ -123,8 +176,8 @@ def _open_inline(cell: Cell, filling: Filling) -> list[str]:
     return [put_name(cell.language.greetings.inline, filling.first_name) + text, bare]
 
 
-def _write_title(cell: Cell, filling: Filling) -> str | None:
-    return None if cell.title is None else cell.title.choose(filling.title).fill(filling.title)
+def _write_line(line: Line | None, values: Mapping[str, str]) -> str | None:
+    return None if line is None else line.choose(values).fill(values)
 
 
 def _capitalise(text: str) -> str:
@@ -133,15 +186,3 @@ def _capitalise(text: str) -> str:
 
 def _make_url(variant: Variant, settings: CopySettings) -> str:
     return settings.cta_base_url.removesuffix("/") + variant.cta_path
-
-
-def _find_excess(content: Content, *, channel: Channel) -> str | None:
-    """What is over the channel's limits, in words; null when all is within."""
-    limits = LIMITS[channel]
-    if content.n_segments > limits.segments:
-        return f"{content.n_segments} SMS segments, at most {limits.segments}"
-    if limits.title is not None and len(content.subject or "") > limits.title:
-        return f"title of {len(content.subject or '')} characters, at most {limits.title}"
-    if limits.body is not None and len(content.body) > limits.body:
-        return f"body of {len(content.body)} characters, at most {limits.body}"
-    return None

@@ -24,6 +24,8 @@ class Letter:
         sign_off: Who writes.
         reason: Why they are written to.
         unsubscribe: The way out of marketing; null in service notices.
+        preheader: What a mailbox shows beside the subject, hidden in the letter itself; null where
+            there is none.
     """
 
     language: str
@@ -32,14 +34,21 @@ class Letter:
     sign_off: str
     reason: str
     unsubscribe: Link | None
+    preheader: str | None = None
 
     def to_html(self) -> str:
         """A whole HTML document."""
         return (
             f'<!doctype html><html lang="{self.language}"><head><meta charset="utf-8"></head>'
             '<body style="font-family:sans-serif;line-height:1.5">'
-            f"{''.join(self._list_html_paragraphs())}</body></html>"
+            f"{self._hide_preheader()}{''.join(self._list_html_paragraphs())}</body></html>"
         )
+
+    def _hide_preheader(self) -> str:
+        if self.preheader is None:
+            return ""
+        hidden = "display:none;max-height:0;overflow:hidden"
+        return f'<div style="{hidden}">{escape(self.preheader, quote=False)}</div>'
 
     def _list_html_paragraphs(self) -> Iterator[str]:
         for paragraph in self.paragraphs:

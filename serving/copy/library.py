@@ -30,10 +30,18 @@ class Library:
 
     Attributes:
         languages: What the texts of each language share, by code.
+        rooms: Characters that each text fact may take.
     """
 
-    def __init__(self, variants: Iterable[Variant], *, languages: Mapping[str, Language]) -> None:
+    def __init__(
+        self,
+        variants: Iterable[Variant],
+        *,
+        languages: Mapping[str, Language],
+        rooms: Mapping[str, SlotRoom],
+    ) -> None:
         self.languages = languages
+        self.rooms = rooms
         self._by_id = {variant.variant_id: variant for variant in variants}
         self._by_place = {
             (trigger, channel): tuple(
@@ -49,8 +57,20 @@ class Library:
         return iter(self._by_id.values())
 
     def variants(self, trigger: Trigger, channel: Channel) -> tuple[Variant, ...]:
-        """The variants to choose from, by style in alphabetical order."""
+        """The variants to choose from: those that ship by style, then the stored ones."""
         return self._by_place[trigger, channel]
+
+    def with_stored(self, variants: Iterable[Variant]) -> "Library":
+        """This library and stored variants beside what ships.
+
+        Raises:
+            BadInputError: One has the name of another.
+        """
+        stored = sorted(variants, key=lambda variant: variant.variant_id)
+        names = [variant.variant_id for variant in stored]
+        if twice := {name for name in names if name in self._by_id or names.count(name) > 1}:
+            raise BadInputError(f"library: {', '.join(sorted(twice))} twice, expected once")
+        return Library((*self, *stored), languages=self.languages, rooms=self.rooms)
 
     def variant(self, variant_id: str) -> Variant:
         """One variant.
@@ -112,7 +132,7 @@ def load_library(folder: Path) -> Library:
             variants += compiled
         reader.faults += [f"{name}: {fault}" for fault in faults]
     reader.refuse_faults()
-    return Library(variants, languages=languages)
+    return Library(variants, languages=languages, rooms=rooms or {})
 
 
 def _find_shared_faults(

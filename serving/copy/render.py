@@ -63,9 +63,10 @@ def fill(
     cell = variant.cells.get(language)
     if cell is None:
         fallbacks = settings.language_fallbacks
-        cell = variant.cells[
-            choose_language(language, available=variant.cells, fallbacks=fallbacks)
-        ]
+        code = choose_language(language, available=variant.cells, fallbacks=fallbacks)
+        if code not in variant.cells:
+            return Unrenderable(f"{variant.variant_id}: has no text in {language!r}")
+        cell = variant.cells[code]
     try:
         zone = None if timezone is None else ZoneInfo(timezone)
     except (ZoneInfoNotFoundError, OSError, ValueError):  # absent, a folder, no file name at all

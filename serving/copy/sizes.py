@@ -5,9 +5,11 @@ An SMS counts septets of the GSM-7 alphabet as long as every character is in it,
 Source: 3GPP TS 23.038 (alphabets), TS 23.040 (concatenation).
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 from types import MappingProxyType
 
 from features.vocabulary import Channel
@@ -29,6 +31,16 @@ _TYPOGRAPHY = {
     "•": "-",
 }
 _PLAIN = str.maketrans(_TYPOGRAPHY)
+
+
+def _matcher(characters: Iterable[str]) -> Callable[[str], object]:
+    """Finds whether a text is made of these characters alone."""
+    return re.compile(f"[{re.escape(''.join(sorted(characters)))}]*").fullmatch
+
+
+_is_basic = _matcher(_GSM_BASIC)
+_is_gsm = _matcher(_GSM)
+_can_be_gsm = _matcher(_GSM | _TYPOGRAPHY.keys())
 
 
 class SmsEncoding(StrEnum):
@@ -102,28 +114,69 @@ def sms_size(text: str) -> SmsSize:
     >>> sms_size("я" * 71).n_segments, sms_size("a" * 160).n_segments, sms_size("[" * 81).n_segments
     (2, 1, 2)
     """
-    if _GSM.issuperset(text):
-        encoding = SmsEncoding.GSM7
-        n_units = len(text) + sum(map(text.count, _GSM_EXTENDED))
-    else:
-        encoding = SmsEncoding.UCS2
-        n_units = len(text.encode("utf-16-le", "surrogatepass")) // 2
+    encoding = SmsEncoding.GSM7 if _is_gsm(text) else SmsEncoding.UCS2
+    n_units = _count_units(text, encoding=encoding)
     capacity = _CAPACITY[encoding]
-    n_segments = 1 if n_units <= capacity.alone else _count_parts(text, encoding=encoding)
-    return SmsSize(encoding, n_units, n_segments)
+    if n_units <= capacity.alone:
+        return SmsSize(encoding, n_units, 1)
+    if n_units == len(text):  # nothing in it that must not be split
+        return SmsSize(encoding, n_units, -(-n_units // capacity.part))
+    return SmsSize(encoding, n_units, len(list(_find_part_ends(text, encoding=encoding))))
 
 
-def _count_parts(text: str, *, encoding: SmsEncoding) -> int:
-    n_parts, used = 1, 0
-    for character in text:
+@dataclass(frozen=True)
+class SmsPart:
+    """One of the messages that an SMS travels in.
+
+    Attributes:
+        text: What it holds.
+        n_units: Septets or 16-bit units, its header not counted.
+        n_units_at_most: What it has room for.
+    """
+
+    text: str
+    n_units: int
+    n_units_at_most: int
+
+
+def split_sms(text: str) -> tuple[SmsPart, ...]:
+    """The messages that a text travels in; as many as `sms_size` counts.
+
+    >>> [(part.text[-1], part.n_units) for part in split_sms("я" * 67 + "ю")]
+    [('ю', 68)]
+    >>> [(part.text[-1], part.n_units) for part in split_sms("я" * 67 + "юююю")]
+    [('я', 67), ('ю', 4)]
+    """
+    size = sms_size(text)
+    room = _CAPACITY[size.encoding]
+    if size.n_segments == 1:
+        return (SmsPart(text, size.n_units, room.alone),)
+    ends = list(_find_part_ends(text, encoding=size.encoding))
+    parts = (text[start:end] for start, end in pairwise([0, *ends]))
+    return tuple(
+        SmsPart(part, _count_units(part, encoding=size.encoding), room.part) for part in parts
+    )
+
+
+def _count_units(text: str, *, encoding: SmsEncoding) -> int:
+    if encoding is SmsEncoding.GSM7:
+        return len(text) if _is_basic(text) else len(text) + sum(map(text.count, _GSM_EXTENDED))
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def _find_part_ends(text: str, *, encoding: SmsEncoding) -> Iterator[int]:
+    """Where each part of a text ends that takes more than one."""
+    used = 0
+    for position, character in enumerate(text):
         is_wide = (
             character in _GSM_EXTENDED if encoding is SmsEncoding.GSM7 else character > "\uffff"
         )
         width = 2 if is_wide else 1
         if used + width > _CAPACITY[encoding].part:
-            n_parts, used = n_parts + 1, 0
+            yield position
+            used = 0
         used += width
-    return n_parts
+    yield len(text)
 
 
 def normalise_sms(text: str) -> str:
@@ -135,9 +188,10 @@ def normalise_sms(text: str) -> str:
     >>> normalise_sms("It’s here — «today»"), normalise_sms("Это «чай»")
     ('It\'s here - "today"', 'Это «чай»')
     """
-    foreign = set(text) - _GSM
-    if foreign <= _TYPOGRAPHY.keys():
-        return text.translate(_PLAIN) if foreign else text
+    if _is_gsm(text):
+        return text
+    if _can_be_gsm(text):
+        return text.translate(_PLAIN)
     for space in _NO_BREAK_SPACES:
         text = text.replace(space, " ")
     return text

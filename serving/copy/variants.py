@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from features.evidence import Evidence
 from features.vocabulary import Channel, Trigger
@@ -33,8 +34,9 @@ class Cell:
         body: Paragraphs; one on all channels but e-mail.
         cta: Label of the button.
         title_rules: How the facts in the title are written.
-        body_rules: How the facts in the body are written.
+        body_rules: How the facts in the body, and in the preheader, are written.
         example: Evidence to try it with.
+        preheader: What a mailbox shows beside the subject; null where there is none.
     """
 
     language: Language
@@ -44,11 +46,15 @@ class Cell:
     title_rules: tuple[SlotRule, ...]
     body_rules: tuple[SlotRule, ...]
     example: Evidence
+    preheader: Line | None = None
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to say one thing on one channel, in every language.
+    """One way to say one thing on one channel.
+
+    What ships says it in every language and to everybody. A stored one may be in one language and
+    for one segment: it may be sent to nobody else.
 
     Attributes:
         variant_id: `<trigger>.<channel>.<style>`.
@@ -57,6 +63,11 @@ class Variant:
         style: How it speaks, such as clear or warm.
         cta_path: Where the button leads on the sender's site.
         cells: The texts by language.
+        segment: Whom it is for; null for everybody.
+        source: Who wrote it, as messages say.
+        is_template: It ships: the default, the control arm, and fit for everybody.
+        sent_until_us: First moment, UTC microseconds, at which it must not be sent any more, since
+            what it promises has ended; null for no end.
     """
 
     variant_id: str
@@ -65,6 +76,16 @@ class Variant:
     style: str
     cta_path: str = field(compare=False)
     cells: Mapping[str, Cell] = field(compare=False, repr=False)
+    segment: str | None = None
+    source: Literal["template", "claude"] = "template"
+    is_template: bool = True
+    sent_until_us: int | None = None
+
+    def fits(self, *, language: str, segment: str | None) -> bool:
+        """Whether it may be sent to readers of that language and segment."""
+        if self.is_template:
+            return True
+        return language in self.cells and self.segment in (None, segment)
 
 
 def compile_variants(
@@ -111,8 +132,8 @@ def _compile_cell(
 ) -> Cell:
     wording = texts.styles[style]
     title_piece = wording.title_on(channel)
-    title = None if title_piece is None else _compile_line(title_piece)
-    body = tuple(_compile_line(piece) for piece in wording.body_on(channel))
+    title = None if title_piece is None else compile_line(title_piece)
+    body = tuple(compile_line(piece) for piece in wording.body_on(channel))
     return Cell(
         language=language,
         title=title,
@@ -131,5 +152,6 @@ def _compile_cell(
     )
 
 
-def _compile_line(piece: Piece) -> Line:
+def compile_line(piece: Piece) -> Line:
+    """A text that has no faults."""
     return Line(facts=compile_template(piece.facts), plain=compile_template(piece.plain))

@@ -29,6 +29,14 @@ class WriterOutcome(StrEnum):
     CANCELED = "canceled"
 
 
+class Role(StrEnum):
+    """What a model is asked for; the settings name a model for each."""
+
+    WRITER = "writer"
+    JUDGE = "judge"
+    TRIAGE = "triage"
+
+
 @dataclass(frozen=True)
 class Usage:
     """Tokens that were paid for, whatever came of them.
@@ -39,6 +47,9 @@ class Usage:
         cache_write_tokens: Written to it.
         output_tokens: Thinking included.
         cost_usd: By the price table; 0 where nothing was asked.
+
+    >>> Usage(output_tokens=2, cost_usd=0.5) + Usage(input_tokens=3, cost_usd=0.25)
+    Usage(input_tokens=3, cache_read_tokens=0, cache_write_tokens=0, output_tokens=2, cost_usd=0.75)
     """
 
     input_tokens: int = 0
@@ -46,6 +57,15 @@ class Usage:
     cache_write_tokens: int = 0
     output_tokens: int = 0
     cost_usd: float = 0.0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            input_tokens=self.input_tokens + other.input_tokens,
+            cache_read_tokens=self.cache_read_tokens + other.cache_read_tokens,
+            cache_write_tokens=self.cache_write_tokens + other.cache_write_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            cost_usd=self.cost_usd + other.cost_usd,
+        )
 
 
 @dataclass(frozen=True)
@@ -58,6 +78,7 @@ class Prompt(Generic[T]):
         user: The part of this question.
         answer: The shape of the answer.
         max_tokens: Of the reply, thinking included.
+        role: Which of the configured models answers.
     """
 
     name: str
@@ -65,6 +86,7 @@ class Prompt(Generic[T]):
     user: str
     answer: type[T]
     max_tokens: int = 4_000
+    role: Role = Role.WRITER
 
 
 @dataclass(frozen=True)
