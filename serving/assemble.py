@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -38,9 +39,8 @@ _STAKES = [
 ]
 
 
-@dataclass(frozen=True)
-class Addressee:
-    """To whom the words go, and what they may say."""
+class Addressee(NamedTuple):
+    """To whom the words go, and what they may say; one of very many."""
 
     language: str
     first_name: str | None
@@ -112,7 +112,7 @@ class CaseBook:
         for contact in session.find_contacts(ids, since_us=since_us):
             stored[contact.customer_id].append(contact)
         contacts = [
-            _merge(snapshot.contacts_by_customer.get(customer_id, ()), stored[customer_id])
+            _merge(snapshot.contacts_by_customer.get(customer_id, ()), stored.get(customer_id, ()))
             for customer_id in ids
         ]
         return cls(
@@ -134,7 +134,7 @@ class CaseBook:
         is_known = rows != _UNKNOWN
         numbers = self._numbers(positions)
         is_live = np.array([position in self.live for position in positions], dtype=bool)
-        people = [self.addressee(position) for position in positions]
+        people = [self.addressees[position] for position in positions]
         return Cases(
             trigger=requests[0].trigger,
             customer_ids=tuple(request.customer_id for request in requests),
@@ -160,10 +160,9 @@ class CaseBook:
         """What the requests say of their occasions, and what hangs on the customers."""
         requests = [self.requests[position] for position in positions]
         decided_us = self.moments_us[np.asarray(positions)]
-        began = [None if r.began_at is None else to_us(r.began_at) for r in requests]
         ages = [
-            np.nan if at is None else max((now - at) / HOUR_US, 0.0)
-            for at, now in zip(began, decided_us.tolist(), strict=True)
+            np.nan if r.began_at is None else max((now - to_us(r.began_at)) / HOUR_US, 0.0)
+            for r, now in zip(requests, decided_us.tolist(), strict=True)
         ]
         ends = [NEVER_US if r.expires_at is None else to_us(r.expires_at) for r in requests]
         amounts = [np.nan if r.amount_cents is None else float(r.amount_cents) for r in requests]
@@ -220,8 +219,12 @@ class CaseBook:
             at[position] = live.as_of_us
         return at
 
-    def addressee(self, position: int) -> Addressee:
-        """To whom the message of the request at this position would go."""
+    @cached_property
+    def addressees(self) -> list[Addressee]:
+        """To whom the message of each request would go."""
+        return [self._find_addressee(position) for position in range(len(self.requests))]
+
+    def _find_addressee(self, position: int) -> Addressee:
         request = self.requests[position]
         row = int(self.rows[position])
         live = self.live.get(position)
@@ -297,8 +300,10 @@ def _withdraw(
     return suppressed
 
 
-def _merge(logged: Iterable[StoredContact], stored: Iterable[StoredContact]) -> list[StoredContact]:
+def _merge(logged: Iterable[StoredContact], stored: Sequence[StoredContact]) -> list[StoredContact]:
     """Notices known from both sides, each once; opened when either side saw it opened."""
+    if not stored:
+        return list(logged)
     merged = {contact.decision_id: contact for contact in logged}
     for contact in stored:
         earlier = merged.get(contact.decision_id)

@@ -134,9 +134,10 @@ class Chooser:
                 sets=[valued.grid.sets[k] for k in sets.tolist()],
                 arm=valued.arms[rows],
                 decision_ids=[decision_ids[row] for row in rows.tolist()],
-                people=[book.addressee(position) for position in positions[rows].tolist()],
+                people=[book.addressees[position] for position in positions[rows].tolist()],
                 engagement=valued.cases.engagement[rows],
                 terms=_pick_terms(proposal, rows, sets, slots),
+                send_us=valued.grid.slots_us[rows, slots],
             )
         )
 

@@ -5,9 +5,11 @@ somebody reads them as records. What it reads of the store and what it writes ha
 transaction, so that limits hold whoever else decides at the same time.
 """
 
+import gc
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -18,12 +20,13 @@ from serving.assemble import CaseBook
 from serving.choose import Chooser
 from serving.copy.library import Library
 from serving.copy.render import CopySettings
-from serving.lots.decided import Decided
+from serving.lots.decided import Decided, Kept
 from serving.lots.lot import DecisionLot
 from serving.online.own import take_messages, take_outcomes
 from serving.online.served import list_served
 from serving.policy.budgets import Headroom
 from serving.policy.cases import to_us
+from serving.policy.newcomers import NO_NOVICES, Novices
 from serving.policy.settings import PolicySettings
 from serving.propose import Proposer
 from serving.records import Decision, DecisionRequest, OutcomeEvent, OutcomeState
@@ -41,6 +44,7 @@ _CLOCKS_DIFFER_US = 5 * 60_000_000
 
 _LOT = 20_000  # cases whose prices are found together, to bound memory
 _ROWS = 2_000  # cases whose columns are made at once
+_MANY = 1_000  # requests
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,7 @@ class Engine:
         new_id: A fresh identity, for requests without an idempotency key.
         takes_callers_time: There is no clock: moments come with what is asked and reported.
         served_share: Of decisions, how many leave the features in the log that models read.
+        novices: Variants of which too little is known yet.
     """
 
     snapshot: Snapshot
@@ -70,6 +75,7 @@ class Engine:
     new_id: Callable[[], str]
     takes_callers_time: bool = False
     served_share: float = 1.0
+    novices: Novices = NO_NOVICES
 
     @cached_property
     def _proposer(self) -> Proposer:
@@ -78,7 +84,7 @@ class Engine:
     @cached_property
     def _chooser(self) -> Chooser:
         copywriter = Copywriter(
-            self.library, self.snapshot.bandit, self.copy_settings, self.economics
+            self.library, self.snapshot.bandit, self.copy_settings, self.economics, self.novices
         )
         return Chooser(self.snapshot, self.settings, copywriter)
 
@@ -100,7 +106,7 @@ class Engine:
             ConflictError: An idempotency key was used for a different request.
         """
         now = self.clock()
-        with self.store.transaction() as session:
+        with _rest_collector(len(requests)), self.store.transaction() as session:
             known = session.find_by_keys(requests)
             first_with: dict[str, int] = {}
             fresh: list[int] = []
@@ -152,13 +158,11 @@ class Engine:
         So who comes later finds the place taken, and its record says by whom (`lost_to`).
         """
         worth = self._value_rivals(session, requests, fresh, now=now)
-        ranked = sorted(
-            fresh,
-            key=lambda p: (
-                _PRIORITIES.index(self.settings.triggers[requests[p].trigger].priority),
-                -worth.get(p, 0.0),
-            ),
-        )
+        rank = {
+            trigger: _PRIORITIES.index(rule.priority)
+            for trigger, rule in self.settings.triggers.items()
+        }
+        ranked = sorted(fresh, key=lambda p: (rank[requests[p].trigger], -worth.get(p, 0.0)))
         yield from _split_rounds(requests, ranked)
 
     def _value_rivals(
@@ -231,23 +235,23 @@ class Engine:
             for lot in spending.lots:
                 at = positions[done : done + len(lot)]
                 done += len(lot)
-                packed = self._keep(session, lot, book, at)
-                decided.add(lot, [round_[position] for position in at], packed=packed)
+                kept = self._keep(session, lot, book, at)
+                decided.add(lot, [round_[position] for position in at], kept=kept)
             if session.ledger is not None:
                 session.ledger.reserve(spending.claims)
 
     def _keep(
         self, session: DecisionSession, lot: DecisionLot, book: CaseBook, positions: Sequence[int]
-    ) -> bytes | None:
-        """Keep a lot, and what the customers' own states must know of it; the lot as packed."""
-        packed = session.add_lot(lot)
+    ) -> Kept:
+        """Keep a lot, and what the customers' own states must know of it; how it was kept."""
+        kept = session.add_lot(lot)
         if session.online is not None:
             served = list_served(book, lot, positions, share=self.served_share)
             if served is not None:
                 session.online.add_served(served)
             about = {book.requests[position].customer_id for position in book.live}
             take_messages(session.online, lot, about=about)
-        return packed
+        return kept
 
     def _decision_id(self, request: DecisionRequest) -> str:
         """From the key, so that it is the same wherever it is decided; fresh without one."""
@@ -255,6 +259,23 @@ class Engine:
             return self.new_id()
         digest = hashlib.blake2b(request.idempotency_key.encode(), digest_size=16)
         return digest.hexdigest()
+
+
+@contextmanager
+def _rest_collector(n_requests: int) -> Iterator[None]:
+    """No garbage collection while many are decided.
+
+    Decisions hold no cycles, and making them would set off one walk after the other through
+    everything that is alive.
+    """
+    rests = n_requests >= _MANY and gc.isenabled()
+    if rests:
+        gc.disable()
+    try:
+        yield
+    finally:
+        if rests:
+            gc.enable()
 
 
 def _split_rounds(

@@ -13,14 +13,15 @@ from features.churn.risk import RiskRules, default_rules
 from features.economics import Economics, default_economics
 from features.errors import BadInputError, ConfigurationError
 from serving.copy.library import default_library
-from serving.copy.render import CopySettings
+from serving.copy.settings import CopySettings
+from serving.copy.voice import read_brand, read_offers
 from serving.decide import Engine
 from serving.faults import describe_validation
 from serving.learner.files import LearnerFiles
 from serving.online.desk import Arrival, EventDesk
 from serving.online.live import read_one
 from serving.online.records import EventReceipt, EventReport
-from serving.policy.cases import to_us
+from serving.policy.cases import from_us, to_us
 from serving.policy.settings import PolicySettings, load_policy_settings, read_settings_file
 from serving.records import DecisionRequest
 from serving.risk.answer import RiskDesk
@@ -29,6 +30,7 @@ from serving.settings import Settings
 from serving.snapshot.files import current_version, load_snapshot
 from serving.snapshot.state import Snapshot
 from serving.store.store import Store
+from serving.stored_words import WordKeeper
 
 
 @dataclass(frozen=True)
@@ -40,34 +42,63 @@ class EngineParts:
     copy_settings: CopySettings
     risk: RiskRules
     store: Store
+    keeper: WordKeeper
     clock: Callable[[], datetime]
     takes_callers_time: bool = False
     served_share: float = 1.0
 
-    def engine(self, snapshot: Snapshot) -> Engine:
-        """An engine that decides by that snapshot."""
+    def engine(self, snapshot: Snapshot, *, learned_until: datetime | None = None) -> Engine:
+        """An engine that decides by that snapshot, in the words that are approved now.
+
+        Args:
+            snapshot: What is known.
+            learned_until: Moment as of which its bandit has learned; that of its features where
+                this is not told.
+        """
+        words = self.keeper.words()
+        bandit = words.believe(snapshot.bandit)
+        if bandit is not snapshot.bandit:
+            snapshot = replace(snapshot, bandit=bandit)
         return Engine(
             snapshot=snapshot,
             settings=self.policy,
             economics=self.economics,
-            library=default_library(),
+            library=words.library,
             copy_settings=self.copy_settings,
             store=self.store,
             clock=self.clock,
             new_id=lambda: uuid.uuid4().hex,
             takes_callers_time=self.takes_callers_time,
             served_share=self.served_share,
+            novices=self.keeper.find_novices(
+                words, policy=self.policy, learned_until=learned_until or snapshot.as_of
+            ),
         )
 
 
 def wire_parts(settings: Settings, *, clock: Callable[[], datetime]) -> EngineParts:
     """Read every file that the settings name, and open the store."""
+    policy = load_policy_settings(settings.policy_file)
+    economics = read_economics(settings.economics)
+    copy_settings = read_copy_settings(settings)
+    brand = read_brand(settings.voice, settings=copy_settings)
+    offers = read_offers(settings.offers)
+    risk = read_risk_rules(settings.risk)
+    store = Store(settings.store_place)
     return EngineParts(
-        policy=load_policy_settings(settings.policy_file),
-        economics=read_economics(settings.economics),
-        copy_settings=read_copy_settings(settings),
-        risk=read_risk_rules(settings.risk),
-        store=Store(settings.store_place),
+        policy=policy,
+        economics=economics,
+        copy_settings=copy_settings,
+        risk=risk,
+        store=store,
+        keeper=WordKeeper(
+            store.variants,
+            default_library(),
+            brand=brand,
+            offers=offers,
+            clock=clock,
+            takes_callers_time=settings.clock == "caller",
+        ),
         clock=clock,
         takes_callers_time=settings.clock == "caller",
         served_share=settings.served_share,
@@ -102,7 +133,7 @@ def read_risk_rules(path: Path | None) -> RiskRules:
 
 
 class Runtime:
-    """The engine of a serving process; it takes up new snapshots and bandits by itself."""
+    """The engine of a serving process; it takes up snapshots, bandits and words by itself."""
 
     def __init__(self, settings: Settings, *, clock: Callable[[], datetime]) -> None:
         """Load the current snapshot; NotReadyError where there is none."""
@@ -111,12 +142,16 @@ class Runtime:
         self._bandits = LearnerFiles(settings.bandit)
         self._served = self._look()
         self._snapshot = load_snapshot(settings.snapshots)
-        self._engine = self._parts.engine(with_newest_bandit(self._snapshot, self._bandits))
+        self._engine = self._make_engine()
 
-    def _look(self) -> tuple[str | None, str | None]:
-        """Versions of snapshot and bandit that are current."""
+    def _look(self) -> tuple[str | None, str | None, int]:
+        """Versions of snapshot, bandit and words that are current."""
         snapshot = current_version(self._settings.snapshots)
-        return snapshot, self._bandits.versions.current()
+        return snapshot, self._bandits.versions.current(), self._parts.keeper.version()
+
+    def _make_engine(self) -> Engine:
+        newest = with_newest_bandit(self._snapshot, self._bandits)
+        return self._parts.engine(newest.snapshot, learned_until=newest.learned_until)
 
     @cached_property
     def _desk(self) -> EventDesk:
@@ -129,12 +164,12 @@ class Runtime:
         )
 
     def engine(self) -> Engine:
-        """The engine for what is current; two small reads when nothing has changed."""
+        """The engine for what is current; three small reads when nothing has changed."""
         found = self._look()
         if found != self._served:
             if found[0] is not None and found[0] != self._snapshot.version:
                 self._snapshot = load_snapshot(self._settings.snapshots)
-            self._engine = self._parts.engine(with_newest_bandit(self._snapshot, self._bandits))
+            self._engine = self._make_engine()
             self._served = found
         return self._engine
 
@@ -168,9 +203,22 @@ class Runtime:
             )
 
 
-def with_newest_bandit(snapshot: Snapshot, files: LearnerFiles) -> Snapshot:
+@dataclass(frozen=True)
+class Newest:
+    """A snapshot with the newest bandit.
+
+    Attributes:
+        snapshot: What is known.
+        learned_until: Moment as of which its bandit has learned.
+    """
+
+    snapshot: Snapshot
+    learned_until: datetime
+
+
+def with_newest_bandit(snapshot: Snapshot, files: LearnerFiles) -> Newest:
     """The snapshot with the learner's bandit, where that has looked at the log since."""
     learned = files.load_served()
     if learned is None or learned.as_of_us < snapshot.as_of_us:
-        return snapshot
-    return replace(snapshot, bandit=learned.bandit)
+        return Newest(snapshot, snapshot.as_of)
+    return Newest(replace(snapshot, bandit=learned.bandit), from_us(learned.as_of_us))

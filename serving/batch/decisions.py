@@ -24,10 +24,11 @@ from pydantic import TypeAdapter
 from features.economics import Economics
 from features.engines.batches import read_batches
 from serving.batch.customers import read_customers
-from serving.copy.library import default_library
+from serving.copy.library import Library, default_library
 from serving.copy.settings import CopySettings
 from serving.decide import LOOK_BACK_US, Engine
 from serving.policy.cases import from_us, to_us
+from serving.policy.newcomers import NO_NOVICES, Novices
 from serving.policy.settings import PolicySettings
 from serving.records import Decision, DecisionRequest
 from serving.snapshot.state import Models, Snapshot
@@ -91,6 +92,8 @@ class CaseDecider:
         economics: Prices.
         copy_settings: Brand, currency and links of the texts.
         regional: Incidents of regions.
+        library: What may be said; None for what ships.
+        novices: Variants of which too little is known yet.
     """
 
     version: str
@@ -101,6 +104,8 @@ class CaseDecider:
     economics: Economics
     copy_settings: CopySettings
     regional: tuple[Incident, ...] = ()
+    library: Library | None = None
+    novices: Novices = NO_NOVICES
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """The decisions of the cases, in lots of about 5,000."""
@@ -138,11 +143,12 @@ class CaseDecider:
             snapshot=snapshot,
             settings=self.policy,
             economics=self.economics,
-            library=default_library(),
+            library=self.library or default_library(),
             copy_settings=self.copy_settings,
             store=store,
             clock=lambda: as_of,
             new_id=lambda: uuid.uuid4().hex,
+            novices=self.novices,
         )
 
 

@@ -156,17 +156,23 @@ def decide_prepared(
     batch: PreparedBatch, out: Path, *, models: Models, parts: EngineParts, engine: SparkEngine
 ) -> BatchReport:
     """From cases to records in a file, then in the store; see `decide_on_spark`."""
+    words = parts.keeper.words()
     n_decisions = engine.map_by_customer(
         {"cases": batch.cases, **batch.customers.by_name()},
         CaseDecider(
             version="0",
             as_of_us=to_us(batch.as_of),
             models=write_models(models),
-            bandit=batch.bandit.to_json(),
+            bandit=words.believe(batch.bandit).to_json(),
             policy=parts.policy,
             economics=parts.economics,
             copy_settings=parts.copy_settings,
             regional=_find_regional(parts, as_of=batch.as_of),
+            # What ships is on every machine; only stored variants must travel.
+            library=words.library if words.made_at else None,
+            novices=parts.keeper.find_novices(
+                words, policy=parts.policy, learned_until=batch.as_of
+            ),
         ),
         text=select_cases(batch.customers),
         order=("position",),

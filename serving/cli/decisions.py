@@ -22,6 +22,7 @@ from serving.cli.output import (
     show_table,
 )
 from serving.cli.predictions import predict_late_orders
+from serving.copy.voice import read_brand, read_offers
 from serving.disruptions import follow_tables
 from serving.home import claim_home
 from serving.policy.settings import load_policy_settings
@@ -58,7 +59,8 @@ def _require_readable(settings: Settings) -> None:
     """Say what is wrong with files that the settings name before tables are read, which is slow."""
     load_policy_settings(settings.policy_file)
     read_economics(settings.economics)
-    read_copy_settings(settings)
+    read_brand(settings.voice, settings=read_copy_settings(settings))
+    read_offers(settings.offers)
     read_risk_rules(settings.risk)
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import overload
 
@@ -14,22 +15,38 @@ _MOST_OPEN = 20_000  # decisions whose lots stay unpacked, to bound memory
 _N_READ = 4  # packed lots that are kept once they were read
 
 
+@dataclass(frozen=True)
+class Kept:
+    """In which form a store has kept a lot.
+
+    Attributes:
+        packed: As bytes; None where it was not packed.
+        records: As records; None where none were made.
+    """
+
+    packed: bytes | None = None
+    records: Sequence[Decision] | None = None
+
+
 class _KeptLot:
-    """A lot, unpacked where it was not kept packed."""
+    """A lot in the form in which it takes least to read it, or least room where there are many."""
 
-    def __init__(self, lot: DecisionLot, packed: bytes | None) -> None:
+    def __init__(self, lot: DecisionLot, kept: Kept, *, is_packed: bool) -> None:
         self.reasons = lot.reason
-        self._lot = lot if packed is None else None
-        self._packed = packed
+        self._packed = kept.packed if is_packed else None
+        self._lot = lot if self._packed is None else None
+        self._records = kept.records
 
-    def open(self) -> DecisionLot:
-        """The lot itself."""
-        if self._lot is not None:
-            return self._lot
-        return _unpack(self._packed or b"")
+    def read(self, row: int) -> Decision:
+        """The record of a row."""
+        if self._records is not None:
+            return self._records[row]
+        lot = self._lot if self._lot is not None else _unpack(self._packed or b"")
+        return read_record(lot, row)
 
 
 _Row = tuple[_KeptLot, int]
+_NOT_KEPT = Kept()
 
 
 class Decided(Sequence[Decision]):
@@ -40,20 +57,18 @@ class Decided(Sequence[Decision]):
         self._found: list[Decision | _Row | None] = [None] * n
         self._n_open = 0
 
-    def add(
-        self, lot: DecisionLot, positions: Sequence[int], *, packed: bytes | None = None
-    ) -> None:
+    def add(self, lot: DecisionLot, positions: Sequence[int], *, kept: Kept = _NOT_KEPT) -> None:
         """The lot's rows are about the requests at these positions.
 
         Args:
             lot: Decisions.
             positions: Of their requests.
-            packed: The lot as it was packed; what is kept of it where there are many.
+            kept: In which form the store has it; what is kept of it here where there are many.
         """
         self._n_open += len(lot)
-        kept = _KeptLot(lot, packed if self._n_open > _MOST_OPEN else None)
+        kept_lot = _KeptLot(lot, kept, is_packed=self._n_open > _MOST_OPEN)
         for row, position in enumerate(positions):
-            self._found[position] = (kept, row)
+            self._found[position] = (kept_lot, row)
 
     def put(self, position: int, record: Decision) -> None:
         """The request at that position was answered before."""
@@ -89,7 +104,7 @@ class Decided(Sequence[Decision]):
         if isinstance(found, Decision):
             return found
         kept, row = found
-        return read_record(kept.open(), row)
+        return kept.read(row)
 
 
 @lru_cache(_N_READ)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.vocabulary import Channel, Priority, Trigger
-from serving.copy.content import Content
+from serving.copy.frames import Filled
 from serving.policy.cases import Flags, Floats, Ints
 from serving.records import FrozenRecord, ModelVersions, Reason, ValueTerms
 
@@ -64,7 +64,8 @@ class WordColumns:
 
     Attributes:
         row: Row of the case, (m,), ascending.
-        p_variants: Probability of each variant of the first channel, (m, V); NaN beyond the last.
+        p_variants: Probability of each variant of the first channel, (m, V); NaN beyond the last,
+            and where a variant is not for that customer.
         taken: Position of the chosen variant, (m,).
         terms: Terms of the value of what was chosen, (m, terms); NaN where the policy does not
             score.
@@ -91,7 +92,7 @@ class WordColumns:
     variants: Sequence[str]
     content: Ints
     cost_cents: Floats
-    contents: Sequence[Content]
+    contents: Sequence[Filled]
 
     @cached_property
     def p_taken(self) -> Floats:

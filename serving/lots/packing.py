@@ -4,14 +4,16 @@ Three streams follow each other: cases, messages, texts. The head stands as JSON
 the first. Closed sets are kept by name, so that their order may change.
 """
 
+import json
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from serving.copy.content import Content
+from serving.copy.frames import Filled, Frame
 from serving.lots.arrow import (
     Columns,
     pack_columns,
@@ -32,10 +34,10 @@ from serving.lots.lot import (
     WordColumns,
 )
 from serving.policy.arms import ARMS
+from serving.policy.cases import Flags, Floats
 
 _HEAD: Final = b"opportune_lot"
-_TEXTS: Final = tuple(Content.model_fields)
-_COUNTED: Final = "n_segments"  # the one field of a text that is no text
+_FRAMES: Final = b"opportune_frames"
 
 
 def pack_lot(lot: DecisionLot) -> bytes:
@@ -44,7 +46,7 @@ def pack_lot(lot: DecisionLot) -> bytes:
     return pack_columns(
         Columns(_list_cases(lot), head),
         Columns(_list_messages(lot.words)),
-        Columns(_list_texts(lot.words.contents)),
+        _list_texts(lot.words.contents),
     )
 
 
@@ -73,6 +75,7 @@ def unpack_lot(packed: bytes) -> DecisionLot:
 def _list_cases(lot: DecisionLot) -> dict[str, pa.Array]:
     actions, words = lot.actions, lot.words
     n = len(lot)
+    allowed = actions.allowed.reshape(n, -1)
     return {
         "decision_id": pa.array(lot.decision_ids, pa.string()),
         "customer_id": pa.array(lot.customer_ids, pa.string()),
@@ -86,9 +89,10 @@ def _list_cases(lot: DecisionLot) -> dict[str, pa.Array]:
         "is_open": pa.array(lot.is_open),
         "lost_to": pa.array(lot.lost_to, pa.string()),
         "slots_us": pack_matrix(actions.slots_us),
-        "allowed": pack_matrix(np.packbits(actions.allowed.reshape(n, -1), axis=1)),
-        "p": pack_matrix(actions.p),
-        "net_cents": pack_matrix(actions.net_cents.reshape(n, -1)),
+        "allowed": pack_matrix(np.packbits(allowed, axis=1)),
+        "p": _pack_allowed(actions.p[:, :-1], allowed),
+        "p_nothing": pa.array(actions.p[:, -1]),
+        "net_cents": _pack_allowed(actions.net_cents.reshape(n, -1), allowed),
         "unsure_cents": pa.array(actions.unsure_cents),
         "by_rules": pa.array(actions.by_rules),
         "taken": pa.array(actions.taken),
@@ -109,15 +113,30 @@ def _unpack_actions(cases: pa.RecordBatch, *, n_sets: int) -> ActionColumns:
     bits = np.unpackbits(
         np.asarray(read_matrix(cases, "allowed"), dtype=np.uint8), axis=1, count=n_sets * n_slots
     )
+    allowed = bits.astype(bool)
+    p = np.column_stack([_read_allowed(cases, "p", allowed), read_floats(cases, "p_nothing")])
     return ActionColumns(
         slots_us=slots_us,
-        allowed=bits.astype(bool).reshape(n, n_sets, n_slots),
-        p=read_floats(cases, "p"),
-        net_cents=read_floats(cases, "net_cents").reshape(n, n_sets, n_slots),
+        allowed=allowed.reshape(n, n_sets, n_slots),
+        p=p,
+        net_cents=_read_allowed(cases, "net_cents", allowed).reshape(n, n_sets, n_slots),
         unsure_cents=read_floats(cases, "unsure_cents"),
         by_rules=read_ints(cases, "by_rules"),
         taken=read_ints(cases, "taken"),
     )
+
+
+def _pack_allowed(values: Floats, allowed: Flags) -> pa.Array:
+    """Values of actions, (n, M), as lists of those that are allowed: nobody reads the others."""
+    ends = np.concatenate([[0], np.cumsum(allowed.sum(axis=1))]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(ends), pa.array(values[allowed]))
+
+
+def _read_allowed(cases: pa.RecordBatch, name: str, allowed: Flags) -> Floats:
+    """What `_pack_allowed` made of values; 0 where an action is not allowed."""
+    values = np.zeros(allowed.shape)
+    values[allowed] = cases[name].flatten().to_numpy(zero_copy_only=False)
+    return values
 
 
 def _list_messages(words: WordColumns) -> dict[str, pa.Array]:
@@ -130,12 +149,36 @@ def _list_messages(words: WordColumns) -> dict[str, pa.Array]:
     }
 
 
-def _list_texts(contents: Sequence[Content]) -> dict[str, pa.Array]:
-    kinds = [pa.int64() if name == _COUNTED else pa.string() for name in _TEXTS]
-    return {
-        name: pa.array([getattr(content, name) for content in contents], kind)
-        for name, kind in zip(_TEXTS, kinds, strict=True)
-    }
+def _list_texts(contents: Sequence[Filled]) -> Columns:
+    """Texts as values in the holes of frames; the frames stand as JSON beside them."""
+    frames: dict[int, int] = {}  # by identity: a frame is hashed as long as it is
+    at = [frames.setdefault(id(content.frame), len(frames)) for content in contents]
+    by_identity = {id(content.frame): content.frame for content in contents}
+    told = [by_identity[one].model_dump(mode="json") for one in frames]
+    sizes = [len(content.values) for content in contents]
+    values = list(chain.from_iterable(content.values for content in contents))
+    offsets = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)]).astype(np.int32)
+    return Columns(
+        {
+            "frame": pa.array(np.array(at, dtype=np.int32)),
+            "values": pa.ListArray.from_arrays(pa.array(offsets), pa.array(values, pa.string())),
+            "n_segments": pa.array([content.n_segments for content in contents], pa.int32()),
+        },
+        {_FRAMES: json.dumps(told, ensure_ascii=False).encode()},
+    )
+
+
+def _unpack_texts(texts: pa.RecordBatch) -> list[Filled]:
+    frames = [Frame.model_validate(told) for told in json.loads(texts.schema.metadata[_FRAMES])]
+    return [
+        Filled(frames[at], tuple(values), n_segments)
+        for at, values, n_segments in zip(
+            texts["frame"].to_pylist(),
+            texts["values"].to_pylist(),
+            texts["n_segments"].to_pylist(),
+            strict=True,
+        )
+    ]
 
 
 def _unpack_words(
@@ -156,7 +199,7 @@ def _unpack_words(
         variants=messages["variant"].to_pylist(),
         content=read_ints(messages, "content"),
         cost_cents=read_floats(messages, "cost_cents"),
-        contents=[Content.model_construct(**text) for text in texts.to_pylist()],
+        contents=_unpack_texts(texts),
     )
 
 

@@ -86,7 +86,11 @@ def _read_words(lot: DecisionLot, row: int) -> dict[str, object]:
         "variant": names[words.taken[sent]],
         "content": messages[0].content,
         "messages": messages,
-        "variants": dict(zip(names, words.p_variants[sent].tolist(), strict=False)),
+        "variants": {
+            name: p
+            for name, p in zip(names, words.p_variants[sent].tolist(), strict=False)
+            if not np.isnan(p)  # of a variant that is not for this customer
+        },
         "context": _read_context(lot, sent),
         "scores": ValueTerms(**terms) if lot.is_scored[row] else None,
     }
@@ -100,7 +104,7 @@ def _read_messages(lot: DecisionLot, sent: int) -> tuple[PlannedMessage, ...]:
             message_id=lot.message_id(at),
             channel=CHANNELS[words.channel[at]],
             variant=words.variants[at],
-            content=words.contents[words.content[at]],
+            content=words.contents[words.content[at]].to_content(),
             cost_cents=float(words.cost_cents[at]),
         )
         for at in range(start, end)

@@ -74,12 +74,13 @@ def split_numbers(rows: Iterable[Floats]) -> ServedNumbers:
 def _join_numbers(book: CaseBook, positions: Sequence[int]) -> Floats:
     """What the models read of these cases, features of both sets and hours, (k, numbers)."""
     customers = book.snapshot.customers
-    numbers = np.empty((len(positions), _N_CHURN + _N_ENGAGEMENT + N_HOURS))
     rows = book.rows[np.asarray(positions, dtype=np.int64)]
-    known = rows >= 0
-    if known.any():
-        parts = (customers.churn, customers.engagement, customers.week_counts)
-        numbers[known] = np.column_stack([part[rows[known]] for part in parts])
+    numbers = np.empty((len(positions), _N_CHURN + _N_ENGAGEMENT + N_HOURS))
+    known = slice(None) if (rows >= 0).all() else rows >= 0
+    at = 0
+    for part in (customers.churn, customers.engagement, customers.week_counts):
+        numbers[known, at : at + part.shape[1]] = part[rows[known]]
+        at += part.shape[1]
     for at, position in enumerate(positions if book.live else ()):
         if (live := book.live.get(position)) is not None:
             numbers[at] = np.concatenate([live.churn, live.engagement, live.week_counts])

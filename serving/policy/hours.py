@@ -8,6 +8,7 @@ import numpy as np
 from serving.policy.cases import DAY_US, HOUR_US, QUARTER_US, Flags, Ints, from_us
 from serving.policy.settings import QuietHours
 
+_MANY_QUARTERS = 4_096  # six weeks
 _MONDAY_OFFSET_HOURS = 3 * 24  # the epoch was a Thursday
 
 
@@ -20,15 +21,31 @@ def _offset_us(timezone: str, quarter: int) -> int:
 
 def local_us(timezones: tuple[str, ...], at_us: Ints) -> Ints:
     """Local wall time, as microseconds since a local epoch, of UTC moments (n, ...)."""
-    quarters = at_us // QUARTER_US  # every zone changes its offset on a quarter of an hour
-    local = np.empty_like(at_us)
-    zones = np.asarray(timezones, dtype=object)
-    for zone in dict.fromkeys(timezones):
-        rows = zones == zone
-        unique, inverse = np.unique(quarters[rows], return_inverse=True)
-        offsets = np.array([_offset_us(zone, int(quarter)) for quarter in unique], dtype=np.int64)
-        local[rows] = at_us[rows] + offsets[inverse].reshape(at_us[rows].shape)
+    if not at_us.size:
+        return at_us.copy()
+    labels, place = _list_quarters(at_us // QUARTER_US)
+    codes = {zone: code for code, zone in enumerate(dict.fromkeys(timezones))}
+    of_row = np.array([codes[zone] for zone in timezones], dtype=np.int64)
+    at = of_row.reshape(-1, *[1] * (at_us.ndim - 1)), place
+    offsets = np.zeros((len(codes), len(labels)), dtype=np.int64)
+    offsets[at] = 1  # marks those that are asked for
+    for zone, code in codes.items():
+        asked = np.flatnonzero(offsets[code])
+        offsets[code, asked] = [_offset_us(zone, quarter) for quarter in labels[asked].tolist()]
+    local: Ints = at_us + offsets[at]
     return local
+
+
+def _list_quarters(quarters: Ints) -> tuple[Ints, Ints]:
+    """Quarters of an hour in their order, all that there are among them, and the place of each.
+
+    Every zone changes its offset on a quarter of an hour.
+    """
+    first, last = int(quarters.min()), int(quarters.max())
+    if last - first >= _MANY_QUARTERS:  # moments that lie far apart
+        labels, place = np.unique(quarters, return_inverse=True)
+        return labels, place.reshape(quarters.shape)
+    return np.arange(first, last + 1), quarters - first
 
 
 def hour_of_week(local: Ints) -> Ints:

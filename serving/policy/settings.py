@@ -173,6 +173,18 @@ class RewardSettings(_Settings):
     service: RewardGoal = RewardGoal.NO_CALL
 
 
+class VariantSettings(_Settings):
+    """How variants that people approved join those that ship.
+
+    Attributes:
+        new_share: The most that new ones get together of the learned arm's choice of words.
+        new_trials: So many messages must have had their chance before one counts as known.
+    """
+
+    new_share: float = Field(default=0.10, gt=0, le=1)
+    new_trials: int = Field(default=300, ge=0)
+
+
 class PolicySettings(_Settings):
     """Everything that decides beside models and guards' code.
 
@@ -190,6 +202,7 @@ class PolicySettings(_Settings):
         marketing_consent: Whether consent to a channel covers marketing unless the customer said no
             to that (`channel`), or marketing needs a yes of its own (`own`).
         budgets: What may be spent.
+        variants: How approved variants join those that ship.
     """
 
     name: str
@@ -204,6 +217,7 @@ class PolicySettings(_Settings):
     disruptions: DisruptionSettings = DisruptionSettings()
     marketing_consent: Literal["channel", "own"] = "channel"
     budgets: tuple[Budget, ...] = ()
+    variants: VariantSettings = VariantSettings()
 
     @model_validator(mode="after")
     def _is_complete(self) -> Self:
@@ -224,9 +238,11 @@ class PolicySettings(_Settings):
     def version(self) -> str:
         """Name and digest of what it says, in whatever order its keys are written.
 
-        Two policies with the same version decide alike.
+        Two policies with the same version decide alike. What earlier releases could not say is
+        left out where it says nothing new: policies of their logs keep their versions.
         """
-        content = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        unsaid = {"variants"} if self.variants == VariantSettings() else set()
+        content = json.dumps(self.model_dump(mode="json", exclude=unsaid), sort_keys=True)
         digest = hashlib.blake2b(content.encode(), digest_size=5).hexdigest()
         return f"{self.name}@{digest}"
 

@@ -109,13 +109,12 @@ class Customers:
         """Regions; None where unknown."""
         if "region" not in self.profile:  # an older snapshot
             return [None] * len(self.profile)
-        return [None if pd.isna(name) else str(name) for name in self.profile["region"]]
+        return _list_texts(self.profile["region"])
 
     @cached_property
     def first_names(self) -> list[str | None]:
         """First names; None where unknown."""
-        names = self.profile["first_name"]
-        return [None if pd.isna(name) else str(name) for name in names]
+        return _list_texts(self.profile["first_name"])
 
     @cached_property
     def languages(self) -> list[str]:
@@ -130,7 +129,7 @@ class Customers:
     @cached_property
     def segments(self) -> list[str | None]:
         """Segments; None where unknown."""
-        return [None if pd.isna(name) else str(name) for name in self.profile["segment"]]
+        return _list_texts(self.profile["segment"])
 
     @cached_property
     def nine_is_active(self) -> Flags:
@@ -185,3 +184,11 @@ class Snapshot:
 def signature_of(features: FeatureSet) -> FeatureSignature:
     """The signature that a model made with these declarations carries."""
     return FeatureSignature(features.names, features.digest)
+
+
+def _list_texts(column: pd.Series) -> list[str | None]:
+    """A column of texts; None where one is not known."""
+    known = column.notna().tolist()
+    return [
+        str(text) if there else None for text, there in zip(column.tolist(), known, strict=True)
+    ]

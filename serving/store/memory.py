@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from serving.lots.decided import Kept
 from serving.lots.lot import DecisionLot
 from serving.records import Decision, DecisionRequest, OutcomeEvent, OutcomeState
 from serving.store.incidents import Incident
@@ -99,7 +100,7 @@ class MemoryStore:
         unique = dict.fromkeys(customer_ids)
         return [self.memories[one] for one in unique if one in self.memories]
 
-    def add_lot(self, lot: DecisionLot, /) -> None:
+    def add_lot(self, lot: DecisionLot, /) -> Kept:
         """Remember the notices of new decisions."""
         for row, send_us in zip(lot.words.row.tolist(), lot.send_us.tolist(), strict=True):
             customer_id = lot.customer_ids[row]
@@ -108,6 +109,7 @@ class MemoryStore:
                     lot.decision_ids[row], customer_id, lot.head.trigger, send_us, opened=False
                 )
             )
+        return Kept()
 
     def add_outcomes(
         self, events: Sequence[OutcomeEvent], *, now_us: int | None = None

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from serving.lots.decided import Kept
 from serving.lots.lot import DecisionLot
 from serving.records import Decision, DecisionRequest, OutcomeEvent, OutcomeState
 from serving.store.budgets import Ledger
@@ -42,8 +43,8 @@ class DecisionSession(Protocol):
         """Incidents that are open or end after that moment, with whom of these they touch."""
         ...
 
-    def add_lot(self, lot: DecisionLot, /) -> bytes | None:
-        """Keep new decisions and their messages; the lot as it was packed, if it was."""
+    def add_lot(self, lot: DecisionLot, /) -> Kept:
+        """Keep new decisions and their messages; how they were kept."""
         ...
 
     def add_outcomes(

@@ -220,7 +220,7 @@ served = Table(
     Column("numbers", LargeBinary, nullable=False),
     Index("served_by_time", "as_of_us"),
 )
-"""The features that a decision's models read, as earlier versions kept them, row by row."""
+"""The features that a decision's models read, where few were decided at once."""
 
 served_lots = Table(
     "served_lots",
@@ -232,4 +232,71 @@ served_lots = Table(
     Column("packed", LargeBinary, nullable=False),
     Index("served_lots_by_time", "last_us"),
 )
-"""The features that decisions' models read, so that they can be compared with the tables."""
+"""The features that the models of many decisions read; both are compared with the tables."""
+
+# ---------------------------------------------------------------- words that were written
+
+copy_variants = Table(
+    "copy_variants",
+    metadata,
+    Column("variant_id", String, primary_key=True),
+    Column("state", String, nullable=False),
+    Column("trigger", String, nullable=False),
+    Column("channel", String, nullable=False),
+    Column("language", String, nullable=False),
+    Column("segment", String, nullable=True),
+    Column("draft", Text, nullable=False),
+    Column("faults", Text, nullable=False),
+    Column("source", String, nullable=False),
+    Column("model", String, nullable=True),
+    Column("prompt_name", String, nullable=True),
+    Column("brief_digest", ForeignKey("copy_briefs.brief_digest"), nullable=False),
+    Column("cell_key", String, nullable=False),
+    Column("cost_usd", Float, nullable=False),
+    Column("created_at_us", BigInteger, nullable=False),
+    Column("score", Float, nullable=True),
+    Column("prior_shift", Float, nullable=True),
+    Column("prior_left", Float, nullable=True),
+    Column("version", Integer, nullable=False),
+    Index("copy_variants_by_state", "state"),
+)
+"""Drafts beside those that ship; one is an arm once somebody has approved it."""
+
+copy_briefs = Table(
+    "copy_briefs",
+    metadata,
+    Column("brief_digest", String, primary_key=True),
+    Column("brief", Text, nullable=False),
+)
+"""What was asked for, each once."""
+
+copy_events = Table(
+    "copy_events",
+    metadata,
+    Column("event_id", _Sequence, primary_key=True),
+    Column("variant_id", ForeignKey("copy_variants.variant_id"), nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("by", String, nullable=False),
+    Column("what", String, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("changes_served", Boolean, nullable=False),
+    Index("copy_events_by_variant", "variant_id", "event_id"),
+    Index("copy_events_by_change", "changes_served", "event_id"),
+)
+"""Who did what to which variant, and when; nothing is ever changed in it."""
+
+copy_cells = Table(
+    "copy_cells",
+    metadata,
+    Column("asked_id", _Sequence, primary_key=True),
+    Column("cell_key", String, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("outcome", String, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("model", String, nullable=True),
+    Column("prompt_name", String, nullable=True),
+    Column("cost_usd", Float, nullable=False),
+    Column("n_drafts", Integer, nullable=False),
+    Index("copy_cells_by_key", "cell_key"),
+)
+"""Every asking for drafts, what came of it and what it cost."""

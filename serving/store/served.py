@@ -1,10 +1,11 @@
-"""The features that decisions were made with: many at once in columns, and older ones in rows."""
+"""The features that decisions were made with: many at once in columns, and a few in rows."""
 
 import zlib
 from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from sqlalchemy import Connection, bindparam, func, insert, select
 
@@ -17,10 +18,17 @@ from serving.lots.arrow import (
     read_ints,
     unpack_columns,
 )
+from serving.policy.cases import Ints
 from serving.store.kept import ServedFeatures, ServedLot
 from serving.store.schema import served, served_lots
 
 _FEATURES: Final = b"features"
+_FEW: Final = 8
+"""Features of so many decisions are kept in rows."""
+
+_NUMBERS: Final = "<f8"
+_PARTS: Final = 16.0
+"""Presence counts halves, counts and so on by age; most else that is counted is whole."""
 
 _ROWS = (
     select(served)
@@ -41,6 +49,7 @@ _STRADDLING = select(served_lots.c.packed).where(
     served_lots.c.first_us < bindparam("since_us"), served_lots.c.last_us >= bindparam("since_us")
 )
 _ADD = insert(served_lots)
+_ADD_ROWS = insert(served)
 
 
 class ServedLog:
@@ -51,7 +60,10 @@ class ServedLog:
         self._connection = connection
 
     def add(self, lot: ServedLot) -> None:
-        """Keep the features of decisions."""
+        """Keep the features of decisions; those of a few in rows, which is quicker for them."""
+        if len(lot) <= _FEW:
+            self._connection.execute(_ADD_ROWS, [_write_row(one) for one in lot.rows()])
+            return
         row = {
             "first_us": int(lot.as_of_us.min()),
             "last_us": int(lot.as_of_us.max()),
@@ -64,7 +76,7 @@ class ServedLog:
         """What was served as of moments in `since <= as_of < until`."""
         period = {"since_us": since_us, "until_us": until_us}
         for row in self._connection.execute(_ROWS, period):
-            numbers = np.frombuffer(zlib.decompress(row.numbers), dtype="<f8")
+            numbers = np.frombuffer(zlib.decompress(row.numbers), dtype=_NUMBERS)
             yield ServedFeatures(
                 row.decision_id, row.customer_id, row.as_of_us, row.online, row.features, numbers
             )
@@ -82,27 +94,56 @@ class ServedLog:
         return sum(map(int, whole)) + sum(late)
 
 
+def _write_row(one: ServedFeatures) -> dict[str, object]:
+    return {
+        "decision_id": one.decision_id,
+        "customer_id": one.customer_id,
+        "as_of_us": one.as_of_us,
+        "online": one.online,
+        "features": one.features,
+        "numbers": zlib.compress(one.numbers.astype(_NUMBERS).tobytes(), level=1),
+    }
+
+
 def pack_served(lot: ServedLot) -> bytes:
-    """The lot as bytes, exactly; number by number, since those of one kind are alike."""
+    """The lot as bytes, exactly; number by number, since those of one kind are alike.
+
+    Counts take two bytes: those that are small, and whole in sixteenths, in all of the lot.
+    """
     columns = {
         "decision_id": pa.array(lot.decision_ids, pa.string()),
         "customer_id": pa.array(lot.customer_ids, pa.string()),
         "as_of_us": pa.array(lot.as_of_us),
         "online": pa.array(lot.online),
     }
-    numbers = {"numbers": pack_matrix(lot.numbers.T)}
     head = {_FEATURES: lot.features.encode()}
-    return pack_columns(Columns(columns, head), Columns(numbers))
+    scaled = lot.numbers * _PARTS
+    with np.errstate(invalid="ignore"):  # unknown numbers, which are no counts
+        counts = scaled.astype(np.int16)
+    is_small = ((counts == scaled) & ~np.signbit(scaled)).all(axis=0)
+    return pack_columns(
+        Columns(columns, head),
+        _pack_numbers(counts[:, is_small], at=np.flatnonzero(is_small)),
+        _pack_numbers(lot.numbers[:, ~is_small], at=np.flatnonzero(~is_small)),
+    )
 
 
 def unpack_served(packed: bytes) -> ServedLot:
     """What `pack_served` packed."""
-    told, numbers = unpack_columns(packed)
+    told, small, others = unpack_columns(packed)
+    numbers = np.empty((told.num_rows, small.num_rows + others.num_rows))
+    numbers[:, read_ints(small, "at")] = read_floats(small, "numbers").T / _PARTS
+    numbers[:, read_ints(others, "at")] = read_floats(others, "numbers").T
     return ServedLot(
         decision_ids=told["decision_id"].to_pylist(),
         customer_ids=told["customer_id"].to_pylist(),
         as_of_us=read_ints(told, "as_of_us"),
         online=read_flags(told, "online"),
         features=told.schema.metadata[_FEATURES].decode(),
-        numbers=read_floats(numbers, "numbers").T,
+        numbers=numbers,
     )
+
+
+def _pack_numbers(numbers: npt.NDArray[np.generic], *, at: Ints) -> Columns:
+    """Some of the numbers, (n, k), a row for each, and which they are."""
+    return Columns({"at": pa.array(at), "numbers": pack_matrix(numbers.T)})

@@ -7,6 +7,7 @@ from functools import cache
 from sqlalchemy import Connection, Table, insert
 
 from features.errors import ConflictError
+from serving.lots.decided import Kept
 from serving.lots.lot import DecisionLot
 from serving.lots.packing import pack_lot, unpack_lot
 from serving.lots.reading import read_record, read_records
@@ -41,25 +42,23 @@ class DecisionShelf:
         self._connection = connection
         self._open: OrderedDict[int, DecisionLot] = OrderedDict()
 
-    def add_lot(self, lot: DecisionLot) -> bytes | None:
+    def add_lot(self, lot: DecisionLot) -> Kept:
         """Keep decisions: a lot as one blob, and a narrow row for each of them and its messages.
 
         The records of a few are kept as text: for them that is quicker than columns.
-
-        Returns:
-            The blob; None where there is none.
         """
-        lot_id, texts, packed = None, None, None
+        lot_id, texts, packed, records = None, None, None, None
         if len(lot) > FEW:
             packed = pack_lot(lot)
             add = insert(decision_lots).returning(decision_lots.c.lot_id)
             lot_id = int(self._connection.execute(add, {"packed": packed}).scalar_one())
         else:
-            texts = [record.model_dump_json() for record in read_records(lot)]
+            records = list(read_records(lot))
+            texts = [record.model_dump_json() for record in records]
         rows = list_decisions(lot, lot_id=lot_id, texts=texts)
         self._insert(decisions, DECISION_COLUMNS, rows)
         self._insert(messages, MESSAGE_COLUMNS, list(list_messages(lot)))
-        return packed
+        return Kept(packed, records)
 
     def add_rows(self, rows: Sequence[DecisionRows]) -> None:
         """Keep records that were made elsewhere."""

@@ -12,14 +12,17 @@ from sqlalchemy import Connection
 from sqlalchemy.sql.dml import ReturningInsert
 
 from features.vocabulary import Outcome, Trigger
+from serving.lots.decided import Kept
 from serving.lots.lot import DecisionLot
 from serving.policy.cases import from_us, to_us
 from serving.records import Decision, DecisionRequest, OutcomeEvent, OutcomeState
 from serving.store.assigned import Assigned, count_assigned
+from serving.store.audit import AuditLog
 from serving.store.budgets import Ledger
 from serving.store.cancel import CancelDesk, CancelState
 from serving.store.disruptions import DisruptionBook
 from serving.store.engine import WRITES, insert_into, open_engine
+from serving.store.holds import HoldBook
 from serving.store.incidents import Incident, IncidentBook
 from serving.store.learning import LearningSession
 from serving.store.lots import in_json_lots
@@ -35,7 +38,9 @@ from serving.store.reach import Refusals, find_refusals
 from serving.store.rows import DecisionRows, write_rows
 from serving.store.schema import messages, metadata, outcomes
 from serving.store.shelf import DecisionShelf
+from serving.store.switches import SwitchBoard
 from serving.store.upgrade import add_missing_columns
+from serving.store.variants import VariantShelf
 
 _LOT = 5_000  # rows read at once, to bound memory
 
@@ -64,6 +69,9 @@ class StoreSession:
         self._cancelling = CancelDesk(connection, self.ledger)
         self._shelf = DecisionShelf(connection)
         self.learning = LearningSession(connection)
+        self.holds = HoldBook(connection)
+        self.switches = SwitchBoard(connection)
+        self.audit = AuditLog(connection)
 
     def find_by_keys(self, requests: Sequence[DecisionRequest]) -> dict[str, Decision]:
         """Records that exist under the requests' idempotency keys, by key.
@@ -112,8 +120,8 @@ class StoreSession:
         """Messages that were cancelled in time: never sent, and no contact."""
         return self._cancelling.find_in_time()
 
-    def add_lot(self, lot: DecisionLot) -> bytes | None:
-        """Keep new decisions and their messages; the lot as it was packed, if it was."""
+    def add_lot(self, lot: DecisionLot) -> Kept:
+        """Keep new decisions and their messages; how they were kept."""
         self._cancelling.tell_time(int(lot.decided_us.max()))
         return self._shelf.add_lot(lot)
 
@@ -223,6 +231,9 @@ class Store:
 
     Writers take the write lock when their transaction begins, so that limits which are read in
     it hold until it is committed, whichever process writes.
+
+    Attributes:
+        variants: Words that were written beside those that ship.
     """
 
     def __init__(self, where: Path | str) -> None:
@@ -232,6 +243,7 @@ class Store:
         with self._engine.execution_options(**{WRITES: True}).begin() as connection:
             metadata.create_all(connection, checkfirst=True)
             add_missing_columns(connection, metadata)
+        self.variants = VariantShelf(self._engine)
 
     @contextmanager
     def transaction(self) -> Iterator[StoreSession]:

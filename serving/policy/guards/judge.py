@@ -30,8 +30,11 @@ from serving.records import Reason
 
 def refuse_cases(cases: Cases) -> list[Reason | None]:
     """The first guard that refuses the whole case; None where none does."""
-    verdicts = _refusals(cases)
-    return [next((r for r, no in verdicts.items() if no[row]), None) for row in range(cases.n)]
+    first: list[Reason | None] = [None] * cases.n
+    for reason, no in reversed(_refusals(cases).items()):  # the first comes last and overwrites
+        for row in np.flatnonzero(no).tolist():
+            first[row] = reason
+    return first
 
 
 def judge_actions(

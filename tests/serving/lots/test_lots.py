@@ -14,6 +14,7 @@ from sqlalchemy import select
 from features.errors import ConflictError
 from features.vocabulary import Channel, Outcome, Trigger
 from serving.decide import Engine
+from serving.lots.decided import Kept
 from serving.lots.lot import DecisionLot
 from serving.lots.packing import pack_lot, unpack_lot
 from serving.lots.reading import read_record, read_records
@@ -34,9 +35,9 @@ class Recorder(DecisionShelf):
 
     lots: ClassVar[list[DecisionLot]] = []
 
-    def add_lot(self, lot: DecisionLot) -> None:
+    def add_lot(self, lot: DecisionLot) -> Kept:
         self.lots.append(lot)
-        super().add_lot(lot)
+        return super().add_lot(lot)
 
 
 @pytest.fixture
@@ -252,6 +253,7 @@ def test_decided_makes_records_where_they_are_read(
     evidence_of: EvidenceMaker,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("serving.store.shelf.FEW", 0)
     made: list[int] = []
 
     def read(lot: DecisionLot, row: int) -> Decision:
@@ -267,6 +269,53 @@ def test_decided_makes_records_where_they_are_read(
     assert len(made) == 2
     assert sum(reasons.values()) == len(decided)
     assert [d.decision_id for d in decided[2:4]] == [d.decision_id for d in list(decided)[2:4]]
+
+
+def test_decided_gives_the_records_that_a_few_were_kept_as(
+    snapshot: Snapshot,
+    engine_of: EngineMaker,
+    evidence_of: EvidenceMaker,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One record is made of a single request, though it is both kept and answered."""
+    made: list[int] = []
+
+    def read(lot: DecisionLot, row: int) -> Decision:
+        made.append(row)
+        return read_record(lot, row)
+
+    monkeypatch.setattr("serving.lots.reading.read_record", read)
+    engine = engine_of(snapshot)
+    decided = engine.decide_batch(ask_everything(evidence_of)[:1])
+
+    assert engine.store.read_decision(decided[0].decision_id) == decided[0]
+    assert made == [0]
+
+
+def test_a_lot_keeps_each_frame_once(
+    snapshot: Snapshot,
+    engine_of: EngineMaker,
+    evidence_of: EvidenceMaker,
+    lots: list[DecisionLot],
+) -> None:
+    """Whatever the library says later: a lot holds all that its texts are read from."""
+    items = [f"Kettle <{n}> & more" for n in range(40)]
+    engine_of(snapshot).decide_batch(
+        [
+            DecisionRequest(
+                customer_id=f"c{n:03d}",
+                trigger=Trigger.ABANDONED_CART,
+                evidence={**evidence_of(Trigger.ABANDONED_CART), "item": item},
+            )
+            for n, item in enumerate(items)
+        ]
+    )
+    (lot,) = lots
+    read = unpack_lot(pack_lot(lot)).words.contents
+
+    assert [one.to_content() for one in read] == [one.to_content() for one in lot.words.contents]
+    frames = {id(one.frame) for one in read}
+    assert len(frames) == len({one.frame.model_dump_json() for one in read}) < len(read)
 
 
 @given(customer_id=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30))

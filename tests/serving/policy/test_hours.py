@@ -65,3 +65,21 @@ def test_is_quiet_also_takes_periods_within_a_day() -> None:
     midday = is_quiet(hours, QuietHours(from_hour=12, to_hour=14))
 
     assert np.flatnonzero(midday).tolist() == [12, 13]
+
+
+@given(
+    moments=st.lists(
+        st.datetimes(datetime(1990, 1, 1), datetime(2060, 1, 1)), min_size=1, max_size=6
+    ),
+    zones=st.lists(st.sampled_from(ZONES), min_size=6, max_size=6),
+)
+def test_local_us_is_the_same_whoever_else_is_asked_about(
+    moments: list[datetime], zones: list[str]
+) -> None:
+    """Moments of different decades, or of one hour."""
+    at = np.array([to_us(moment.replace(tzinfo=UTC)) for moment in moments])
+    alone = [local_us((zone,), one)[0] for zone, one in zip(zones, at[:, None], strict=False)]
+    assert local_us(tuple(zones[: len(at)]), at).tolist() == alone
+    assert local_us((zones[0],), at[None, :]).tolist() == [
+        [local_us((zones[0],), one)[0] for one in at[:, None]]
+    ]

@@ -9,6 +9,7 @@ from sqlalchemy import insert
 from features.errors import ConflictError
 from serving.store.kept import ServedLot, StoredFact, StoredState
 from serving.store.schema import decisions, served
+from serving.store.served import pack_served, unpack_served
 from serving.store.store import Store
 
 
@@ -135,8 +136,12 @@ def test_links_are_remembered_once(store: Store) -> None:
     assert {owner: sorted(ids) for owner, ids in found.items()} == {"tracking/t1": ["c1", "c2"]}
 
 
-def test_served_features_come_back_as_they_were(store: Store) -> None:
+@pytest.mark.parametrize("few", [0, 8], ids=["in columns", "in rows"])
+def test_served_features_come_back_as_they_were(
+    store: Store, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Lots, and rows that an earlier version kept, between two moments."""
+    monkeypatch.setattr("serving.store.served._FEW", few)
     rng = np.random.default_rng(1)
     numbers = rng.normal(size=(4, 7))
     numbers[2, 3] = np.nan
@@ -152,11 +157,14 @@ def test_served_features_come_back_as_they_were(store: Store) -> None:
         connection = session.online._connection
         connection.execute(
             insert(decisions),
-            {
-                "decision_id": "d0", "customer_id": "c0", "trigger": "price_drop",
-                "decided_at_us": 6, "arm": "learned", "send": False, "reason": "holdout",
-                "propensity": 1.0, "record": "{}",
-            },
+            [
+                {
+                    "decision_id": f"d{n}", "customer_id": f"c{n}", "trigger": "price_drop",
+                    "decided_at_us": 6, "arm": "learned", "send": False, "reason": "holdout",
+                    "propensity": 1.0, "record": "{}",
+                }
+                for n in range(5)
+            ],
         )  # fmt: skip
         session.online.add_served(lot)
         connection.execute(
@@ -181,3 +189,23 @@ def test_served_features_come_back_as_they_were(store: Store) -> None:
     np.testing.assert_array_equal([row.numbers for row in found], numbers[[0, 1, 2]])
     assert counts == [5, 4, 1, 0]
     assert n_served == 5
+
+
+def test_served_numbers_are_packed_exactly() -> None:
+    """Counts and parts of them take two bytes, and nothing is rounded to one."""
+    numbers = np.array(
+        [
+            [3.0, 0.25, 0.1, -0.0, np.nan, 2047.9375, 2048.0, -2.5],
+            [0.0, 12.5, 2.0, 1.0, 2.0, 7.0, 1.0, -2048.0],
+        ]
+    )
+    lot = ServedLot(
+        ["d1", "d2"], ["c1", "c2"], np.array([5, 6]), np.array([True, False]), "f", numbers
+    )
+    found = unpack_served(pack_served(lot))
+
+    np.testing.assert_array_equal(found.numbers, numbers)
+    np.testing.assert_array_equal(np.signbit(found.numbers), np.signbit(numbers))
+    assert (found.decision_ids, found.customer_ids, found.features) == (
+        lot.decision_ids, lot.customer_ids, "f",
+    )  # fmt: skip

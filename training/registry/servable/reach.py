@@ -120,13 +120,13 @@ class Reach:
 
     def p_outcome(self, X: Floats, *, group: Codes, belonging: Belonging) -> Floats:
         """P(opened) or P(booked) of each treatment, (n, treatments)."""
-        z, at = self.pool(group=group, belonging=belonging), group.astype(np.float64)
-        columns = []
-        for k in range(len(self.scale)):
-            channel = np.full(len(X), k, dtype=np.int64)
-            matrix = np.column_stack([X, channel.astype(np.float64), at])
-            columns.append(self.outcome.finish(z[:, k], matrix, channel=channel))
-        return np.column_stack(columns)
+        n, k = len(X), len(self.scale)
+        z = self.pool(group=group, belonging=belonging)
+        channel = np.repeat(np.arange(k), n)  # treatment by treatment
+        at = np.tile(group.astype(np.float64), k)
+        matrix = np.column_stack([np.tile(X, (k, 1)), channel.astype(np.float64), at])
+        p = self.outcome.finish(z.T.ravel(), matrix, channel=channel)
+        return np.ascontiguousarray(p.reshape(k, n).T)
 
     def p_read(self, *, group: Codes, belonging: Belonging) -> Floats:
         """P(opened) of each treatment from pooled rates alone, (n, treatments)."""

@@ -88,9 +88,11 @@ class SendTimeModel:
         expected = self._weeks[position]
         if self.patterns.directions:
             expected = self._follow_patterns(counts, total, position)
-        posterior = (counts + self.strength * expected) / (total + self.strength)
-        relative: Floats = posterior * N_WEEK_HOURS
-        return relative
+        expected *= self.strength  # (counts + strength x expected) / (total + strength), in place
+        expected += counts
+        expected /= total + self.strength
+        expected *= N_WEEK_HOURS
+        return expected
 
     def timing(
         self,
@@ -115,7 +117,7 @@ class SendTimeModel:
             segments: Of each customer; None where it is not known.
         """
         openness = self.relative_openness(counts, segments=segments)
-        around = np.take_along_axis(self._spread(openness), week_hours, axis=1)
+        around = self._spread_at(openness, week_hours)
         fresh = np.exp2(-waited_hours / half_life_hours)
         by_channel = []
         for response in self._responses:
@@ -128,7 +130,8 @@ class SendTimeModel:
 
     def around(self, openness: Floats) -> Floats:
         """Presence averaged over the hours around each, (n, 168), of openness (n, 168)."""
-        return self._spread(openness)
+        every_hour = np.broadcast_to(np.arange(N_WEEK_HOURS), openness.shape)
+        return self._spread_at(openness, every_hour)
 
     def to_json(self) -> dict[str, Any]:
         """The whole model as JSON."""
@@ -220,15 +223,20 @@ class SendTimeModel:
         seen = counts @ self._down - total * self._weeks_down[position]
         weights = seen * (variances / (total * variances + self.patterns.noise))
         expected = self._weeks[position]
-        week = np.maximum(expected + weights @ self._up, _FLOOR * expected)
-        own: Floats = week / week.sum(axis=1, keepdims=True)
-        return own
+        week: Floats = weights @ self._up
+        week += expected
+        expected *= _FLOOR
+        np.maximum(week, expected, out=week)
+        week /= week.sum(axis=1, keepdims=True)
+        return week
 
-    def _spread(self, openness: Floats) -> Floats:
+    def _spread_at(self, openness: Floats, week_hours: npt.NDArray[np.int64]) -> Floats:
+        """Presence averaged over the hours around these, (n, S), of openness (n, 168)."""
+        if self.reach_hours == 0:
+            return np.take_along_axis(openness, week_hours, axis=1)
         steps = range(-self.reach_hours, self.reach_hours + 1)
-        if len(steps) == 1:
-            return openness
-        spread: Floats = sum(
-            (np.roll(openness, step, axis=1) for step in steps), np.zeros_like(openness)
-        ) / len(steps)
+        spread = np.zeros(week_hours.shape)
+        for step in steps:
+            spread += np.take_along_axis(openness, (week_hours - step) % N_WEEK_HOURS, axis=1)
+        spread /= len(steps)
         return spread

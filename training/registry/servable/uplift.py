@@ -18,6 +18,34 @@ _Z = 1.959963984540054  # of a 95 % interval
 
 
 @dataclass(frozen=True)
+class Pairs:
+    """Every customer of one group with every treatment.
+
+    Attributes:
+        X: Features of the customers, (n, features).
+        group: Position of the group.
+        reach: What each treatment can change at most, (n, treatments).
+    """
+
+    X: Floats
+    group: int
+    reach: Floats
+
+    @cached_property
+    def matrix(self) -> Floats:
+        """What trees see, treatment by treatment, (treatments x n, features + 3)."""
+        n, k = self.reach.shape
+        return np.column_stack(
+            [
+                np.tile(self.X, (k, 1)),
+                np.full(n * k, float(self.group)),
+                np.repeat(np.arange(k, dtype=np.float64), n),
+                self.reach.T.ravel(),
+            ]
+        )
+
+
+@dataclass(frozen=True)
 class TreeEffect:
     """A weighted sum of regression trees over the features, the group, the treatment, the reach.
 
@@ -39,6 +67,11 @@ class TreeEffect:
         for coefficient, booster in zip(self.coefficients, self._boosters, strict=True):
             effects += coefficient * np.asarray(booster.predict(matrix, num_threads=1))
         return effects
+
+    def predict_pairs(self, pairs: Pairs) -> Floats:
+        """Effects, (n, treatments)."""
+        n, k = pairs.reach.shape
+        return self.predict(pairs.matrix).reshape(k, n).T
 
     def to_json(self) -> dict[str, Any]:
         """The part as JSON."""
@@ -72,6 +105,13 @@ class ReachEffect:
         effects: Floats = slopes * factors * matrix[:, -1]
         return effects
 
+    def predict_pairs(self, pairs: Pairs) -> Floats:
+        """Effects, (n, treatments); for these nobody needs to put a matrix together."""
+        known = pairs.group < len(self.by_group)
+        slope = self.by_group[pairs.group] if known else float(np.mean(self.by_group))
+        effects: Floats = slope * np.array(self.by_treatment) * pairs.reach
+        return effects
+
     def to_json(self) -> dict[str, Any]:
         """The part as JSON."""
         return {"by_group": list(self.by_group), "by_treatment": list(self.by_treatment)}
@@ -102,6 +142,13 @@ class Member:
         total = np.zeros(len(matrix))
         for weight, part in zip(self.weights, self.parts, strict=True):
             total += weight * part.predict(matrix)
+        return total
+
+    def predict_pairs(self, pairs: Pairs) -> Floats:
+        """Effects, (n, treatments)."""
+        total = np.zeros(pairs.reach.shape)
+        for weight, part in zip(self.weights, self.parts, strict=True):
+            total += weight * part.predict_pairs(pairs)
         return total
 
     def to_json(self) -> dict[str, Any]:
@@ -191,8 +238,8 @@ class UpliftModel:
         at = self._position(group)
         n, k = len(X), len(self.treatments)
         reach = self.find_reach(X, group=group, belonging=belonging)
-        matrix = self._pair(X, at=at, reach=reach)
-        told = np.stack([member.predict(matrix).reshape(k, n).T for member in self.members])
+        pairs = Pairs(X, at, reach)
+        told = np.stack([member.predict_pairs(pairs) for member in self.members])
         value = told.mean(axis=0)
         unsure = told.std(axis=0, ddof=1) if len(told) > 2 else np.full((n, k), np.nan)
         sd = np.hypot(unsure, self.own_sd[at] * value)
@@ -271,15 +318,3 @@ class UpliftModel:
                 f"the uplift model knows no {group!r}, but {', '.join(self.groups)}"
             )
         return self.groups.index(group)
-
-    def _pair(self, X: Floats, *, at: int, reach: Floats) -> Floats:
-        """Every customer with every treatment, treatment by treatment, (k x n, features + 3)."""
-        n, k = reach.shape
-        return np.column_stack(
-            [
-                np.tile(X, (k, 1)),
-                np.full(n * k, float(at)),
-                np.repeat(np.arange(k, dtype=np.float64), n),
-                reach.T.ravel(),
-            ]
-        )
