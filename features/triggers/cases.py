@@ -1,6 +1,6 @@
 """From rules to cases: run them on an engine, leave out what was told, write the evidence."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -77,6 +77,7 @@ def find_triggers(
     settings: TriggerSettings = _DEFAULTS,
     predictions: pd.DataFrame | None = None,
     engine: Engine = DUCKDB,
+    triggers: Collection[Trigger] = tuple(Trigger),
 ) -> pd.DataFrame:
     """Every problem or occasion that a customer has at a moment and was not yet written to about.
 
@@ -95,6 +96,7 @@ def find_triggers(
         predictions: A frame that `PREDICTIONS` accepts, of orders that are on their way at the
             moment; None where no model says what will be late.
         engine: Where the SQL runs.
+        triggers: Which of them to look for.
 
     Returns:
         A frame that `CASES` accepts, by trigger and customer: customer_id, trigger, found_at (the
@@ -110,7 +112,7 @@ def find_triggers(
     """
     at = to_micros(as_of)
     writer = _make_writer(at)
-    queries = _write_queries(tables, at=at, settings=settings)
+    queries = _write_queries(tables, at=at, settings=settings, triggers=triggers)
     with _open(tables, at=at, settings=settings, predictions=predictions, engine=engine) as facts:
         found = [
             writer.write(facts.query(f"{query} ORDER BY customer_id, subject")) for query in queries
@@ -163,9 +165,19 @@ def write_triggers(
         )
 
 
-def _write_queries(tables: Tables, *, at: int, settings: TriggerSettings) -> list[str]:
+def _write_queries(
+    tables: Tables,
+    *,
+    at: int,
+    settings: TriggerSettings,
+    triggers: Collection[Trigger] = tuple(Trigger),
+) -> list[str]:
     """One for each trigger that has its tables; at least one, which may find nothing."""
-    rules = [rule for rule in RULES if all(name in tables for name in rule.needs)]
+    rules = [
+        rule
+        for rule in RULES
+        if rule.trigger in triggers and all(name in tables for name in rule.needs)
+    ]
     return [write_query(rule, at=at, settings=settings) for rule in rules] or [_NO_CASES]
 
 

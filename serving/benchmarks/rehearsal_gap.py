@@ -90,5 +90,5 @@ def _witness(
         witness = GapWitness(
             EngineActor(parts, champions, cadence, learning), Chooser(world, parts)
         )
-        rehearse(world, witness, n_days=n_days)
+        rehearse(world, witness, n_days=n_days, every_hours=cadence.decide_hours)
     return pd.concat(witness.found, ignore_index=True)

@@ -48,6 +48,10 @@ def rehearse(
     score_days: Annotated[
         int, typer.Option(min=1, help="Days after which everybody's churn is scored.")
     ] = 7,
+    decide_hours: Annotated[
+        int,
+        typer.Option(min=1, max=24, help="Hours between decisions about service; 24: mornings."),
+    ] = 3,
     models: Annotated[
         Path | None,
         typer.Option(help="Folder in which trained models are kept for the next rehearsal."),
@@ -59,13 +63,15 @@ def rehearse(
     """Let policies act side by side, each in its own copy of a world whose truth is known."""
     if last is not None and last > days:
         raise BadInputError(f"--last {last}: expected at most the {days} days of --days")
+    if 24 % decide_hours:
+        raise BadInputError(f"--decide-hours {decide_hours}: expected a divisor of 24")
     plan = RehearsalPlan(
         source=_find_source(world, scenario, customers=customers, history=history),
         seeds=tuple(seed or _SEEDS),
         n_days=days,
         last_days=min(_LAST_DAYS, days) if last is None else last,
         policies=tuple(dict.fromkeys(policies or PolicyName)),
-        cadence=Cadence(retrain_days, score_days),
+        cadence=Cadence(retrain_days, score_days, decide_hours),
         settings=read_settings(),
         models=models,
         n_processes=processes,

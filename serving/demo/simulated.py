@@ -10,7 +10,7 @@ from serving.demo.real import Stage, promote_all
 from serving.launch import find_free_port, running_service
 from serving.publish import load_champions, publish
 from serving.records import Decision, OutcomeEvent, OutcomeState
-from serving.rehearsal.loop import Morning, RehearsalLog, rehearse
+from serving.rehearsal.loop import RehearsalLog, Sitting, rehearse
 from serving.requests import requests_of
 from serving.runtime import wire_parts
 from serving.settings import Settings
@@ -64,7 +64,7 @@ class ServiceActor:
     client: ServiceClient
     publish: Callable[[Tables, datetime], None]
 
-    def decide(self, morning: Morning, /) -> list[Decision]:
+    def decide(self, morning: Sitting, /) -> list[Decision]:
         """Every case of the morning."""
         self.publish(morning.tables, morning.now)
         prices = morning.tables.get("prices")

@@ -5,7 +5,8 @@ every policy can be measured on the very same customers, who live the same lives
 writes.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -21,6 +22,9 @@ from serving.rehearsal.loop import RehearsalLog
 COUNTS = ("value_cents", "messages", "unsubscribed", "support_calls")
 """What is summed by day and arm."""
 
+CALLS = [trigger.value for trigger in Trigger]
+"""Topics of calls about problems: columns of `PolicyDays.customers`."""
+
 
 @dataclass(frozen=True)
 class PolicyDays:
@@ -31,11 +35,10 @@ class PolicyDays:
         case: The world's.
         seed: The world's.
         daily: By day and arm: customers (known that morning), then `COUNTS`.
-        customers: One row per arm: customers there could be lost at the start, retained of them at
-            the end, everybody, and sum and sum of squares of the support calls by customer.
+        customers: By customer_id: arm, could_be_lost (at the start), retained (of those, at the
+            end), and in `CALLS`, a column for each trigger, the support calls about it.
         seconds: It took.
-        without_models: Served models that there were none of at the start: held by the gate, or
-            with too little data.
+        without_models: Models that were not served at the start, and why.
     """
 
     policy: str
@@ -44,7 +47,7 @@ class PolicyDays:
     daily: pd.DataFrame
     customers: pd.DataFrame
     seconds: float
-    without_models: tuple[str, ...] = ()
+    without_models: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,8 @@ def count_days(
         settings: The shipped ones, which give the arms.
     """
     arm_of = _arms(after["customers"], settings)
-    events = pd.concat(_list_events(log, after, period=period), ignore_index=True)
+    calls = _list_calls(after, period=period)
+    events = pd.concat(_list_events(log, after, calls, period=period), ignore_index=True)
     events["arm"] = events["customer_id"].map(arm_of)
     index = pd.MultiIndex.from_product(
         [range(period.n_days), [arm.value for arm in Arm]], names=["day", "arm"]
@@ -89,7 +93,7 @@ def count_days(
     counted = events.groupby(["day", "arm", "what"])["amount"].sum().unstack("what")
     daily = counted.reindex(index=index, columns=list(COUNTS)).fillna(0.0)
     daily.insert(0, "customers", _customers_by_day(after["customers"], arm_of, period, index))
-    return daily, _count_customers(events, arm_of, before=before, after=after, period=period)
+    return daily, _count_customers(calls, arm_of, before=before, after=after, period=period)
 
 
 def _arms(customers: pd.DataFrame, settings: PolicySettings) -> "pd.Series[str]":
@@ -107,7 +111,15 @@ def _arms(customers: pd.DataFrame, settings: PolicySettings) -> "pd.Series[str]"
     return pd.Series(arms, index=ids.to_numpy())
 
 
-def _list_events(log: RehearsalLog, after: Tables, *, period: Period) -> list[pd.DataFrame]:
+def _list_calls(after: Tables, *, period: Period) -> pd.DataFrame:
+    """Tickets of the period whose topic is a trigger."""
+    calls = after.get("tickets", empty_table("tickets"))
+    return calls[period.holds(calls["opened_at"]) & calls["topic"].isin(CALLS)]
+
+
+def _list_events(
+    log: RehearsalLog, after: Tables, calls: pd.DataFrame, *, period: Period
+) -> list[pd.DataFrame]:
     """What happened: day, customer_id, what, amount."""
     cases = log.cases
     found = [
@@ -117,9 +129,6 @@ def _list_events(log: RehearsalLog, after: Tables, *, period: Period) -> list[pd
             ("messages", cases["n_messages"]),
         )
     ]
-    calls = after.get("tickets", empty_table("tickets"))
-    is_about_trigger = calls["topic"].isin([trigger.value for trigger in Trigger])
-    calls = calls[period.holds(calls["opened_at"]) & is_about_trigger]
     found.append(_once(calls, "opened_at", "support_calls", period))
     outcomes = after.get("outcomes", empty_table("outcomes"))
     left = outcomes[period.holds(outcomes["at"]) & (outcomes["outcome"] == Outcome.UNSUBSCRIBED)]
@@ -160,25 +169,23 @@ def _customers_by_day(
 
 
 def _count_customers(
-    events: pd.DataFrame,
+    calls: pd.DataFrame,
     arm_of: "pd.Series[str]",
     *,
     before: Tables,
     after: Tables,
     period: Period,
 ) -> pd.DataFrame:
-    """By arm: everybody, could_be_lost, retained, calls and calls_squared."""
-    calls = events.loc[events["what"] == "support_calls"].groupby("customer_id")["amount"].sum()
+    """By customer: arm, could_be_lost, retained and the calls about each trigger."""
+    topics = calls.groupby(["customer_id", "topic"]).size().unstack("topic")
     staying = set(eligible_customers(before, as_of=period.start))
     kept = set(eligible_customers(after, as_of=period.end)) & staying
-    per_customer = pd.DataFrame(
+    customers = pd.DataFrame(
         {
             "arm": arm_of,
-            "everybody": 1.0,
-            "could_be_lost": arm_of.index.isin(list(staying)).astype("float64"),
-            "retained": arm_of.index.isin(list(kept)).astype("float64"),
-            "calls": calls.reindex(arm_of.index).fillna(0.0),
+            "could_be_lost": arm_of.index.isin(list(staying)),
+            "retained": arm_of.index.isin(list(kept)),
         }
     )
-    per_customer["calls_squared"] = per_customer["calls"] ** 2
-    return per_customer.groupby("arm").sum().reindex([arm.value for arm in Arm]).fillna(0.0)
+    counted = topics.reindex(index=customers.index, columns=CALLS).fillna(0.0).astype("float64")
+    return customers.join(counted)

@@ -13,7 +13,7 @@ import pandas as pd
 from features.vocabulary import Arm
 from serving.policy.cases import Floats
 from serving.records import Decision, OutcomeEvent, OutcomeState
-from serving.rehearsal.loop import Actor, Morning
+from serving.rehearsal.loop import Actor, Sitting
 from serving.rehearsal.oracle import SLOTS_A_CHANNEL, Chooser, best_moments
 
 _ACTION = ["record", "set", "send_at"]
@@ -27,19 +27,19 @@ class GapWitness:
     Attributes:
         actor: Who decides.
         chooser: Finds out what is best.
-        found: One frame per morning: day, trigger and the columns of `compare`.
+        found: One frame per sitting: day, trigger and the columns of `compare`.
     """
 
     actor: Actor
     chooser: Chooser
     found: list[pd.DataFrame] = field(default_factory=list)
 
-    def decide(self, morning: Morning, /) -> Sequence[Decision]:
+    def decide(self, sitting: Sitting, /) -> Sequence[Decision]:
         """What the policy decides; nothing is sent yet when the world is asked."""
-        decisions = self.actor.decide(morning)
+        decisions = self.actor.decide(sitting)
         learned = [one for one in decisions if one.arm is Arm.LEARNED and len(one.allowed) > 1]
         if learned:
-            self.found.append(compare(learned, self.chooser).assign(day=morning.day))
+            self.found.append(compare(learned, self.chooser).assign(day=sitting.day))
         return decisions
 
     def report(self, outcomes: Sequence[OutcomeEvent], /) -> list[OutcomeState]:

@@ -1,7 +1,9 @@
 """The loop: the real engine decides in a world, and what comes of it comes back.
 
-Each day: facts -> triggers -> decisions -> messages -> a day goes by -> outcomes. Whoever decides
-sees nothing of the world but its tables; the world's truth is asked for scoring only.
+Each day: facts -> triggers -> decisions -> messages -> a day goes by -> outcomes. What is asked of
+somebody's service cannot wait for the next morning: between mornings, service cases are decided as
+they arise. Whoever decides sees nothing of the world but its tables; the world's truth is asked for
+scoring only.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,14 +15,23 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
+from features.errors import BadInputError
 from features.tables import Tables, empty_table
 from features.triggers import find_triggers
-from features.vocabulary import Arm
+from features.vocabulary import Arm, Trigger
 from serving.evaluate.read import outcomes_of_tables
 from serving.records import Decision, OutcomeEvent, OutcomeState
 from training.world.protocol import World
 
 _Z95 = 1.96
+
+_MORNING_HOURS = 24
+
+_URGENT = tuple(trigger for trigger in Trigger if trigger.is_service)
+"""Decided between mornings: who is late with them answers a call that has been made."""
+
+_SIGNS = frozenset({"login"})
+"""Kinds of activity that service triggers read."""
 
 _PAST_MIDNIGHT = timedelta(minutes=1)
 """Triggers that go by the date are true from midnight on; what they tell of has begun by then."""
@@ -29,30 +40,43 @@ _MESSAGE_TEXTS = ("message_id", "decision_id", "customer_id", "trigger", "channe
 
 
 @dataclass(frozen=True)
-class Morning:
-    """What is known when a day is decided.
+class Sitting:
+    """What is known when something is decided.
 
     Attributes:
         day: Number of the day, from 0.
-        now: A minute after it began.
+        now: A minute after the day began, or later on.
         tables: Everything known before it.
+        since: When was decided before; None in the morning, when everything is looked at.
     """
 
     day: int
     now: datetime
     tables: Tables
+    since: datetime | None = None
+
+    @property
+    def is_morning(self) -> bool:
+        """Whether the day begins with it."""
+        return self.since is None
 
     @cached_property
     def found(self) -> pd.DataFrame:
-        """Cases of the triggers, as `find_triggers` gives them."""
-        return find_triggers(self.tables, as_of=self.now)
+        """Cases of the triggers, as `find_triggers` gives them; later on, urgent and new ones."""
+        if self.since is None:
+            return find_triggers(self.tables, as_of=self.now)
+        read = dict(self.tables)
+        if "activity" in read:
+            read["activity"] = read["activity"][read["activity"]["kind"].isin(_SIGNS)]
+        found = find_triggers(read, as_of=self.now, triggers=_URGENT)
+        return found[found["began_at"] >= self.since].reset_index(drop=True)
 
 
 class Actor(Protocol):
-    """Whoever decides the mornings and takes outcomes back."""
+    """Whoever decides and takes outcomes back."""
 
-    def decide(self, morning: Morning, /) -> Sequence[Decision]:
-        """Everything that is decided this morning."""
+    def decide(self, sitting: Sitting, /) -> Sequence[Decision]:
+        """Everything that is decided in this sitting."""
         ...
 
     def report(self, outcomes: Sequence[OutcomeEvent], /) -> list[OutcomeState]:
@@ -96,30 +120,39 @@ class RehearsalLog:
         return table.reindex([arm.value for arm in Arm if arm.value in table.index])
 
 
-def rehearse(world: World, actor: Actor, *, n_days: int) -> RehearsalLog:
+def rehearse(
+    world: World, actor: Actor, *, n_days: int, every_hours: int = _MORNING_HOURS
+) -> RehearsalLog:
     """Run the loop for some days from the world's start on.
 
     Args:
         world: Where it happens; it must not have lived beyond its start.
         actor: Who decides.
         n_days: Days.
+        every_hours: Hours from one sitting to the next, a divisor of 24, which means mornings only.
+
+    Raises:
+        BadInputError: The hours do not divide a day.
     """
+    if every_hours < 1 or _MORNING_HOURS % every_hours:
+        raise BadInputError(f"hours between decisions: expected a divisor of 24, got {every_hours}")
     frames: list[pd.DataFrame] = []
     sent_ids: set[str] = set()
     n_outcomes = 0
     example: Decision | None = None
-    for morning in _mornings(world, n_days=n_days):
-        since = morning.now - timedelta(days=1)
-        n_outcomes += _feed_back(morning.tables, actor, sent_ids, since=since)
-        decisions = actor.decide(morning)
+    apart = timedelta(hours=every_hours)
+    for sitting in _sittings(world, n_days=n_days, apart=apart):
+        since = sitting.now - apart
+        n_outcomes += _feed_back(sitting.tables, actor, sent_ids, since=since)
+        decisions = actor.decide(sitting)
         messages = messages_of(decisions)
-        frames.append(_score(world, decisions, messages, day=morning.day))
+        frames.append(_score(world, decisions, messages, day=sitting.day))
         world.deliver(messages)
         sent_ids.update(messages["message_id"])
         example = max((d for d in (example, *decisions) if d), key=_rank_example, default=None)
     end = world.start + timedelta(days=n_days)
     world.advance(end)
-    since = end - timedelta(days=1) + _PAST_MIDNIGHT
+    since = end - apart + _PAST_MIDNIGHT
     n_outcomes += _feed_back(world.tables(end), actor, sent_ids, since=since)
     return RehearsalLog(
         pd.concat(frames, ignore_index=True),
@@ -128,11 +161,13 @@ def rehearse(world: World, actor: Actor, *, n_days: int) -> RehearsalLog:
     )
 
 
-def _mornings(world: World, *, n_days: int) -> Iterator[Morning]:
+def _sittings(world: World, *, n_days: int, apart: timedelta) -> Iterator[Sitting]:
     for day in range(n_days):
-        now = world.start + timedelta(days=day) + _PAST_MIDNIGHT
-        world.advance(now)
-        yield Morning(day, now, world.tables(now))
+        morning = world.start + timedelta(days=day) + _PAST_MIDNIGHT
+        for number in range(timedelta(days=1) // apart):
+            now = morning + number * apart
+            world.advance(now)
+            yield Sitting(day, now, world.tables(now), now - apart if number else None)
 
 
 def _rank_example(decision: Decision) -> tuple[bool, bool, bool]:

@@ -1,8 +1,8 @@
 """Figures of a rehearsal: every policy on the same customers, with intervals over seeds.
 
 The ratios compare policies on the customers of the learned arm, in their last days. An interval of
-figures over seeds is Student's t over worlds; one of support calls against holdout, which are rare,
-is over customers: log ratio of two rates, its variance by the delta method.
+figures over seeds is Student's t over worlds; those of support calls, which are rare, and of
+retained customers are over customers (`paired`).
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,7 +13,8 @@ import pandas as pd
 from scipy import stats
 
 from features.vocabulary import Arm
-from serving.rehearsal.days import PolicyDays
+from serving.rehearsal.days import CALLS, PolicyDays
+from serving.rehearsal.paired import LogRatio, OverCustomers, compare_rates, find_fall, find_gain
 from serving.rehearsal.policies import PolicyName
 from training.benchmarks.rows import BenchRow
 
@@ -93,6 +94,19 @@ class Worlds:
         n_days_of_customers = float(chosen["customers"].sum())
         return float(chosen[what].sum()) / n_days_of_customers if n_days_of_customers else np.nan
 
+    def customers(
+        self, policy: PolicyName, arm: Arm, *, seeds: Iterable[int] | None = None
+    ) -> pd.DataFrame:
+        """`PolicyDays.customers` of an arm by seed and customer_id, of these worlds or of all."""
+        asked = {
+            seed: self.by_seed[seed][policy.value].customers
+            for seed in (self.by_seed if seeds is None else seeds)
+        }
+        return pd.concat(
+            {seed: frame[frame["arm"] == arm.value] for seed, frame in asked.items()},
+            names=["seed"],
+        )
+
     def over_seeds(self, figure: Figure) -> OverSeeds:
         """A figure of every world, with its interval."""
         return OverSeeds.of([figure(seed) for seed in self.by_seed])
@@ -150,7 +164,7 @@ def _compare_learned(worlds: Worlds, there: set[PolicyName]) -> list[BenchRow]:
     rows.append(_count_row(worlds, "support_calls", beside=beside))
     rows.append(fall_of_calls(worlds))
     if NOBODY in there:
-        rows.append(_row(worlds, "fall_of_support_calls", _calls_prevented(worlds), "1"))
+        rows += _compare_customers(worlds, [one for one in (RULES, ORACLE) if one in there])
     rows.append(_row_beside(worlds, "retained", lambda p: _retained(worlds, p), "1", beside=beside))
     return rows
 
@@ -168,24 +182,42 @@ def _retained(worlds: Worlds, policy: PolicyName) -> Figure:
     """Share of the learned arm's customers at the start who are still there in the end."""
 
     def share(seed: int) -> float:
-        of_arm = worlds.by_seed[seed][policy.value].customers.loc[[Arm.LEARNED.value]].sum()
-        n = float(of_arm["could_be_lost"])
-        return float(of_arm["retained"]) / n if n else np.nan
+        staying = worlds.customers(policy, Arm.LEARNED, seeds=[seed]).query("could_be_lost")
+        return float(staying["retained"].mean()) if len(staying) else np.nan
 
     return share
 
 
-def _calls_prevented(worlds: Worlds) -> Figure:
-    """Share by which calls fall on the same customers, who would have lived the same lives."""
+def _compare_customers(worlds: Worlds, others: Sequence[PolicyName]) -> list[BenchRow]:
+    """What policies did to the customers, beside the copy in which nobody writes."""
+    ours, theirs = (worlds.customers(policy, Arm.LEARNED) for policy in (LEARNED, NOBODY))
+    held, held_alone = (worlds.customers(policy, Arm.HOLDOUT) for policy in (LEARNED, NOBODY))
+    told = compare_rates(ours, theirs, columns=CALLS)
+    spared = compare_rates(held, held_alone, columns=CALLS)
+    found = {
+        "fall_of_support_calls": find_fall(ours, theirs, columns=CALLS),
+        "fall_of_support_calls_of_holdout": find_fall(held, held_alone, columns=CALLS),
+        "fall_of_support_calls_against_holdout_paired": told.beside(spared).fall()
+        if told is not None and spared is not None
+        else OverCustomers.nothing(len(ours) + len(held)),
+        **{
+            f"fall_of_calls_about_{topic}": find_fall(ours, theirs, columns=[topic])
+            for topic in CALLS
+            if theirs[topic].any()
+        },
+        "gain_of_retained": _find_retained(ours, theirs),
+    }
+    for other in others:
+        copy = worlds.customers(other, Arm.LEARNED)
+        found[f"fall_of_support_calls_of_{other}"] = find_fall(copy, theirs, columns=CALLS)
+        found[f"gain_of_retained_of_{other}"] = _find_retained(copy, theirs)
+    return [_row_of(worlds.case, metric, figure) for metric, figure in found.items()]
 
-    def fall(seed: int) -> float:
-        with_us, without = (
-            worlds.per_customer_day(policy, "support_calls", seed=seed, last=False)
-            for policy in (LEARNED, NOBODY)
-        )
-        return 1.0 - with_us / without if without else np.nan
 
-    return fall
+def _find_retained(ours: pd.DataFrame, theirs: pd.DataFrame) -> OverCustomers:
+    """By how much more of those who could be lost are still there."""
+    staying = ours.index[ours["could_be_lost"]]
+    return find_gain(ours.loc[staying], theirs.reindex(staying), column="retained")
 
 
 def fall_of_calls(worlds: Worlds) -> BenchRow:
@@ -193,17 +225,14 @@ def fall_of_calls(worlds: Worlds) -> BenchRow:
 
     All days and all seeds together; an arm without customers or calls gives NaN.
     """
-    by_world = [one[LEARNED.value].customers for one in worlds.by_seed.values()]
-    pooled = pd.concat(by_world).groupby(level="arm").sum()
-    told, held = (_call_rate(pooled, arm) for arm in (Arm.LEARNED, Arm.HOLDOUT))
-    n = int(pooled["everybody"].sum())
+    told, held = (_call_rate(worlds.customers(LEARNED, arm)) for arm in (Arm.LEARNED, Arm.HOLDOUT))
+    n = told.n + held.n
     metric = "fall_of_support_calls_against_holdout"
     if min(told.mean, held.mean) <= 0.0:
-        return BenchRow(worlds.case, metric, np.nan, None, None, None, None, "1", n)
-    ratio = told.mean / held.mean
-    half = float(stats.norm.ppf(_LEVEL)) * float(np.hypot(told.relative_error, held.relative_error))
-    low, high = 1.0 - ratio * np.exp(half), 1.0 - ratio * np.exp(-half)
-    return BenchRow(worlds.case, metric, 1.0 - ratio, float(low), float(high), None, None, "1", n)
+        return _row_of(worlds.case, metric, OverCustomers.nothing(n))
+    variance = told.relative_error**2 + held.relative_error**2
+    ratio = LogRatio(float(np.log(told.mean / held.mean)), variance, n)
+    return _row_of(worlds.case, metric, ratio.fall())
 
 
 @dataclass(frozen=True)
@@ -212,16 +241,20 @@ class _Rate:
 
     mean: float
     relative_error: float
+    n: int
 
 
-def _call_rate(pooled: pd.DataFrame, arm: Arm) -> _Rate:
-    of_arm = pooled.loc[[arm.value]].sum()
-    n, total, squares = (float(of_arm[name]) for name in ("everybody", "calls", "calls_squared"))
-    if n < 2 or total == 0:
-        return _Rate(0.0, np.inf)
-    mean = total / n
-    variance = (squares - n * mean**2) / (n - 1)
-    return _Rate(mean, float(np.sqrt(variance / n)) / mean)
+def _call_rate(customers: pd.DataFrame) -> _Rate:
+    calls, n = customers[CALLS].to_numpy(dtype=np.float64).sum(axis=1), len(customers)
+    mean = float(calls.mean()) if n else 0.0
+    if n < 2 or mean == 0.0:
+        return _Rate(0.0, np.inf, n)
+    return _Rate(mean, float(stats.sem(calls)) / mean, n)
+
+
+def _row_of(case: str, metric: str, found: OverCustomers) -> BenchRow:
+    """A figure whose interval is over customers."""
+    return BenchRow(case, metric, found.value, found.low, found.high, None, None, "1", found.n)
 
 
 def _count_row(worlds: Worlds, what: str, *, beside: PolicyName | None) -> BenchRow:

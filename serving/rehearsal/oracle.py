@@ -20,6 +20,7 @@ from features.vocabulary import Channel, Trigger
 from serving.copy.content import Content
 from serving.copy.library import Library, Variant, default_library
 from serving.copy.render import render
+from serving.lots.decided import Kept
 from serving.lots.lot import DecisionLot
 from serving.lots.reading import read_records
 from serving.policy.cases import Floats
@@ -32,7 +33,7 @@ from serving.records import (
     PlannedMessage,
     Reason,
 )
-from serving.rehearsal.loop import Morning
+from serving.rehearsal.loop import Sitting
 from serving.rehearsal.policies import AtRisk, Cadence, ask
 from serving.rehearsal.snapshots import snapshot_of_some
 from serving.requests import requests_of
@@ -77,22 +78,22 @@ class OracleActor:
         self.at_risk = AtRisk(self.cadence.score_days)
         self.chooser = Chooser(self.world, self.parts)
 
-    def decide(self, morning: Morning, /) -> list[Decision]:
+    def decide(self, sitting: Sitting, /) -> list[Decision]:
         """Each customer's cases one after the other, the most valuable first."""
-        at_risk = self.at_risk.requests(morning, models=self.models, parts=self.parts)
-        requests = ask(morning, at_risk, parts=self.parts)
+        at_risk = self.at_risk.requests(sitting, models=self.models, parts=self.parts)
+        requests = ask(sitting, at_risk, parts=self.parts)
         if not requests:
             return []
         snapshot = snapshot_of_some(
-            morning.tables,
+            sitting.tables,
             {request.customer_id for request in requests},
-            as_of=morning.now,
+            as_of=sitting.now,
             models=Models(),
             bandit=new_bandit(),
         )
         store = AmendingStore(self.parts.store, self.chooser.choose)
         engine = replace(self.parts.engine(snapshot), store=store)
-        worth = self.chooser.value_now(requests, now=morning.now).max(axis=1)
+        worth = self.chooser.value_now(requests, now=sitting.now).max(axis=1)
         for lot in _best_first(requests, worth):
             engine.decide_many(lot)
         return store.kept
@@ -353,7 +354,7 @@ class _AmendingSession:
         """See `DecisionSession`."""
         return self.session.find_incidents(customer_ids, since_us=since_us)
 
-    def add_lot(self, lot: DecisionLot, /) -> None:
+    def add_lot(self, lot: DecisionLot, /) -> Kept:
         """Keep what the owner makes of the records."""
         amended = self.owner.amend(list(read_records(lot)))
         requests = [
@@ -362,6 +363,7 @@ class _AmendingSession:
         ]
         self.session.add_decisions(amended, requests)
         self.owner.kept += amended
+        return Kept()
 
     def add_outcomes(
         self, events: Sequence[OutcomeEvent], *, now_us: int | None = None

@@ -14,7 +14,7 @@ from serving.learner.step import learn_from_log
 from serving.policy.cases import from_us
 from serving.policy.settings import PolicySettings
 from serving.records import Decision, DecisionRequest, OutcomeEvent, OutcomeState
-from serving.rehearsal.loop import Morning
+from serving.rehearsal.loop import Sitting
 from serving.rehearsal.shelf import replace_models
 from serving.rehearsal.snapshots import find_tiers, snapshot_of_some
 from serving.requests import at_risk_requests, requests_of
@@ -37,18 +37,20 @@ class PolicyName(StrEnum):
 
 @dataclass(frozen=True)
 class Cadence:
-    """How often something is done again, in days.
+    """How often something is done again.
 
     Attributes:
         retrain_days: Models are trained anew.
         score_days: Everybody's churn is scored.
+        decide_hours: Hours between the sittings of a day; 24: mornings only.
     """
 
     retrain_days: int = 30
     score_days: int = 7
+    decide_hours: int = 3
 
 
-Retrain = Callable[[Morning], Models]
+Retrain = Callable[[Sitting], Models]
 """Models made of what is known in a morning."""
 
 
@@ -99,25 +101,25 @@ class AtRisk:
     tiers: dict[str, Tier | None] = field(default_factory=dict)
 
     def requests(
-        self, morning: Morning, *, models: Models, parts: EngineParts
+        self, sitting: Sitting, *, models: Models, parts: EngineParts
     ) -> list[DecisionRequest]:
-        """A request for each whose tier is high or critical; none without a churn model."""
-        if models.churn is None:
+        """In the morning, a request for each whose tier is high or critical, by a churn model."""
+        if models.churn is None or not sitting.is_morning:
             return []
-        if morning.day % self.every_days == 0:
+        if sitting.day % self.every_days == 0:
             self.tiers = find_tiers(
-                morning.tables, as_of=morning.now, model=models.churn, rules=parts.risk
+                sitting.tables, as_of=sitting.now, model=models.churn, rules=parts.risk
             )
-        return at_risk_requests(list(self.tiers), list(self.tiers.values()), as_of=morning.now)
+        return at_risk_requests(list(self.tiers), list(self.tiers.values()), as_of=sitting.now)
 
 
 def ask(
-    morning: Morning, at_risk: Sequence[DecisionRequest], *, parts: EngineParts
+    sitting: Sitting, at_risk: Sequence[DecisionRequest], *, parts: EngineParts
 ) -> list[DecisionRequest]:
-    """Every case of the morning, with whoever may be lost; disruptions open incidents first."""
-    follow_tables(parts.store, morning.tables, as_of=morning.now, settings=parts.policy.disruptions)
-    prices = morning.tables.get("prices")
-    return [*requests_of(morning.found, as_of=morning.now, prices=prices), *at_risk]
+    """Every case of the sitting, with whoever may be lost; disruptions open incidents first."""
+    follow_tables(parts.store, sitting.tables, as_of=sitting.now, settings=parts.policy.disruptions)
+    prices = sitting.tables.get("prices")
+    return [*requests_of(sitting.found, as_of=sitting.now, prices=prices), *at_risk]
 
 
 @dataclass
@@ -135,7 +137,7 @@ class Learning:
     retrain: Retrain
     settled: Settled = field(default_factory=Settled.nothing)
 
-    def learn(self, morning: Morning, parts: EngineParts) -> VariantPolicy:
+    def learn(self, morning: Sitting, parts: EngineParts) -> VariantPolicy:
         """The bandit of this morning.
 
         Of the tables, who left matters every day, and messages of before the rehearsal until
@@ -166,7 +168,7 @@ def _sent_between(tables: Tables, since: datetime, until: datetime) -> Tables:
 class NobodyActor:
     """Writes to nobody: what would have happened anyway."""
 
-    def decide(self, _: Morning, /) -> list[Decision]:
+    def decide(self, _: Sitting, /) -> list[Decision]:
         """Nothing."""
         return []
 
@@ -185,6 +187,8 @@ class EngineActor:
         cadence: How often models are made and scores taken.
         learning: How it learns; None where the policy has no use for it.
         at_risk: Whom the churn model names.
+        bandit: Of the morning.
+        snapshot: What was known when decisions were made last.
     """
 
     parts: EngineParts
@@ -192,20 +196,28 @@ class EngineActor:
     cadence: Cadence
     learning: Learning | None = None
     at_risk: AtRisk = field(init=False)
+    bandit: VariantPolicy = field(default_factory=new_bandit, init=False)
     snapshot: Snapshot | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         """Nobody has been scored yet."""
         self.at_risk = AtRisk(self.cadence.score_days)
 
-    def decide(self, morning: Morning, /) -> list[Decision]:
-        """Learn what has matured, make a snapshot of those in question, decide."""
-        due = morning.day > 0 and morning.day % self.cadence.retrain_days == 0
-        if self.learning is not None and due:
-            self.models = replace_models(self.models, self.learning.retrain(morning))
-        at_risk = self.at_risk.requests(morning, models=self.models, parts=self.parts)
-        requests = ask(morning, at_risk, parts=self.parts)
-        self.snapshot = self._publish(morning, {request.customer_id for request in requests})
+    def decide(self, sitting: Sitting, /) -> list[Decision]:
+        """Learn in the morning what has matured, make a snapshot of those in question, decide."""
+        if self.learning is not None and sitting.is_morning:
+            self._learn(sitting, self.learning)
+        at_risk = self.at_risk.requests(sitting, models=self.models, parts=self.parts)
+        requests = ask(sitting, at_risk, parts=self.parts)
+        if not requests and self.snapshot is not None:
+            return []
+        self.snapshot = snapshot_of_some(
+            sitting.tables,
+            {request.customer_id for request in requests},
+            as_of=sitting.now,
+            models=Models() if self.learning is None else self.models,
+            bandit=self.bandit,
+        )
         return self.parts.engine(self.snapshot).decide_many(requests) if requests else []
 
     def report(self, outcomes: Sequence[OutcomeEvent], /) -> list[OutcomeState]:
@@ -214,12 +226,7 @@ class EngineActor:
             return []
         return self.parts.engine(self.snapshot).report(outcomes)
 
-    def _publish(self, morning: Morning, customer_ids: set[str]) -> Snapshot:
-        learning = self.learning
-        return snapshot_of_some(
-            morning.tables,
-            customer_ids,
-            as_of=morning.now,
-            models=Models() if learning is None else self.models,
-            bandit=new_bandit() if learning is None else learning.learn(morning, self.parts),
-        )
+    def _learn(self, morning: Sitting, learning: Learning) -> None:
+        if morning.day > 0 and morning.day % self.cadence.retrain_days == 0:
+            self.models = replace_models(self.models, learning.retrain(morning))
+        self.bandit = learning.learn(morning, self.parts)

@@ -48,8 +48,9 @@ def make_page(
         sections=tuple(_section(worlds, rows, history_days) for worlds in cases),
         footer=(
             "Made by `opportune rehearse`. Every policy is measured on the same customers, those "
-            "of the learned arm. Intervals are 95 %, Student's t over seeds; that of calls against "
-            "holdout is over customers."
+            "of the learned arm. Intervals are 95 %, Student's t over seeds; those of falls of "
+            "calls and of the gain of retained customers are over customers, and do not say how "
+            "another world would come out."
         ),
     )
 
@@ -83,7 +84,7 @@ def _section(worlds: Worlds, rows: Sequence[BenchRow], history_days: int | None)
 def describe_setting(worlds: Worlds, history_days: int | None) -> str:
     """Seeds, customers and days, and what one seed cannot say."""
     found = [one for by_policy in worlds.by_seed.values() for one in by_policy.values()]
-    sizes = sorted({int(one.customers["everybody"].sum()) for one in found})
+    sizes = sorted({len(one.customers) for one in found})
     size = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
     n_days = found[0].daily.index.get_level_values("day").nunique()
     seeds = sorted(worlds.by_seed)
@@ -100,18 +101,17 @@ def describe_setting(worlds: Worlds, history_days: int | None) -> str:
 
 
 def describe_models(worlds: Worlds) -> str:
-    """Which models policies had to do without at the start, by seed."""
-    absent = {
-        seed: sorted({name for one in by_policy.values() for name in one.without_models})
+    """Which models policies had to do without at the start, by seed, and why."""
+    lines = [
+        f"seed {seed}: {', '.join(f'{name} ({why})' for name, why in sorted(missing.items()))}"
         for seed, by_policy in sorted(worlds.by_seed.items())
-    }
-    lines = [f"seed {seed}: {', '.join(names)}" for seed, names in absent.items() if names]
+        if (missing := next(iter(by_policy.values())).without_models)
+    ]
     if not lines:
         return "At the start every model had passed the gate."
     return (
-        "Models that were not served at the start, since the gate held them or there was too "
-        f"little data: {'; '.join(lines)}. Rules stand in where the learned policy lacks "
-        "channel or send_time."
+        f"Models that were not served at the start: {'; '.join(lines)}. Rules stand in where the "
+        "learned policy lacks channel or send_time."
     )
 
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from features.vocabulary import Channel
 from serving.policy.settings import PolicySettings
 from serving.rehearsal.days import Period, PolicyDays, count_days
-from serving.rehearsal.loop import Actor, Morning, rehearse
+from serving.rehearsal.loop import Actor, Sitting, rehearse
 from serving.rehearsal.oracle import OracleActor, find_best_channel
 from serving.rehearsal.policies import (
     Cadence,
@@ -21,7 +21,7 @@ from serving.rehearsal.policies import (
     PolicyName,
     settings_of,
 )
-from serving.rehearsal.shelf import read_models, train_models
+from serving.rehearsal.shelf import find_missing, read_models, train_models
 from serving.rehearsal.worlds import WorldSource
 from serving.runtime import EngineParts, wire_parts
 from serving.settings import Settings
@@ -126,14 +126,14 @@ def _act(task: _Task, policy: PolicyName) -> PolicyDays:
         parts = replace(parts, policy=plan.source.price(parts.policy))
         actor = _make_actor(policy, world, parts=parts, models=models, task=task, home=home)
         try:
-            log = rehearse(world, actor, n_days=plan.n_days)
+            log = rehearse(world, actor, n_days=plan.n_days, every_hours=plan.cadence.decide_hours)
         finally:
             parts.store.close()
     after = world.tables(period.end)
     daily, customers = count_days(log, before, after, period=period, settings=parts.policy)
     seconds = time.perf_counter() - began
-    absent = tuple(one.name for one in fields(models) if getattr(models, one.name) is None)
-    return PolicyDays(policy.value, task.case, task.seed, daily, customers, seconds, absent)
+    missing = find_missing(task.registry)
+    return PolicyDays(policy.value, task.case, task.seed, daily, customers, seconds, missing)
 
 
 def _make_actor(
@@ -158,7 +158,7 @@ def _make_actor(
     if policy is not PolicyName.LEARNED:
         return EngineActor(own, models, cadence)
 
-    def retrain(morning: Morning) -> Models:
+    def retrain(morning: Sitting) -> Models:
         return train_models(
             morning.tables,
             known_until=morning.now,

@@ -1,5 +1,7 @@
 """Models of a rehearsal: trained on what is known, led through the gate, kept for every policy."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
@@ -7,12 +9,14 @@ from pathlib import Path
 from features.tables import Tables
 from serving.publish import load_champions
 from serving.snapshot.state import Models
+from training.datasets.provenance import NotEnoughData
+from training.gate import Hold
 from training.models.table import RECIPES
 from training.promote import promote
 from training.registry.entries import ModelName
-from training.registry.tracking import Tracking, TrainingRecord
+from training.registry.tracking import Tracking
 
-_DONE = "trained"
+_DONE = "trained.json"
 
 
 def train_models(tables: Tables, *, known_until: datetime, seed: int, folder: Path) -> Models:
@@ -27,28 +31,36 @@ def train_models(tables: Tables, *, known_until: datetime, seed: int, folder: Pa
         folder: A registry of its own.
     """
     if not (folder / _DONE).exists():
-        made = [
-            record
+        learned = {
+            name: RECIPES[name].learn(tables, known_until=known_until, seed=seed)
             for name in _served()
-            if isinstance(
-                record := RECIPES[name].learn(tables, known_until=known_until, seed=seed),
-                TrainingRecord,
-            )
-        ]
-        for record in made:
+        }
+        why: dict[str, str] = {}
+        for name, record in learned.items():
+            if isinstance(record, NotEnoughData):
+                why[_field_of(name)] = f"too little data: {record.reason}"
+                continue
             tracking = Tracking.in_folder(folder)
             tracking.log_training(record)
-            promote(record.name, tables, known_until=known_until, tracking=tracking, seed=seed)
+            decision = promote(name, tables, known_until=known_until, tracking=tracking, seed=seed)
+            if isinstance(decision, Hold):
+                why[_field_of(name)] = f"held by the gate: {'; '.join(decision.reasons)}"
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / _DONE).write_text(str(len(made)), encoding="utf-8")
+        (folder / _DONE).write_text(json.dumps(why, indent=2), encoding="utf-8")
     return read_models(folder)
 
 
 def read_models(folder: Path) -> Models:
     """The champions of a folder in which `train_models` has been."""
-    if (folder / _DONE).read_text(encoding="utf-8") == "0":
-        return Models()  # no registry was made
+    if len(find_missing(folder)) == len(fields(Models)):
+        return Models()  # there may be no registry
     return load_champions(Tracking.in_folder(folder))
+
+
+def find_missing(folder: Path) -> Mapping[str, str]:
+    """Models that are not served, and why: the gate held them, or there was too little data."""
+    why: Mapping[str, str] = json.loads((folder / _DONE).read_text(encoding="utf-8"))
+    return why
 
 
 def replace_models(old: Models, new: Models) -> Models:
@@ -60,4 +72,8 @@ def replace_models(old: Models, new: Models) -> Models:
 def _served() -> list[ModelName]:
     """The models that a snapshot holds: all that decisions read."""
     read = {one.name for one in fields(Models)}
-    return [n for n in RECIPES if n.removeprefix("opportune-").replace("-", "_") in read]
+    return [name for name in RECIPES if _field_of(name) in read]
+
+
+def _field_of(name: ModelName) -> str:
+    return name.removeprefix("opportune-").replace("-", "_")

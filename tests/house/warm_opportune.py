@@ -20,7 +20,7 @@ _STREAMS = (0, 1, 2)
 
 def listen(path: str) -> None:
     """Answer every call with a fork of this process; ends when its own input does."""
-    for name in ("data", "features", "models", "decisions", "online", "serve"):
+    for name in ("data", "features", "models", "decisions", "online", "serve", "copy"):
         import_module(f"serving.cli.{name}")
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(path)

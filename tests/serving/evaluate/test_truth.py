@@ -15,7 +15,7 @@ from serving.evaluate.targets import Target, TargetName, name_target
 from serving.evaluate.truth import BesideTruth, hold_against_truth, value_allowed
 from serving.policy.cases import Floats
 from serving.records import Decision, OutcomeEvent, OutcomeState
-from serving.rehearsal.loop import Morning, rehearse
+from serving.rehearsal.loop import Sitting, rehearse
 from serving.rehearsal.policies import Cadence, EngineActor, PolicyName, settings_of
 from serving.runtime import wire_parts
 from serving.settings import Settings
@@ -34,7 +34,7 @@ class Witness:
         self.world = world
         self.noted: dict[str, Floats] = {}
 
-    def decide(self, morning: Morning, /) -> list[Decision]:
+    def decide(self, morning: Sitting, /) -> list[Decision]:
         decisions = self.actor.decide(morning)
         self.noted |= value_allowed(self.world, decisions)
         return decisions

@@ -11,7 +11,7 @@ from serving.learner.fold import rule_of
 from serving.learner.history import read_history
 from serving.learner.step import take_step
 from serving.records import Decision, OutcomeEvent, OutcomeState
-from serving.rehearsal.loop import Morning, RehearsalLog, messages_of, rehearse
+from serving.rehearsal.loop import RehearsalLog, Sitting, messages_of, rehearse
 from serving.rehearsal.policies import Cadence, EngineActor, Learning
 from serving.runtime import wire_parts
 from serving.settings import Settings
@@ -33,7 +33,7 @@ class Recorded:
         self.reported: list[OutcomeEvent] = []
         self.bandits: list[VariantPolicy] = []
 
-    def decide(self, morning: Morning, /) -> list[Decision]:
+    def decide(self, morning: Sitting, /) -> list[Decision]:
         self.learners.append(self._learn(morning))
         decisions = self.actor.decide(morning)
         self.decided += decisions
@@ -42,7 +42,7 @@ class Recorded:
         assert self.actor.snapshot.as_of == morning.now
         return decisions
 
-    def _learn(self, morning: Morning) -> str:
+    def _learn(self, morning: Sitting) -> str:
         """What a learner knows that reads all of the history every morning."""
         parts = self.actor.parts
         messages = morning.tables["messages"]

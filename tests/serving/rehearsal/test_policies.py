@@ -3,7 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
-from serving.rehearsal.loop import Morning
+from serving.rehearsal.loop import Sitting
 from serving.rehearsal.policies import ask
 from serving.runtime import wire_parts
 from serving.settings import Settings
@@ -20,7 +20,7 @@ def test_disruptions_of_the_tables_open_incidents_before_a_morning_is_decided(
     now = disruption["starts_at"].item().to_pydatetime() + timedelta(minutes=1)
     parts = wire_parts(Settings(home=tmp_path, clock="caller"), clock=lambda: AS_OF)
 
-    ask(Morning(0, now, tables), [], parts=parts)
+    ask(Sitting(0, now, tables), [], parts=parts)
 
     with parts.store.reading() as session:
         opened = session.incidents.find_all()
