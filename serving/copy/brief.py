@@ -7,7 +7,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from features.evidence import FactKind, Scalar
 from features.vocabulary import Channel, Trigger
@@ -21,6 +21,11 @@ def _is_without_slots(words: str) -> str:
     return words
 
 
+def _write_day(told: object) -> object:
+    # YAML reads an unquoted 2026-12-31 as a day.
+    return told.isoformat() if type(told) is date else told
+
+
 def _is_day(text: str) -> str:
     if date.fromisoformat(text).isoformat() != text:
         raise ValueError(f"{text!r}: expected a day such as 2026-12-31")
@@ -28,7 +33,7 @@ def _is_day(text: str) -> str:
 
 
 OfferWords = Annotated[str, Field(min_length=1, max_length=120), AfterValidator(_is_without_slots)]
-Day = Annotated[str, AfterValidator(_is_day)]
+Day = Annotated[str, BeforeValidator(_write_day), AfterValidator(_is_day)]
 
 
 class _Frozen(BaseModel):

@@ -16,26 +16,51 @@ _NAME_JOINTS = frozenset(" '’-")
 _NOT_NAMES = frozenset({"null", "none", "nan", "unknown", "undefined"})
 _SCHEME = re.compile(r"(?:^|\W)(?:javascript|vbscript|data|mailto|tel|sms):.", re.IGNORECASE)
 _PATH = re.compile(r"[/?#]")
+_IP = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?:[:/?#]\S*)?(?![\d.])")
+# What a telephone dials: with a plus, or as it is written at home, in groups. A bare number of as
+# many digits may be an order.
+_PHONE = re.compile(
+    r"(?<!\w)\+\d[\d\s().-]{7,}\d|(?<!\d)8[\s(-]+\d{3}[\s)-]+\d{3}[\s-]?\d{2}[\s-]?\d{2}(?!\d)"
+)
+# Tags of HTML that act, load, lead or lay out. Others, such as "<Co>", are words.
+_TAG = re.compile(
+    r"</?(?:!|(?:a|abbr|applet|area|audio|b|base|body|br|button|canvas|center|code|details|dialog|div|"
+    r"em|embed|font|form|frame|frameset|h[1-6]|head|hr|html|i|iframe|image|img|input|label|li|link|"
+    r"marquee|math|meta|object|ol|option|p|picture|pre|script|select|small|source|span|strong|style|"
+    r"sub|summary|sup|svg|table|tbody|td|template|textarea|th|thead|title|tr|track|u|ul|video)"
+    r"(?![\w-]))[^<>]*>",
+    re.IGNORECASE,
+)
+_PILED = re.compile(r"([\u0300-\u036f]{2})[\u0300-\u036f]+")
 # A dot between letters, as in a bare host name: with a space after it no reader makes it a link.
-_HOST_DOT = re.compile(r"(?<=\w)[.\u3002\uff0e\uff61](?=[^\W\d_]{2})")
+_HOST_DOT = re.compile(r"(?<=\w)[.\u2024\u3002\uff0e\uff61](?=[^\W\d_]{2})")
 _MARKDOWN = frozenset("\\`*_{}[]<>#&~|")
 
 
 @lru_cache(_N_REMEMBERED)
 def clean_value(raw: str) -> str:
-    r"""One line of visible text without links; empty when nothing is left.
+    r"""One line of visible text without links, telephones and tags; empty when nothing is left.
 
-    >>> clean_value("Kettle\n<b>\u202e now at https://evil.example/x or evil.com")
-    'Kettle <b> now at or evil. com'
+    >>> clean_value("Kettle\n<b>\u202e now at https://evil.example/x or evil.com, +7 701 555 12 12")
+    'Kettle now at or evil. com,'
     """
-    words = unicodedata.normalize("NFC", _drop_invisible(raw[:_MAX_RAW])).split()
+    text = unicodedata.normalize("NFC", _drop_invisible(raw[:_MAX_RAW]))
+    words = _drop_tags(_PILED.sub(r"\1", text)).split()
     # A link may also be written in full-width letters.
     visible = (
         word
         for word in words
         if not _is_link(word) and not _is_link(unicodedata.normalize("NFKC", word))
     )
-    return " ".join(_HOST_DOT.sub(". ", " ".join(visible)).split())
+    dialled = _PHONE.sub(" ", _IP.sub(" ", " ".join(visible)))
+    return " ".join(_HOST_DOT.sub(". ", dialled).split())
+
+
+def _drop_tags(text: str) -> str:
+    """Without what a browser would take for a tag, nested ones included."""
+    while "<" in text and (less := _TAG.sub(" ", text)) != text:
+        text = less
+    return text
 
 
 def _is_link(word: str) -> bool:

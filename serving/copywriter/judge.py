@@ -260,6 +260,7 @@ def _fence(shown: Mapping[str, object]) -> str:
     """JSON that can't close its fence and holds nothing that a reader would not see."""
     text = json.dumps(shown, ensure_ascii=False, indent=1)
     seen = "".join(c for c in text if c == "\n" or unicodedata.category(c)[0] != "C")
+    seen = seen.replace("\u2028", " ").replace("\u2029", " ")  # would end a line
     return seen.replace("<", "\\u003c").replace(">", "\\u003e")
 
 

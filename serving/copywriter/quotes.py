@@ -6,9 +6,10 @@ from collections.abc import Iterable
 
 MOST_QUOTES = 5
 MOST_CHARACTERS = 1_000
+_MOST_READ = 4 * MOST_CHARACTERS  # masks take room too
 
 _MASKS = (
-    (re.compile(r"[\w.+-]+\s?@\s?[\w-]+(?:\s?\.\s?[\w-]+)+"), "[e-mail]"),
+    (re.compile(r"(?<![\w.+-])[\w.+-]+\s?@\s?[\w-]+(?:\s?\.\s?[\w-]+)+"), "[e-mail]"),
     (re.compile(r"(?:\w+://|www\.)\S+", re.IGNORECASE), "[link]"),
     (
         re.compile(r"(?<!\w)[\w-]+\.(?:[\w-]+\.)*[a-zа-я]{2,}(?:/\S*)?(?!\w)", re.IGNORECASE),
@@ -36,7 +37,7 @@ def mask_quotes(quotes: Iterable[str]) -> tuple[str, ...]:
 
 
 def _mask(quote: str) -> str:
-    text = unicodedata.normalize("NFKC", quote)
+    text = unicodedata.normalize("NFKC", quote[:_MOST_READ])
     text = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in text)
     for pattern, mask in _MASKS:
         text = pattern.sub(mask, text)

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from html import unescape
 
 from features.vocabulary import Channel
 from serving.copy.content import Content
 from serving.copy.guard.faults import Fault, FaultCode
-from serving.copy.guard.form import find_call_faults, find_service_faults
+from serving.copy.guard.form import find_call_faults, find_hidden_faults, find_service_faults
 from serving.copy.guard.grounds import Grounds, take_out
 from serving.copy.guard.lexicon import Lexicon
 from serving.copy.guard.links import is_allowed
@@ -63,8 +64,9 @@ def find_final_faults(content: Content, *, grounds: Grounds, lexicon: Lexicon) -
     for place, text in pieces.items():
         yield from find_word_faults(text, grounds=grounds, lexicon=lexicon, place=place)
         yield from find_stand_ins(text, place=place)
-    if content.subject is not None:
-        yield from find_plain_markup(content.subject, place="title")
+    if subject is not None:
+        yield from find_plain_markup(subject, place="title")
+    yield from _find_hidden(content)
     yield from _find_size_faults(content, grounds)
     yield from _find_link_faults(content, grounds, read)
     yield from find_call_faults("\n".join(read.message), cta=content.cta or "", lexicon=lexicon)
@@ -103,8 +105,8 @@ def _read(content: Content, grounds: Grounds, said: tuple[str, ...], *, marker: 
             blocks = (see(text),)
             return _Read(blocks, blocks, (), links, faults, show(text))
         case Channel.SMS | Channel.PUSH | Channel.WHATSAPP:
-            faults = tuple(find_plain_markup(content.body, place="body"))
             blocks = (see(content.body),)
+            faults = tuple(find_plain_markup(blocks[0], place="body"))
             return _Read(blocks, blocks, (), (), faults, show(content.body))
 
 
@@ -114,7 +116,7 @@ def _read_email(content: Content, see: Callable[[str], str]) -> _Read:
     known = "\n".join(map(show, page.blocks))
     lines = [show(line.strip()) for line in (content.plain_text or "").split("\n")]
     extra = tuple(see(line) for line in lines if line and line not in known)
-    markup = find_plain_markup(content.plain_text or "", place="plain_text")
+    markup = find_plain_markup(see(content.plain_text or ""), place="plain_text")
     button = next((n for n, block in enumerate(page.blocks) if block == content.cta), len(blocks))
     return _Read(blocks, blocks[:button], extra, page.links, (*faults, *markup), known)
 
@@ -130,6 +132,17 @@ def _drop_greeting(blocks: tuple[str, ...], lexicon: Lexicon) -> tuple[str, ...]
     if not any(found.start == 0 for found in lexicon.find(first.words).greetings):
         return blocks
     return (" ".join(sentence.text for sentence in sentences[1:]), *blocks[1:])
+
+
+def _find_hidden(content: Content) -> Iterator[Fault]:
+    typed = {
+        "title": content.subject,
+        "body": unescape(content.body),
+        "plain_text": content.plain_text,
+        "cta": content.cta,
+    }
+    for place, text in typed.items():
+        yield from find_hidden_faults(text or "", place=place)
 
 
 def _find_size_faults(content: Content, grounds: Grounds) -> Iterator[Fault]:

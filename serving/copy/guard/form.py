@@ -62,13 +62,17 @@ def _weigh(text: str, lexicon: Lexicon) -> int:
 
 
 def find_typing_faults(text: str, *, brand: Brand, place: str) -> Iterator[Fault]:
-    """Emoji, shouting signs, characters that nobody sees."""
+    """Emoji and shouting signs."""
     if not brand.emoji and (emoji := _EMOJI.search(text)):
         yield Fault(FaultCode.TONE, place, emoji.group(), "no emoji")
     if shout := _SHOUT.search(text):
         yield Fault(FaultCode.TONE, place, shout.group(), "one sign at the end of a sentence")
     elif text.count("!") > _MAX_EXCLAMATIONS:
         yield Fault(FaultCode.TONE, place, f"{text.count('!')} exclamation marks", "a calm voice")
+
+
+def find_hidden_faults(text: str, *, place: str) -> Iterator[Fault]:
+    """Characters of a text as it was typed that nobody sees, or that hide others."""
     if hidden := find_invisible(text):
         yield Fault(FaultCode.MARKUP, place, ascii(hidden), "visible characters")
 

@@ -21,7 +21,7 @@ from serving.copy.guard.reading import GAP, fold, show, split_words
 _N_REMEMBERED = 4096
 _FIGURE = re.compile(r"[\d\s.,]*")
 _ENDS_WORD = re.compile(r"(?:\w|\d[., ])$")
-_ENDS = ".!?…"
+_ENDS = re.compile(r"(?<!\.)[.!?]$")  # an ellipsis is where a value was cut
 _GOES_ON = re.compile(r"\w|[.,]\d")
 _VALUED = frozenset(
     {FaultCode.NUMBER, FaultCode.MONEY, FaultCode.PERCENT, FaultCode.DATE, FaultCode.CONTACT}
@@ -89,7 +89,7 @@ def _replace(text: str, value: str) -> str:
         end = at + len(value)
         if not (_ENDS_WORD.search(text[:at]) or _GOES_ON.match(text[end:])):
             # A fact that is a sentence ends one.
-            kept += [text[begin:at], GAP, value[-1] if value[-1] in _ENDS else ""]
+            kept += [text[begin:at], GAP, value[-1] if _ENDS.search(value) else ""]
             begin = end
         at = text.find(value, max(end, at + 1))
     return "".join([*kept, text[begin:]])

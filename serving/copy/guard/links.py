@@ -15,7 +15,7 @@ _SCHEME = re.compile(
     r"(?<!\w)(?:javascript|vbscript|data|mailto|tel|sms|tg|whatsapp|intent):\S", re.IGNORECASE
 )
 _EMAIL = re.compile(
-    r"[\w.+-]+\s?(?:@|\(at\)|\[at\]|\(собака\))\s?[\w-]+(?:\.[\w-]+)+", re.IGNORECASE
+    r"(?<![\w.+-])[\w.+-]+\s?(?:@|\(at\)|\[at\]|\(собака\))\s?[\w-]+(?:\.[\w-]+)+", re.IGNORECASE
 )
 _HANDLE = re.compile(r"(?<![\w@])@\w{3,}")
 # A dot between letters with no space: most telephones make a link of it.
@@ -23,11 +23,15 @@ _HOST = re.compile(
     r"(?<![\w@.])(?:[\w-]+\.)+[^\W\d_]{2,}(?![\w])(?:[/?#:][^\s<>«»\"')\]]*)?|(?<!\w)[\w-]+\.\w+/\S+"
 )
 _SPOKEN_HOST = re.compile(
-    r"\w[\w-]+\s?(?:\(dot\)|\[dot\]|\[\.\]|\(\.\)|\(точка\)|\(нүкте\)|\sdot\s|\sточка\s|\sнүкте\s)"
-    r"\s?(?:com|net|org|kz|ru|info|io|app|shop|site|online|ком|кз|ру|рф)\b",
+    r"(?<!\w)[\w-]{2,}\s?(?:"
+    # Nobody puts a dot into brackets but to hide a host.
+    r"[(\[{]\s?(?:\.|dot|точка|нүкте)\s?[)\]}]\s?[^\W\d_]{2,}"
+    r"|\s(?:dot|точка|нүкте)\s"
+    r"\s?(?:com|net|org|kz|ru|info|io|app|shop|site|online|ком|кз|ру|рф)"
+    r")\b",
     re.IGNORECASE,
 )
-_HINT = re.compile(r"[.:(\[/]|\s(?:dot|точка|нүкте)\s", re.IGNORECASE)
+_HINT = re.compile(r"[.:(\[{/]|\s(?:dot|точка|нүкте)\s", re.IGNORECASE)
 _DOTS = str.maketrans("。｡．․‧・", "......")
 _NO_HOST = frozenset({"e.g", "i.e", "a.m", "p.m", "т.е", "т.д", "т.п"})
 

@@ -21,6 +21,8 @@ _SENTENCE_END = re.compile(r"(?<=[.!?…])[\s»”\")]+|\n+")
 _WORD = re.compile(rf"[^\W_]+(?:[-'’][^\W_]+)*|{GAP}")
 _SPACES = str.maketrans("\n\u00a0\u202f\u2009", "    ")
 _INVISIBLE = frozenset({"Cf", "Cc", "Co", "Cn"})
+_UNSEEN = _INVISIBLE | {"Zl", "Zp"}
+_PILED = re.compile(r"[\u0300-\u036f]{3,}")
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,18 @@ def show(text: str) -> str:
 
 
 def find_invisible(text: str) -> str:
-    """Characters that nobody sees, joined; empty where there are none."""
+    """Characters that nobody sees, joined, or marks piled upon a letter; empty where none are.
+
+    Of the text as it was typed: `show` drops them.
+
+    >>> find_invisible("ev\u200bil") == "\u200b"
+    True
+    """
+    if piled := _PILED.search(text):
+        return piled.group()
     if text.translate(_SPACES).isprintable():
         return ""
-    return "".join(c for c in text if c not in "\n\u200d" and unicodedata.category(c) in _INVISIBLE)
+    return "".join(c for c in text if c not in "\n\u200d" and unicodedata.category(c) in _UNSEEN)
 
 
 def fold(word: str) -> str:

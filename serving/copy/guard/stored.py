@@ -11,6 +11,7 @@ from serving.copy.guard.faults import Fault, FaultCode
 from serving.copy.guard.form import (
     MAX_PREHEADER,
     find_call_faults,
+    find_hidden_faults,
     find_service_faults,
 )
 from serving.copy.guard.grounds import Grounds, take_out
@@ -56,6 +57,7 @@ def find_draft_faults(
         yield from _find_piece_word_faults(piece, draft, grounds, lexicon, place)
     if draft.cta:
         cta = take_out(show(draft.cta), (brief.brand.name,))
+        yield from find_hidden_faults(draft.cta, place="cta")
         yield from find_word_faults(cta, grounds=grounds, lexicon=lexicon, place="cta")
     for twin in ("facts", "plain"):
         yield from _find_form_faults(draft, grounds, lexicon, twin)
@@ -139,6 +141,7 @@ def _find_piece_word_faults(
     )
     for text, twin in twins.items():
         where = f"{place}.{twin}"
+        yield from find_hidden_faults(text, place=where)
         shown = _mask(text, grounds.brand.name)
         if draft.channel is Channel.IN_APP and place.startswith("body"):
             shown, links, faults = read_markdown(shown)

@@ -31,7 +31,13 @@ from serving.copy.cleaning import clean_first_name, clean_value, escape_markdown
         ("ev\u200bil.com", "evil. com"),
         ("ｅｖｉｌ．ｃｏｍ／ｘ", ""),
         ("evil\u3002com", "evil. com"),
+        ("ev\u0131l\u2024com", "ev\u0131l. com"),
         ("Data: none", "Data: none"),
+        ("pay at 10.20.30.40:80/x or 10.20.30.40", "pay at or"),
+        ("call +7 (701) 555-12-12 or 8 701 555 12 12", "call or"),
+        ("order 84821307155, size +5, 1.5 l", "order 84821307155, size +5, 1.5 l"),
+        ("<<b>script>a < b</script><!-- c -->", "< script>a < b"),
+        ("z\u0351\u036b\u0343\u036aalgo", "z\u0351\u036balgo"),
         ("   ", ""),
     ],
 )

@@ -198,11 +198,11 @@ def test_render_reads_no_template_out_of_a_value() -> None:
 
 
 def test_render_escapes_markdown_in_app_only() -> None:
-    evidence = {"item": "**Hot** [x](y) <b>", "n_items": 1}
+    evidence = {"item": "**Hot** [x](y) <Co>", "n_items": 1}
     in_app = write("browse_abandonment.in_app.clear", {"item": evidence["item"]}).body
     push = write("browse_abandonment.push.clear", {"item": evidence["item"]}).body
-    assert "at \\*\\*Hot\\*\\* \\[x\\](y) \\<b\\>." in in_app
-    assert "find **Hot** [x](y) <b> under" in push
+    assert "at \\*\\*Hot\\*\\* \\[x\\](y) \\<Co\\>." in in_app
+    assert "find **Hot** [x](y) <Co> under" in push
 
 
 def test_render_shortens_a_long_item_and_shows_that_it_did() -> None:

@@ -214,3 +214,30 @@ def test_check_text_takes_anything_and_says_the_same_again(
 def test_check_draft_takes_anything(text: str, channel: Channel, brand: Brand) -> None:
     draft = draft_of(text, channel=channel)
     assert check_draft(draft, brief=brief_of(draft, brand=brand)) is not None
+
+
+@pytest.mark.parametrize(
+    "hidden", ["\u200b", "\u202e", "\u00ad", "\u2028", "\x07", "\U000e0041", "\u0351\u036b\u0343"]
+)
+def test_nobody_hides_a_character(brand: Brand, grounds: Grounds, hidden: str) -> None:
+    clean = draft_of("{greeting}как вам у нас? Расскажите, если не трудно.")
+    assert check_draft(clean, brief=brief_of(clean, brand=brand)) == ()
+    draft = draft_of(f"{{greeting}}как вам{hidden} у нас? Расскажите, если не трудно.")
+    faults = check_draft(draft, brief=brief_of(draft, brand=brand))
+    assert FaultCode.MARKUP in codes_of(faults)
+    content = Content(body=f"Как вам{hidden} у нас? Расскажите, если не трудно.", language="ru")
+    assert FaultCode.MARKUP in codes_of(check_text(content, grounds=grounds))
+
+
+@pytest.mark.parametrize("item", ["Очень длинное название тов…", "Trail runni..."])
+def test_a_value_that_was_cut_ends_no_sentence(grounds: Grounds, item: str) -> None:
+    body = f"Тариф «{item}» оплачен не полностью. Мы ждём. Проверьте карту."
+    content = Content(body=body, language="ru")
+    service = replace(
+        grounds,
+        channel=Channel.WHATSAPP,
+        is_service=True,
+        trigger=Trigger.PAYMENT_FAILURE_RISK,
+        facts=(item,),
+    )
+    assert check_text(content, grounds=service) == ()
