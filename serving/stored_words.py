@@ -158,13 +158,25 @@ class WordKeeper:
             self._known |= {name for name in doubted if counts.get(name, 0) >= enough}
         return Novices(frozenset(doubted) - self._known, share=policy.variants.new_share)
 
-    def _load(self, version: int) -> ServedWords:
+    def find_void(self) -> dict[str, str]:
+        """Approved variants that do not hold with these settings, and why; none is retired."""
+        today, offers = self.clock(), {offer.offer_id: offer for offer in self.offers}
+        reasons = {
+            arm.stored.variant_id: arm.find_void(brand=self.brand, offers=offers, today=today)
+            for arm in self._read_approved()
+        }
+        return {name: reason for name, reason in reasons.items() if reason is not None}
+
+    def _read_approved(self) -> list[_Arm]:
         names = self.shelf.list_served()
         unseen = [name for name in names if name not in self._arms]
         for stored in self.shelf.get_many(unseen):
             self._arms[stored.variant_id] = _Arm.compile(stored, self.shipped, brand=self.brand)
-        served = [self._arms[name] for name in names]
-        if self._retire_void(served):
+        return [self._arms[name] for name in names]
+
+    def _load(self, version: int) -> ServedWords:
+        served = self._read_approved()
+        if self._retire_void():
             return self._load(self.shelf.version())
         return ServedWords(
             library=self.shipped.with_stored([arm.variant for arm in served]),
@@ -173,17 +185,12 @@ class WordKeeper:
             version=version,
         )
 
-    def _retire_void(self, served: list[_Arm]) -> bool:
+    def _retire_void(self) -> bool:
         """Retire what does not hold any more; whether there was anything."""
-        today, offers = self.clock(), {offer.offer_id: offer for offer in self.offers}
-        found = False
-        for arm in served:
-            reason = arm.find_void(brand=self.brand, offers=offers, today=today)
-            if reason is None:
-                continue
-            found = True
+        void = self.find_void()
+        for name, reason in void.items():
             try:
-                self.shelf.retire(arm.stored.variant_id, by=_BY, at=today, note=reason)
+                self.shelf.retire(name, by=_BY, at=self.clock(), note=reason)
             except ConflictError:  # another process has done it
                 continue
-        return found
+        return bool(void)

@@ -20,6 +20,7 @@ from serving.autopilot.inbound.triage import OfflineTriage
 from serving.autopilot.story import Incident, Story, tell_story
 from serving.cli.models import SeedOption
 from serving.cli.output import Json, JsonOption, progress, say, show, show_json
+from serving.cli.switches import resume, stop
 from serving.policy.cases import from_us
 
 autopilot = typer.Typer(
@@ -33,6 +34,10 @@ _MOST_QUOTED: Final = 3
 @autopilot.callback()
 def _group() -> None:
     """Complaints watched: bursts are seen, told and acted on within limits."""
+
+
+autopilot.command("stop")(stop)
+autopilot.command("resume")(resume)
 
 
 @autopilot.command("replay")

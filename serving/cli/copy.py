@@ -13,10 +13,12 @@ from serving.cli.copy_judge import judge
 from serving.cli.copy_prior import learn_prior
 from serving.cli.output import Json, JsonOption, say, show, show_json, show_table
 from serving.cli.own_store import open_own_store
+from serving.cli.void_copy import warn_of_void
 from serving.copy.stored import StoredVariant, VariantEvent, VariantState
 from serving.copy.wordings import Piece
 from serving.runtime import wire_parts
-from serving.settings import read_settings
+from serving.settings import Settings, read_settings
+from serving.store.store import Store
 
 copy = typer.Typer(
     help="Variants of messages: drafted by Claude or of templates, checked, approved, retired.",
@@ -44,29 +46,36 @@ def list_variants(
 ) -> None:
     """Stored variants, the oldest first; the texts that ship are not among them.
 
-    What was approved and does not hold any more (another voice, an offer that ended) is retired
-    first, as a server would do.
+    What was approved and does not hold with these settings (another voice, an offer that ended) is
+    said; servers that are given them retire it.
     """
-    _settle()
-    with closing(open_own_store(read_settings())) as store:
+    settings = read_settings()
+    _open(settings).close()
+    parts = wire_parts(settings, clock=_now)
+    with closing(parts.store) as store:
         found = store.variants.find(
             state=state, trigger=trigger, channel=channel, language=language, segment=segment
         )
         spent = store.variants.spent_usd()
+        void = parts.keeper.find_void()
+    void = {one.variant_id: void[one.variant_id] for one in found if one.variant_id in void}
     if as_json:
-        show_json({"variants": [_summarise(one) for one in found], "spent_usd": spent})
+        listed: list[Json] = [_summarise(one) for one in found]
+        told: dict[str, Json] = {**void}
+        show_json({"variants": listed, "void": told, "spent_usd": spent})
         return
     show_table(
-        ("variant", "state", "language", "segment", "by", "score", "faults"),
+        ("variant", "state", "language", "segment", "source", "score", "faults"),
         [_cells(one) for one in found],
     )
     say(f"{len(found):,} variants; drafting has cost {spent:.4f} USD so far")
+    warn_of_void(void)
 
 
 @copy.command("show")
 def show_variant(variant_id: IdArgument, as_json: JsonOption = False) -> None:
     """One variant, in whatever state: its words, where they come from, and who decided what."""
-    with closing(open_own_store(read_settings())) as store:
+    with closing(_open(read_settings())) as store:
         one = store.variants.get(variant_id)
         events = store.variants.history(variant_id)
     if as_json:
@@ -104,12 +113,9 @@ def approve(
     note: NoteOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Let drafts be served; running servers take them up by themselves."""
-    with closing(open_own_store(read_settings())) as store:
-        decided = [
-            store.variants.approve(one, by=by, at=datetime.now(UTC), note=note)
-            for one in variant_id
-        ]
+    """Let drafts be served, all or none; running servers take them up by themselves."""
+    with closing(_open(read_settings())) as store:
+        decided = store.variants.approve_all(variant_id, by=by, at=_now(), note=note)
     _tell(decided, as_json=as_json)
 
 
@@ -118,8 +124,8 @@ def reject(
     variant_id: IdArgument, by: ByOption, note: NoteOption = "", as_json: JsonOption = False
 ) -> None:
     """Say no to a draft."""
-    with closing(open_own_store(read_settings())) as store:
-        decided = store.variants.reject(variant_id, by=by, at=datetime.now(UTC), note=note)
+    with closing(_open(read_settings())) as store:
+        decided = store.variants.reject(variant_id, by=by, at=_now(), note=note)
     _tell([decided], as_json=as_json)
 
 
@@ -128,8 +134,8 @@ def retire(
     variant_id: IdArgument, by: ByOption, note: NoteOption = "", as_json: JsonOption = False
 ) -> None:
     """Take an approved variant out of what is served, at once."""
-    with closing(open_own_store(read_settings())) as store:
-        decided = store.variants.retire(variant_id, by=by, at=datetime.now(UTC), note=note)
+    with closing(_open(read_settings())) as store:
+        decided = store.variants.retire(variant_id, by=by, at=_now(), note=note)
     _tell([decided], as_json=as_json)
 
 
@@ -145,9 +151,9 @@ def review(
     from serving.console.run import ReviewAddress, run_review
 
     settings = read_settings()
-    open_own_store(settings).close()
+    _open(settings).close()
     parts = wire_parts(settings, clock=_now)
-    parts.keeper.words()  # retires what does not hold any more
+    warn_of_void(parts.keeper.find_void())
     gallery = Gallery(parts.keeper.shipped, settings=parts.copy_settings, economics=parts.economics)
     with closing(parts.store):
         desk = Desk(parts.store.variants, clock=_now)
@@ -159,13 +165,8 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _settle() -> None:
-    """Retire what was approved and does not hold any more, as a server would."""
-    settings = read_settings()
-    open_own_store(settings).close()
-    parts = wire_parts(settings, clock=_now)
-    with closing(parts.store):
-        parts.keeper.words()
+def _open(settings: Settings) -> Store:
+    return open_own_store(settings, instead="; `opportune copy draft` makes one")
 
 
 def _tell(decided: list[StoredVariant], *, as_json: bool) -> None:

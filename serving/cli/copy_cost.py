@@ -112,14 +112,23 @@ def _to_json(estimate: CostEstimate, *, tokens: TokenAssumptions, prices: PriceT
         "models": {"writer": estimate.writer, "judge": estimate.judge},
         "plan": asdict(plan) | {"n_cells": plan.n_cells, "n_calls": plan.n_calls},
         "tokens": asdict(tokens),
-        "library_usd": {"draft": library.draft, "judge": library.judge, "total": library.total},
-        "per_message": [asdict(row) for row in estimate.per_message],
+        "library_usd": {
+            "draft": _round(library.draft),
+            "judge": _round(library.judge),
+            "total": _round(library.total),
+        },
+        "per_message": [asdict(row) | {"usd": _round(row.usd)} for row in estimate.per_message],
         "more": {
             "n_messages": estimate.more_messages,
-            "library_usd": estimate.more_library_usd,
-            "per_message_usd": estimate.more_per_message_usd,
+            "library_usd": _round(estimate.more_library_usd),
+            "per_message_usd": _round(estimate.more_per_message_usd),
         },
     }
+
+
+def _round(usd: float) -> float:
+    """To a thousandth of a cent: no 45.32000000000001."""
+    return round(usd, 5)
 
 
 def _show(estimate: CostEstimate, *, tokens: TokenAssumptions, prices: PriceTable) -> None:

@@ -1,6 +1,6 @@
 """The commands that draft variants, and show what would be asked."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
-from features.errors import NotReadyError
+from features.errors import BadInputError, NotReadyError
 from features.vocabulary import Channel, Trigger
 from serving.cli.output import Json, JsonOption, progress, say, show, show_json, show_table
 from serving.copy.brief import Brand, Brief, Offer
@@ -103,6 +104,11 @@ def draft(
 ) -> None:
     """Draft variants, check them, and keep them for approval. 1 where a question got no answer."""
     choice = CellChoice(trigger or (), channel or (), language or (), segment or ())
+    if templates:
+        about_asking = {"--again": again, "--batch": batch, "--collect": collect, "--prior": prior}
+        _refuse_idle(about_asking, beside="--from-templates")
+    if collect is not None:
+        _refuse_idle({"--again": again, "--live": batch is False}, beside="--collect")
     desk = _read_desk(choice)
     if dry_run:
         _show_plan(desk, in_batch=_is_batch(batch, desk.briefs), as_json=as_json)
@@ -125,7 +131,7 @@ def draft(
                 collect=collect,
                 believe=_read_belief(prior, desk.library),
             )
-    _tell(report, as_json=as_json)
+    _tell(report, was_asked=not templates, as_json=as_json)
     if report.n_failed:
         raise typer.Exit(EXIT_REFUSED)
 
@@ -171,6 +177,11 @@ def _read_desk(choice: CellChoice) -> _Desk:
     return _Desk(settings, rules, brand, offers, library, briefs)
 
 
+def _refuse_idle(options: Mapping[str, object], *, beside: str) -> None:
+    if given := [name for name, value in options.items() if value]:
+        raise BadInputError(f"{', '.join(given)}: has no meaning with {beside}")
+
+
 def _is_batch(asked: bool | None, briefs: Sequence[Brief]) -> bool:
     return len(briefs) >= _FEW if asked is None else asked
 
@@ -205,7 +216,7 @@ def _show_plan(desk: _Desk, *, in_batch: bool, as_json: bool) -> None:
         show(prompt.user)
     way = "in a batch" if in_batch else "one by one"
     say(
-        f"{len(prompts):,} questions to {desk.model}, {way}: about {usd:.4f} USD by prices of "
+        f"questions to {desk.model}, {way}: {len(prompts):,}, for about {usd:.4f} USD by prices of "
         f"{prices.as_of}, tokens roughly counted; nothing was asked"
     )
 
@@ -293,7 +304,7 @@ def _read_belief(path: Path | None, library: Library) -> Believe:
     return believe
 
 
-def _tell(report: DraftingReport, *, as_json: bool) -> None:
+def _tell(report: DraftingReport, *, was_asked: bool, as_json: bool) -> None:
     outcomes: dict[str, Json] = {outcome.value: n for outcome, n in sorted(report.outcomes.items())}
     if as_json:
         show_json(
@@ -312,16 +323,22 @@ def _tell(report: DraftingReport, *, as_json: bool) -> None:
             }
         )
         return
-    show_table(("outcome", "questions"), [(name, f"{n}") for name, n in outcomes.items()])
+    if was_asked and outcomes:
+        show_table(("outcome", "questions"), [(name, f"{n}") for name, n in outcomes.items()])
     show(
-        f"{report.n_cells:,} cells, {report.n_known:,} drafted before: {report.n_drafts:,} drafts, "
-        f"{report.n_faulty:,} with faults, {report.n_repeated:,} there already; "
-        f"{report.n_approved:,} approved by the rule; {report.usage.cost_usd:.4f} USD"
+        f"cells: {report.n_cells:,}, drafted before {report.n_known:,}; new drafts: without faults "
+        f"{report.n_drafts:,}, with faults {report.n_faulty:,}, there already "
+        f"{report.n_repeated:,}; approved by the rule: {report.n_approved:,}; "
+        f"{report.usage.cost_usd:.4f} USD"
     )
     if report.faults:
         found = ", ".join(f"{name} {n}" for name, n in report.faults.most_common())
         show(f"faults: {found}")
     for detail in report.details:
-        say(detail)
+        say(escape(detail))  # words of the API's, or of a model's
     if report.n_failed:
-        say("cells without drafts keep the texts that ship")
+        say("cells without drafts keep the texts that ship; drafting them again asks again")
+    if report.n_known:
+        say("cells drafted before were not asked for: --again pays for them once more")
+    if report.n_drafts > report.n_approved:
+        say("next: opportune copy review --by NAME")

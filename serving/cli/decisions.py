@@ -22,6 +22,7 @@ from serving.cli.output import (
     show_table,
 )
 from serving.cli.predictions import predict_late_orders
+from serving.cli.void_copy import warn_of_void
 from serving.copy.voice import read_brand, read_offers
 from serving.disruptions import follow_tables
 from serving.home import claim_home
@@ -70,6 +71,7 @@ def _decide_here(
     tables, moment = read_as_of(data, as_of)
     claim_home(settings.home, tables)
     parts = wire_parts(settings, clock=lambda: moment)
+    warn_of_void(parts.keeper.find_void())
     follow_tables(parts.store, tables, as_of=moment, settings=parts.policy.disruptions)
     snapshot = make_snapshot(
         tables,
@@ -104,6 +106,7 @@ def _decide_on_spark(
         moment = choose_moment(tables, as_of, engine=spark)
         claim_home_by_sample(settings.home, tables, engine=spark)
         parts = wire_parts(settings, clock=lambda: moment)
+        warn_of_void(parts.keeper.find_void())
         follow_tables(
             parts.store, tables, as_of=moment, settings=parts.policy.disruptions, engine=spark
         )

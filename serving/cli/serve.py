@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -11,10 +12,12 @@ import typer
 from features.errors import NotReadyError
 from serving.cli.data import AsOfOption, read_as_of
 from serving.cli.output import RULES_STAND_IN, progress, say
+from serving.cli.void_copy import warn_of_void
 from serving.home import claim_home
 from serving.launch import prepare_launch, require_free_port
 from serving.policy.settings import load_policy_settings
 from serving.publish import load_champions, publish
+from serving.runtime import wire_parts
 from serving.settings import Settings, read_settings
 from serving.snapshot.files import current_version, load_snapshot
 from serving.snapshot.state import Snapshot
@@ -75,6 +78,12 @@ def _has_states(settings: Settings) -> bool:
     return generation is not None and generation.n_customers > 0
 
 
+def _warn_of_void(settings: Settings) -> None:
+    parts = wire_parts(settings, clock=lambda: datetime.now(UTC))
+    with closing(parts.store):
+        warn_of_void(parts.keeper.find_void())
+
+
 def _start(settings: Settings, snapshot: Snapshot) -> None:
     """Become the server: signals then reach it directly."""
     launch = prepare_launch(settings, environment=os.environ)
@@ -91,6 +100,7 @@ def _start(settings: Settings, snapshot: Snapshot) -> None:
             "[yellow]no states yet[/yellow]: what is posted to /events is kept, and nothing "
             "follows from it until `opportune online rebuild --data PLACE` has been run"
         )
+    _warn_of_void(settings)
     if not snapshot.models.can_score:
         say(RULES_STAND_IN)
     if launch.development_key is not None:

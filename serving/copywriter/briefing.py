@@ -156,6 +156,6 @@ def _find_offers(
 
 
 def _require_known(what: str, names: Sequence[str], known: Mapping[str, object]) -> None:
-    if unknown := [name for name in names if name not in known]:
+    if unknown := [name for name in dict.fromkeys(names) if name not in known]:
         listed = ", ".join(sorted(known)) or "none is declared"
         raise BadInputError(f"{what} {', '.join(map(repr, unknown))}: unknown; known: {listed}")

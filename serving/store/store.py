@@ -27,6 +27,7 @@ from serving.store.incidents import Incident, IncidentBook
 from serving.store.learning import LearningSession
 from serving.store.lots import in_json_lots
 from serving.store.online import OnlineSession
+from serving.store.outbox import OutboxDesk
 from serving.store.queries import (
     CONTACTS,
     CUSTOMERS_OF,
@@ -72,6 +73,7 @@ class StoreSession:
         self.holds = HoldBook(connection)
         self.switches = SwitchBoard(connection)
         self.audit = AuditLog(connection)
+        self.outbox = OutboxDesk(connection)
 
     def find_by_keys(self, requests: Sequence[DecisionRequest]) -> dict[str, Decision]:
         """Records that exist under the requests' idempotency keys, by key.

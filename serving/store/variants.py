@@ -258,6 +258,17 @@ class VariantShelf:
         """
         return self._decide(variant_id, Deed.APPROVED, by=by, at=at, note=note, seen=seen)
 
+    def approve_all(
+        self, variant_ids: Iterable[str], *, by: str, at: datetime, note: str = ""
+    ) -> list[StoredVariant]:
+        """Let several drafts be served: all of them, or none where one cannot be; see `approve`."""
+        name = _require_name(by)
+        with self._writer.begin() as connection:
+            return [
+                _decide(connection, VariantEvent(one, at, name, Deed.APPROVED, _cut(note)))
+                for one in dict.fromkeys(variant_ids)
+            ]
+
     def reject(
         self, variant_id: str, *, by: str, at: datetime, note: str = "", seen: int | None = None
     ) -> StoredVariant:
@@ -282,19 +293,25 @@ class VariantShelf:
     ) -> StoredVariant:
         event = VariantEvent(variant_id, at, _require_name(by), deed, _cut(note))
         with self._writer.begin() as connection:
-            found = _get(connection, variant_id)
-            if found.state not in _FROM[deed]:
-                expected = " or ".join(sorted(_FROM[deed]))
-                raise ConflictError(
-                    f"{variant_id}: is {found.state}; only what is {expected} can be {deed}"
-                )
-            if seen is not None and seen != found.version:
-                raise ConflictError(
-                    f"{variant_id}: has changed since it was seen: version {found.version}, "
-                    f"seen {seen}"
-                )
-            _note(connection, event, state=_TO[deed].value)
-            return _get(connection, variant_id)
+            return _decide(connection, event, seen=seen)
+
+
+def _decide(
+    connection: Connection, event: VariantEvent, *, seen: int | None = None
+) -> StoredVariant:
+    variant_id, deed = event.variant_id, event.what
+    found = _get(connection, variant_id)
+    if found.state not in _FROM[deed]:
+        expected = " or ".join(sorted(_FROM[deed]))
+        raise ConflictError(
+            f"{variant_id}: is {found.state}; only what is {expected} can be {deed}"
+        )
+    if seen is not None and seen != found.version:
+        raise ConflictError(
+            f"{variant_id}: has changed since it was seen: version {found.version}, seen {seen}"
+        )
+    _note(connection, event, state=_TO[deed].value)
+    return _get(connection, variant_id)
 
 
 def _get(connection: Connection, variant_id: str) -> StoredVariant:

@@ -236,6 +236,40 @@ def test_commands_say_what_is_wrong(run: Run, standin: Standin) -> None:
     assert run("brief", *SMS, "--language", "ru")["briefs"][0]["brief"]["language"] == "ru"
 
 
+def test_a_look_from_a_shell_with_another_voice_retires_nothing(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = run("draft", *SMS, "--language", "en", "--from-templates")["variants"]
+    run("approve", first, second, "--by", "Dana")
+    voice = tmp_path / "voice.yaml"
+    voice.write_text("version: 2\n")
+    monkeypatch.setenv("OPPORTUNE_VOICE", str(voice))
+    reason = "drafted for version 1 of the voice, now 2"
+    assert run("list")["void"] == dict.fromkeys((first, second), reason)
+    said = CliRunner().invoke(build_app(["copy"]), ["copy", "list"]).stderr
+    assert "settings: 2;" in said
+    assert reason in said
+    monkeypatch.delenv("OPPORTUNE_VOICE")
+    listed = run("list", "--state", "approved")
+    assert ({one["variant"] for one in listed["variants"]}, listed["void"]) == (
+        {first, second},
+        {},
+    )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--from-templates", "--again"),
+        ("--from-templates", "--collect", "b"),
+        ("--collect", "b", "--live"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(run: Run, options: tuple[str, ...]) -> None:
+    with pytest.raises(BadInputError, match="has no meaning with --"):
+        run("draft", *SMS, *options)
+
+
 def test_a_dry_run_asks_nothing_and_spends_nothing(run: Run, standin: Standin) -> None:
     told = run("draft", *SMS, "--language", "ru", "--dry-run")
     assert '"language": "ru"' in told["prompts"][0]["user"]
@@ -248,6 +282,16 @@ def test_a_failing_api_ends_in_outcomes_and_the_status_says_so(run: Run, standin
     report = run("draft", *SMS, "--language", "en", status=1)
     assert (report["outcomes"], report["drafts"]) == ({"refused": 1}, 0)
     assert run("list")["variants"] == []
+
+
+def test_what_the_api_says_is_shown_as_it_stands(
+    standin: Standin, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    standin.script(Step.refusal("[/bold] [red]all"), forever=True)
+    report = run("draft", *SMS, "--language", "en", status=1)
+    result = CliRunner().invoke(build_app(["copy"]), ["copy", "draft", *SMS, "--language", "en"])
+    assert result.exit_code == 1
+    assert report["details"][0] in " ".join(result.stderr.split())
 
 
 def test_a_batch_can_be_collected_after_its_process_has_died(

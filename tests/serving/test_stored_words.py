@@ -250,6 +250,10 @@ def test_what_does_not_hold_any_more_is_retired_with_the_reason(
     approve(store, promise)
     assert served(keeper(store, offers=(make_offer(valid_until="2026-06-09"),), now=MADE))
 
+    found = keeper(store, offers=offers, now=now, voice=voice).find_void()
+    assert list(found) == [promise.variant_id]
+    assert reason in found[promise.variant_id]
+    assert store.variants.get(promise.variant_id).state is VariantState.APPROVED
     assert served(keeper(store, offers=offers, now=now, voice=voice)) == []
 
     assert store.variants.get(promise.variant_id).state is VariantState.RETIRED

@@ -148,6 +148,24 @@ def test_of_several_who_decide_at_once_one_does(shelf: VariantShelf) -> None:
     assert shelf.get(one.variant_id).version == 2
 
 
+def test_of_several_all_are_approved_or_none(shelf: VariantShelf) -> None:
+    drafts = [make_stored(), make_stored(language="ru"), make_stored(language="kk")]
+    shelf.add(drafts, by="Claude")
+    decide(shelf, "reject", drafts[2])
+
+    with pytest.raises(ConflictError, match="is rejected"):
+        shelf.approve_all(ids(drafts), by="Dana", at=MADE)
+    with pytest.raises(BadInputError, match="'nope'"):
+        shelf.approve_all([drafts[0].variant_id, "nope"], by="Dana", at=MADE)
+    assert shelf.list_served() == []
+
+    twice = [*ids(drafts[:2]), drafts[0].variant_id]
+    approved = shelf.approve_all(twice, by="Dana", at=MADE, note="all read")
+    assert ids(approved) == ids(drafts[:2])
+    assert {one.state for one in approved} == {VariantState.APPROVED}
+    assert shelf.history(drafts[0].variant_id)[-1].note == "all read"
+
+
 def test_what_is_unknown_or_unnamed_is_refused(shelf: VariantShelf) -> None:
     with pytest.raises(BadInputError, match="'nobody': the store has none of that name"):
         shelf.get("nobody")

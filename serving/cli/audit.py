@@ -1,0 +1,178 @@
+"""Commands of the log: whether it is whole, what it tells, and its signed head for elsewhere."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import typer
+
+from features.errors import BadInputError, SourceUnreadableError
+from serving.audit.anchors import (
+    Anchor,
+    make_keys,
+    read_anchors,
+    read_private_key,
+    read_public_key,
+    write_anchor,
+)
+from serving.audit.chain import verify_chain
+from serving.audit.entries import Entry
+from serving.audit.story import tell_entries
+from serving.cli.output import JsonOption, say, show, show_json
+from serving.cli.own_store import open_own_store
+from serving.faults import EXIT_REFUSED
+from serving.policy.cases import from_us
+from serving.settings import read_settings
+
+audit = typer.Typer(
+    help="The log of what was seen, decided, done and said; chained, so that changes show.",
+    no_args_is_help=True,
+)
+
+
+@audit.command("verify")
+def verify(
+    anchor: Annotated[
+        list[Path] | None,
+        typer.Option(help="File of anchors, or a folder of them; may be repeated."),
+    ] = None,
+    public_key: Annotated[
+        Path | None, typer.Option(help="Key that anchors are checked with (PEM).")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Follow the chain and name the first thing that is wrong; 1 where something is."""
+    if anchor and public_key is None:
+        raise BadInputError("--anchor: expected the --public-key that anchors are checked with")
+    key = None if public_key is None else read_public_key(public_key)
+    found = [
+        one
+        for path in _list_files(anchor or [])
+        if key is not None
+        for one in read_anchors(_read_text(path), key=key, place=str(path))
+    ]
+    store = open_own_store(read_settings())
+    with store.reading() as session:
+        verdict = verify_chain(session.audit.read(), anchors=found)
+    store.close()
+    if as_json:
+        show_json(
+            {
+                "rows": verdict.n,
+                "head": verdict.head,
+                "fault": verdict.fault,
+                "anchors": verdict.n_anchors,
+            }
+        )
+    elif verdict.fault is None:
+        show(f"{verdict.n:,} rows, whole; {verdict.n_anchors} anchors agree; head {verdict.head}")
+        if not found:
+            say("without an anchor a cut tail, or a chain written anew, would not be seen")
+    else:
+        show(verdict.fault)
+    if verdict.fault is not None:
+        raise typer.Exit(EXIT_REFUSED)
+
+
+@audit.command("show")
+def show_entries(
+    subject: Annotated[
+        str | None, typer.Option(help="Such as incident/i7; everything when not given.")
+    ] = None,
+    zone: Annotated[str, typer.Option(help="IANA name of the clock to tell it by.")] = "UTC",
+    as_json: JsonOption = False,
+) -> None:
+    """Tell what happened, in order."""
+    clock = _read_zone(zone)
+    store = open_own_store(read_settings())
+    with store.reading() as session:
+        entries = list(session.audit.read(subject=subject))
+    store.close()
+    if as_json:
+        show_json({"entries": [_describe(entry) for entry in entries]})
+        return
+    if not entries:
+        say("nothing was written" if subject is None else f"nothing was written about {subject}")
+    for line in tell_entries(entries, zone=clock):
+        show(line)
+
+
+@audit.command("key")
+def make_key(
+    out: Annotated[Path, typer.Option(help="Folder for anchor.key and anchor.pub.")],
+) -> None:
+    """Make the pair of keys that anchors are signed and checked with."""
+    private, public = make_keys(out)
+    show(f"{private} signs; keep it from others")
+    show(f"{public} checks; keep it where the anchors are")
+
+
+@audit.command("anchor")
+def make_anchor(
+    key: Annotated[Path, typer.Option(help="Key that signs (PEM).")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder elsewhere: gets anchor-DAY.jsonl. Printed when not given."),
+    ] = None,
+) -> None:
+    """Sign the head of the log, to be kept elsewhere: once a day, by mail or as a file."""
+    signer = read_private_key(key)
+    now = datetime.now(UTC)
+    store = open_own_store(read_settings())
+    with store.reading() as session:
+        seq, head = session.audit.find_head()
+    store.close()
+    line = write_anchor(Anchor.of(seq, head, at=now), key=signer)
+    if out is None:
+        show(line)
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / f"anchor-{now:%Y-%m-%d}.jsonl"
+    with path.open("a", encoding="utf-8") as file:
+        file.write(f"{line}\n")
+    show(f"{path}: {seq:,} rows, head {head}")
+
+
+def _list_files(places: list[Path]) -> list[Path]:
+    files: list[Path] = []
+    for place in places:
+        if place.is_dir():
+            found = sorted(place.glob("anchor-*.jsonl"))
+            if not found:
+                raise BadInputError(f"{place}: expected anchor-*.jsonl in it, found none")
+            files += found
+        else:
+            files.append(place)
+    return files
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as fault:
+        raise SourceUnreadableError(f"{path}: {fault.strerror}") from fault
+    except UnicodeDecodeError as fault:
+        raise SourceUnreadableError(f"{path}: expected text in UTF-8") from fault
+
+
+def _read_zone(zone: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise BadInputError(
+            f"--zone {zone!r}: expected an IANA name such as Asia/Almaty"
+        ) from error
+
+
+def _describe(entry: Entry) -> dict[str, str | int]:
+    return {
+        "seq": entry.seq,
+        "at": from_us(entry.at_us).isoformat(),
+        "kind": entry.kind,
+        "subject": entry.subject,
+        "by": entry.by,
+        "words": entry.words,
+        "body": entry.body,
+        "hash": entry.hash,
+    }

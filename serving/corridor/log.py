@@ -1,0 +1,123 @@
+"""What the desk writes to the log."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from serving.audit.entries import Cell, EntryKind
+from serving.corridor.actions import (
+    ActionRequest,
+    Answer,
+    Denied,
+    Go,
+    NeedsApproval,
+    Silence,
+    Wait,
+)
+from serving.corridor.held import Held
+from serving.store.store import StoreSession
+
+_ON_SILENCE = {
+    Silence.GO: "silence lets it go",
+    Silence.ESCALATE: "silence does not let it go",
+    Silence.DROP: "silence drops it",
+}
+_MOST_SHOWN = 200
+
+
+@dataclass(frozen=True)
+class DeskLog:
+    """Entries of one call: by whom, and when."""
+
+    session: StoreSession
+    by: str
+    at: datetime
+
+    def refuse(self, request: ActionRequest, denied: Denied) -> Denied:
+        """Write that something was refused, and by which rule; that answer."""
+        words = f"refused {_name(request)} by rule {denied.rule}: {denied.why}"
+        self._write(EntryKind.DECISION, request, words, rule=denied.rule.value)
+        return denied
+
+    def tell_answer(self, request: ActionRequest, answer: Answer) -> None:
+        """Write what was answered to a request that was not refused."""
+        cost = f"{request.amount_cents / 100:,.2f} {request.currency}"
+        words = f"holds {cost} for {_name(request)}; {_say(answer)}"
+        self._write(EntryKind.DECISION, request, words, answer=type(answer).__name__)
+
+    def tell(
+        self, kind: EntryKind, held: Held, words: str, *, quote: str = "", **more: Cell
+    ) -> None:
+        """Write what became of an action."""
+        self._write(kind, held.request, f"{_name(held.request)}: {words}", quote=quote, **more)
+
+    def _write(
+        self,
+        kind: EntryKind,
+        request: ActionRequest,
+        words: str,
+        *,
+        quote: str = "",
+        **more: Cell,
+    ) -> None:
+        body = {
+            "action": _clip(request.action_id),
+            "kind": _clip(request.kind),
+            "amount_cents": _clip(request.amount_cents),
+            "currency": _clip(request.currency),
+            "vendor": _clip(request.vendor),
+            "customer": _clip(request.customer),
+            "branch": _clip(request.branch),
+            **more,
+        }
+        self.session.audit.append(
+            kind,
+            str(_clip(request.subject)).strip() or "unknown",
+            body,
+            by=name_of(self.by),
+            at=self.at,
+            words=_print(words[:1_000]),
+            quote=_print(quote[:900]),
+        )
+
+
+def name_of(by: str) -> str:
+    """A name that the books take, so that no veto fails over how somebody is called.
+
+    >>> name_of("Dana"), name_of(" "), name_of("two" + chr(10) + "lines")
+    ('Dana', 'unknown', 'two?lines')
+    """
+    return _print(by)[:_MOST_SHOWN].strip() or "unknown"
+
+
+def _say(answer: Answer) -> str:
+    match answer:
+        case Go():
+            return "it may go at once"
+        case NeedsApproval(roles=roles, expires_at=until):
+            return f"{' or '.join(roles)} must approve it by {until:%Y-%m-%d %H:%M} UTC"
+        case Wait(until=until, on_silence=silence):
+            return f"a veto counts until {until:%Y-%m-%d %H:%M} UTC, {_ON_SILENCE[silence]}"
+        case Denied(rule=rule):
+            return f"refused by rule {rule}"
+
+
+def _name(request: ActionRequest) -> str:
+    named = (
+        ("vendor", request.vendor),
+        ("customer", request.customer),
+        ("branch", request.branch),
+    )
+    about = ", ".join(f"{what} {_clip(name)}" for what, name in named if name is not None)
+    return f"{_clip(request.kind)}" + (f" ({about})" if about else "")
+
+
+def _clip(value: object) -> Cell:
+    """A cell that the log takes, whatever a request holds."""
+    if value is None or (type(value) is int and abs(value) < 2**63):
+        return value
+    return _print(value if isinstance(value, str) else repr(value))[:_MOST_SHOWN]
+
+
+def _print(text: str) -> str:
+    """A text without characters that no database or page should get."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)

@@ -1,0 +1,64 @@
+"""Kill switches that are plain files: they work when nothing else does."""
+
+import os
+import unicodedata
+from pathlib import Path
+
+STOP = "STOP"
+
+_UNFIT = {ord(letter): f"%{ord(letter):02X}" for letter in '%/\\:*?"<>|'}
+
+
+def find_stop_file(home: Path, *, branch: str | None) -> str | None:
+    """Why a file says stop; None where none does.
+
+    `STOP` stops everything, `STOP.<branch>` a branch; letters' case does not matter, nor how their
+    accents are written, nor what the file holds. A home that cannot be looked at says stop.
+
+    Args:
+        home: Folder of the state.
+        branch: Of the action; None where it belongs to none: then only `STOP` counts.
+    """
+    try:
+        names = {_fold(name) for name in os.listdir(home)}  # noqa: PTH208  # broken links count
+    except OSError as fault:
+        return f"{home} cannot be looked at for a STOP file: {fault.strerror}"
+    wanted = [STOP]
+    if branch is not None:
+        wanted += [f"{STOP}.{branch}", name_stop_file(branch)]
+    for name in wanted:
+        if _fold(name) in names:
+            return f"the file {name} is in {home}"
+    return None
+
+
+def name_stop_file(branch: str | None) -> str:
+    """Name of the switch's file; characters that a file's name may not hold are quoted.
+
+    >>> name_stop_file(None), name_stop_file("Абая 10"), name_stop_file("a/b")
+    ('STOP', 'STOP.Абая 10', 'STOP.a%2Fb')
+    """
+    return STOP if branch is None else f"{STOP}.{branch.translate(_UNFIT)}"
+
+
+def put_stop_file(home: Path, *, branch: str | None, note: str) -> Path:
+    """Stop; the file says who did it."""
+    home.mkdir(parents=True, exist_ok=True)
+    path = home / name_stop_file(branch)
+    path.write_text(f"{note}\n", encoding="utf-8")
+    return path
+
+
+def remove_stop_files(home: Path, *, branch: str | None) -> list[Path]:
+    """Take the switch away, however its name was written; which files went."""
+    wanted = {_fold(name_stop_file(branch))}
+    if branch is not None:
+        wanted.add(_fold(f"{STOP}.{branch}"))
+    found = [path for path in sorted(home.iterdir()) if _fold(path.name) in wanted]
+    for path in found:
+        path.unlink()
+    return found
+
+
+def _fold(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()

@@ -1,0 +1,26 @@
+"""The table of the outbox. Moments are integer UTC microseconds."""
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, String, Table
+
+from serving.store.schema import metadata
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("lane", String, primary_key=True),
+    Column("message_id", ForeignKey("messages.message_id"), primary_key=True),
+    Column("decision_id", String, nullable=False),
+    Column("customer_id", String, nullable=False),
+    Column("trigger", String, nullable=False),
+    Column("channel", String, nullable=False),
+    Column("planned_at_us", BigInteger, nullable=False),
+    Column("state", String, nullable=False),
+    Column("due_at_us", BigInteger, nullable=False),
+    Column("n_attempts", Integer, nullable=False),
+    Column("fence", Integer, nullable=False),
+    Column("reason", String, nullable=True),
+    Column("settled_at_us", BigInteger, nullable=True),
+    Index("outbox_by_due", "lane", "state", "due_at_us"),
+    Index("outbox_by_customer", "lane", "customer_id", "settled_at_us"),
+)
+"""Messages that are due, by lane: a rehearsal of the delivery is a lane of its own."""

@@ -1,0 +1,109 @@
+"""A store with planned messages, and customers that may be written to."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from features.vocabulary import Arm, Channel, Priority, Trigger
+from serving.copy.content import Content
+from serving.delivery.judge import SendingGuards
+from serving.delivery.look import DRY_RUN, Deliverer
+from serving.delivery.parcel import HandedOver, Parcel, Receipt, TryAgain
+from serving.delivery.recipients import RecipientBook
+from serving.delivery.settings import load_delivery_settings
+from serving.online.live import LiveProfile
+from serving.policy.settings import load_policy_settings
+from serving.records import Decision, DecisionRequest, ModelVersions, PlannedMessage, Reason
+from serving.store.store import Store
+
+NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+POLICY = load_policy_settings()
+DELIVERY = load_delivery_settings()
+
+
+@dataclass
+class Receiver:
+    """Takes messages by their key; fails while `failures` last.
+
+    Attributes:
+        takes: How often each was handed over.
+    """
+
+    failures: int = 0
+    takes: dict[str, int] = field(default_factory=dict)
+
+    def hand_over(self, parcel: Parcel) -> Receipt:
+        if self.failures:
+            self.failures -= 1
+            return TryAgain("busy")
+        self.takes[parcel.message_id] = self.takes.get(parcel.message_id, 0) + 1
+        return HandedOver("here")
+
+
+def profile(customer_id: str = "c0", **changes: str | bool) -> LiveProfile:
+    row: dict[str, str | bool | int | float] = {
+        "customer_id": customer_id,
+        "timezone": "UTC",
+        "language": "en",
+        **{f"consent_{channel}": True for channel in Channel},
+    }
+    return LiveProfile({**row, **changes})
+
+
+def plan(
+    store: Store,
+    number: int = 0,
+    *,
+    at: datetime = NOON,
+    customer_id: str = "c0",
+    trigger: Trigger = Trigger.PRICE_DROP,
+    channel: Channel = Channel.EMAIL,
+    content: Content | None = None,
+) -> str:
+    """Keep a decision with one message; the message's identity."""
+    words = content or Content(subject="s", body="<p>b</p>", plain_text="b", language="en")
+    message = PlannedMessage(
+        message_id=f"m{number}", channel=channel, variant="v", content=words, cost_cents=0.1
+    )
+    record = Decision(
+        decision_id=f"d{number}",
+        customer_id=customer_id,
+        trigger=trigger,
+        decided_at=at - HOUR,
+        arm=Arm.LEARNED,
+        send=True,
+        reason=Reason.CHOSEN,
+        channels=(channel,),
+        send_at=at,
+        variant="v",
+        content=words,
+        messages=(message,),
+        propensity=0.5,
+        variants={"v": 1.0},
+        priority=Priority.MEDIUM,
+        cold_start=False,
+        models=ModelVersions(),
+        policy_version="p",
+        feature_hash="f",
+        features_as_of=None,
+        idempotency_key=f"k{number}",
+    )
+    request = DecisionRequest(
+        customer_id=customer_id, trigger=trigger, idempotency_key=f"k{number}"
+    )
+    with store.transaction() as session:
+        session.add_decisions([record], [request])
+    return message.message_id
+
+
+def make_deliverer(
+    store: Store, receiver: Receiver, *profiles: LiveProfile, max_attempts: int = 3
+) -> Deliverer:
+    rows = {str(one.row["customer_id"]): one for one in profiles or (profile(),)}
+    retry = DELIVERY.retry.model_copy(update={"max_attempts": max_attempts})
+    guards = SendingGuards(
+        POLICY, DELIVERY.model_copy(update={"retry": retry}), RecipientBook(rows), DRY_RUN
+    )
+    return Deliverer(store, receiver, guards, np.random.default_rng(7))
