@@ -42,7 +42,7 @@ def _name(message_id: str) -> str:
     """A file name that tells messages apart and leads out of no folder.
 
     >>> _name("../a b")
-    '___a_b-97aef77d'
+    '___a_b-f20d9ce8'
     """
     plain = "".join(c if c.isascii() and c.isalnum() else "_" for c in message_id)[:80]
     digest = hashlib.blake2b(message_id.encode(), digest_size=4).hexdigest()

@@ -347,6 +347,26 @@ def test_a_claim_whose_process_ended_is_taken_over_when_its_lease_is_out(
     assert (find_one(store).state, find_one(store).fence) == (OutboxState.HANDED_OVER, 2)
 
 
+def test_a_message_that_ends_every_process_is_dead_and_holds_up_no_other(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store.db")
+    plan(store, 1)
+    receiver = Receiver()
+    deliverer = make_deliverer(store, receiver, max_attempts=2)
+    for n in range(2):
+        with pytest.raises(EndedError):
+            replace(deliverer, transport=Crashing(receiver, is_after=False)).look(
+                at(NOON + n * HOUR)
+            )
+    plan(store, 2, at=NOON + HOUR)
+
+    deliverer.look(at(NOON + 2 * HOUR))
+
+    assert receiver.takes == {"m2": 1}
+    dead = find_all(store)["m1"]
+    assert dead.state is OutboxState.DEAD
+    assert dead.reason == "every process that tried ended in the middle"
+
+
 def test_a_claim_that_was_taken_over_is_not_heard_any_more(store: Store) -> None:
     plan(store)
     lane = DRY_RUN
