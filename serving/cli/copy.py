@@ -68,7 +68,7 @@ def list_variants(
         ("variant", "state", "language", "segment", "source", "score", "faults"),
         [_cells(one) for one in found],
     )
-    say(f"{len(found):,} variants; drafting has cost {spent:.4f} USD so far")
+    say(f"{len(found):,} variants; drafting and judging have cost {spent:.4f} USD so far")
     warn_of_void(void)
 
 

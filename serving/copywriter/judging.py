@@ -7,7 +7,7 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import Protocol
 
-from serving.copy.stored import StoredVariant, VariantState
+from serving.copy.stored import CellRecord, StoredVariant, VariantState
 from serving.copywriter.asker import Asker
 from serving.copywriter.judge import (
     MOST_SIBLINGS,
@@ -34,6 +34,10 @@ class ScoreKeeper(Protocol):
         self, variant_id: str, *, score: float, by: str, at: datetime, note: str = ""
     ) -> None:
         """Keep a score."""
+        ...
+
+    def note_cell(self, record: CellRecord) -> None:
+        """Keep how an asking ended and what it cost."""
         ...
 
 
@@ -88,6 +92,7 @@ def judge_drafts(
     n_scored, usage, outcomes = 0, Usage(), Counter[WriterOutcome]()
     details: dict[str, None] = {}
     for key, judgement in judged:
+        shelf.note_cell(_record(key, judgement, at=at))
         usage += judgement.usage
         outcomes[judgement.outcome] += 1
         if judgement.detail:
@@ -98,6 +103,20 @@ def judge_drafts(
                 shelf.score(row.variant_id, score=score.overall, by=_BY, at=at, note=note)
                 n_scored += 1
     return Judging(len(cells), n_scored, outcomes, tuple(details), usage)
+
+
+def _record(key: str, judgement: Judgement, *, at: datetime) -> CellRecord:
+    """The asking as the store keeps it; its key is none of drafting's."""
+    return CellRecord(
+        cell_key=f"judge/{key}",
+        at=at,
+        outcome=judgement.outcome.value,
+        detail=judgement.detail,
+        model=judgement.model,
+        prompt_name=judgement.prompt_name,
+        cost_usd=judgement.usage.cost_usd,
+        n_drafts=0,
+    )
 
 
 def describe_score(score: JudgedScore, *, model: str | None) -> str:

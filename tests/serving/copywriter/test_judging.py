@@ -115,6 +115,7 @@ def test_cell_that_failed_stays_without_scores(shelf: VariantShelf) -> None:
     assert judged.outcomes == {WriterOutcome.OK: 1, WriterOutcome.OVERLOADED: 1}
     assert judged.details == ("too busy",)
     assert judged.usage.cost_usd == pytest.approx(0.5 + PAID.cost_usd)
+    assert shelf.spent_usd() == pytest.approx(0.5 + PAID.cost_usd)  # booked, failed or not
 
 
 def test_faulty_and_decided_variants_are_not_judged(shelf: VariantShelf) -> None:
