@@ -17,6 +17,8 @@ from typing import Final, Protocol, cast
 import yaml
 from pydantic import BaseModel, ConfigDict
 
+from features.errors import BadInputError
+
 LANGUAGES: Final = ("ru", "kk", "en")
 
 _FILE = Path(__file__).with_name("language.yaml")
@@ -78,6 +80,9 @@ def identify_language(
         among: The languages in question, two letters each.
         sure_from: Least confidence; below it the language is None.
 
+    Raises:
+        BadInputError: py3langid knows no such language, where it has to be asked.
+
     >>> identify_language("В зале очень жарко").language, identify_language("залда ыстық").language
     ('ru', 'kk')
     >>> identify_language("су жок, кашан болады?").language, identify_language("12:30").language
@@ -121,7 +126,10 @@ def _marks() -> Mapping[str, _Marks]:
 @cache
 def _identifier(among: tuple[str, ...]) -> _Identifier:
     held = copy(_load_model())
-    held.set_languages(among)
+    try:
+        held.set_languages(among)
+    except ValueError as fault:
+        raise BadInputError(f"languages {', '.join(among)}: {fault}") from fault
     return held
 
 

@@ -79,6 +79,8 @@ class _Arm:
         current = offers.get(offer.offer_id)
         if current != offer:
             now = "there is none" if current is None else f"it is version {current.version}"
+            if current is not None and current.version == offer.version:
+                now = "that says something else"
             return f"promises offer {offer.offer_id}, version {offer.version}; now {now}"
         if (
             offer.valid_until is not None

@@ -17,7 +17,10 @@ Body = Mapping[str, Cell | Sequence[str]]
 GENESIS = "0" * 64
 """Stands where the hash of a row before the first one would."""
 
-_MOST_CELL, _MOST_WORDS = 200, 2_000
+MOST_WORDS = 2_000
+"""Characters that the words of an entry may have."""
+
+_MOST_CELL = 200
 
 
 class EntryKind(StrEnum):
@@ -73,8 +76,8 @@ def make_entry(
     """
     faults = [f"{name}: expected a name, got nothing" for name in _find_empty(subject, by)]
     faults += [fault for name, cell in body.items() if (fault := _find_fault(name, cell))]
-    if len(words) > _MOST_WORDS:
-        faults.append(f"words: {len(words)} characters, expected {_MOST_WORDS} at most")
+    if len(words) > MOST_WORDS:
+        faults.append(f"words: {len(words)} characters, expected {MOST_WORDS} at most")
     if faults:
         raise BadInputError(f"entry of the log: {'; '.join(faults)}")
     try:

@@ -144,10 +144,10 @@ def _time_checks(cases: Iterable[LabelledCase]) -> Iterator[BenchRow]:
 
 
 def _time_render() -> BenchRow:
-    """Median time to fill a stored variant's slots and check the final text.
+    """Median time to fill a variant's slots and check the final text.
 
     Every shipped variant, in every language, with its example and without facts; texts whose
-    words were read before, as those of a stored variant are.
+    words were read before, as those of any variant are that is served.
     """
     library = default_library()
     work = [

@@ -1,9 +1,9 @@
 """Commands of the log: whether it is whole, what it tells, and its signed head for elsewhere."""
 
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
@@ -21,6 +21,7 @@ from serving.audit.entries import Entry
 from serving.audit.story import tell_entries
 from serving.cli.output import JsonOption, say, show, show_json
 from serving.cli.own_store import open_own_store
+from serving.cli.zones import read_zone
 from serving.faults import EXIT_REFUSED
 from serving.policy.cases import from_us
 from serving.settings import read_settings
@@ -52,10 +53,8 @@ def verify(
         if key is not None
         for one in read_anchors(_read_text(path), key=key, place=str(path))
     ]
-    store = open_own_store(read_settings())
-    with store.reading() as session:
+    with closing(open_own_store(read_settings())) as store, store.reading() as session:
         verdict = verify_chain(session.audit.read(), anchors=found)
-    store.close()
     if as_json:
         show_json(
             {
@@ -84,11 +83,9 @@ def show_entries(
     as_json: JsonOption = False,
 ) -> None:
     """Tell what happened, in order."""
-    clock = _read_zone(zone)
-    store = open_own_store(read_settings())
-    with store.reading() as session:
+    clock = read_zone(zone)
+    with closing(open_own_store(read_settings())) as store, store.reading() as session:
         entries = list(session.audit.read(subject=subject))
-    store.close()
     if as_json:
         show_json({"entries": [_describe(entry) for entry in entries]})
         return
@@ -103,7 +100,10 @@ def make_key(
     out: Annotated[Path, typer.Option(help="Folder for anchor.key and anchor.pub.")],
 ) -> None:
     """Make the pair of keys that anchors are signed and checked with."""
-    private, public = make_keys(out)
+    try:
+        private, public = make_keys(out)
+    except OSError as fault:
+        raise BadInputError(f"--out {out}: cannot be written to: {fault.strerror}") from fault
     show(f"{private} signs; keep it from others")
     show(f"{public} checks; keep it where the anchors are")
 
@@ -119,18 +119,19 @@ def make_anchor(
     """Sign the head of the log, to be kept elsewhere: once a day, by mail or as a file."""
     signer = read_private_key(key)
     now = datetime.now(UTC)
-    store = open_own_store(read_settings())
-    with store.reading() as session:
+    with closing(open_own_store(read_settings())) as store, store.reading() as session:
         seq, head = session.audit.find_head()
-    store.close()
     line = write_anchor(Anchor.of(seq, head, at=now), key=signer)
     if out is None:
         show(line)
         return
-    out.mkdir(parents=True, exist_ok=True)
     path = out / f"anchor-{now:%Y-%m-%d}.jsonl"
-    with path.open("a", encoding="utf-8") as file:
-        file.write(f"{line}\n")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(f"{line}\n")
+    except OSError as fault:
+        raise BadInputError(f"--out {out}: cannot be written to: {fault.strerror}") from fault
     show(f"{path}: {seq:,} rows, head {head}")
 
 
@@ -154,15 +155,6 @@ def _read_text(path: Path) -> str:
         raise SourceUnreadableError(f"{path}: {fault.strerror}") from fault
     except UnicodeDecodeError as fault:
         raise SourceUnreadableError(f"{path}: expected text in UTF-8") from fault
-
-
-def _read_zone(zone: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise BadInputError(
-            f"--zone {zone!r}: expected an IANA name such as Asia/Almaty"
-        ) from error
 
 
 def _describe(entry: Entry) -> dict[str, str | int]:

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import typer
@@ -21,6 +21,8 @@ from serving.autopilot.story import Incident, Story, tell_story
 from serving.cli.models import SeedOption
 from serving.cli.output import Json, JsonOption, progress, say, show, show_json
 from serving.cli.switches import resume, stop
+from serving.cli.zones import read_zone
+from serving.lines import put_on_one_line
 from serving.policy.cases import from_us
 
 autopilot = typer.Typer(
@@ -69,7 +71,7 @@ def replay_messages(
     given = read_messages(messages)
     if not given:
         raise BadInputError(f"{messages}: holds no message, expected at least one")
-    _require_zone(zone)
+    clock = read_zone(zone)
     known = assume_known(given) if data is None else read_known(read_tables(data))
     with progress("replaying"):
         story = tell_story(
@@ -86,22 +88,13 @@ def replay_messages(
         return
     if data is None:
         say("without --data everybody with a customer_id is taken for a customer")
-    for line in _write_story(story, topics, ZoneInfo(zone)):
+    for line in _write_story(story, topics, clock):
         show(line)
 
 
 def _find_taxonomy(given: str) -> Taxonomy:
     is_file = given.endswith((".yaml", ".yml"))
     return read_taxonomy(Path(given)) if is_file else load_taxonomy(given)
-
-
-def _require_zone(zone: str) -> None:
-    try:
-        ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise BadInputError(
-            f"--zone {zone!r}: expected an IANA name such as Asia/Almaty"
-        ) from error
 
 
 def _write_story(story: Story, topics: Taxonomy, zone: ZoneInfo) -> list[str]:
@@ -121,7 +114,10 @@ def _write_promise(story: Story) -> str:
     calibration = story.calibration
     promise = f"budget: {calibration.promised:g} false alarms a week in the whole chain"
     if story.baseline.is_assumed:
-        return f"{promise}; what is usual is assumed, for want of three weeks of history"
+        return (
+            f"{promise}; what is usual is assumed, for want of three weeks of history with fifty"
+            " complaints"
+        )
     promise += (
         f" ({calibration.promised_low:.2g} to {calibration.promised_high:.2g} if rates are as"
         " steady or unsteady as history allows)"
@@ -144,7 +140,7 @@ def _write_incident(incident: Incident, topics: Taxonomy, zone: ZoneInfo) -> lis
     lines = [
         (
             f"{detected:%Y-%m-%d %H:%M}  {burst.stream.branch}: complaints about"
-            f" {_title(topics, burst.stream.topic)}, severity {incident.severity}"
+            f" {topics.title_of(burst.stream.topic)}, severity {incident.severity}"
         ),
         (
             f"  since {first:%H:%M}: {n} customers within {_span(detected - first)},"
@@ -157,7 +153,8 @@ def _write_incident(incident: Incident, topics: Taxonomy, zone: ZoneInfo) -> lis
         f"  who: {', '.join(burst.customer_ids)}; languages {_write_counts(incident)}",
     ]
     lines += [
-        f'    "{mask_personal_data(read.message.text)}"' for read in incident.reads[:_MOST_QUOTED]
+        f'    "{put_on_one_line(mask_personal_data(read.message.text))}"'
+        for read in incident.reads[:_MOST_QUOTED]
     ]
     lines += [
         f"  may be behind it: {one.trigger} {one.subject}, which touches {one.n_touched} of"
@@ -186,10 +183,6 @@ def _write_score(burst: Burst) -> str:
     if burst.threshold == 0:
         return f"score {burst.score:.1f}; so quiet a stream that the fewest customers do"
     return f"score {burst.score:.1f}, needed {burst.threshold:.1f}"
-
-
-def _title(topics: Taxonomy, name: str) -> str:
-    return next((topic.title["en"] for topic in topics.topics if topic.name == name), name)
 
 
 def _write_counts(incident: Incident) -> str:

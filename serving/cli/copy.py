@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from features.vocabulary import Channel, Trigger
 from serving.cli.copy_cost import cost
@@ -102,7 +103,10 @@ def show_variant(variant_id: IdArgument, as_json: JsonOption = False) -> None:
     )
     show_table(
         ("when", "who", "what", "why"),
-        [(f"{e.at:%Y-%m-%d %H:%M:%S}", e.by, e.what.value, e.note) for e in events],
+        [  # names and notes are people's words, or a model's
+            (f"{e.at:%Y-%m-%d %H:%M:%S}", escape(e.by), e.what.value, escape(e.note))
+            for e in events
+        ],
     )
 
 

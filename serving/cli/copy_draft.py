@@ -13,6 +13,7 @@ from rich.markup import escape
 from features.errors import BadInputError, NotReadyError
 from features.vocabulary import Channel, Trigger
 from serving.cli.output import Json, JsonOption, progress, say, show, show_json, show_table
+from serving.cli.unaccounted import warn_of_unaccounted
 from serving.copy.brief import Brand, Brief, Offer
 from serving.copy.drafted import compile_draft
 from serving.copy.library import Library, default_library
@@ -127,7 +128,7 @@ def draft(
                 store,
                 by=by,
                 again=again,
-                in_batch=_is_batch(batch, desk.briefs),
+                in_batch=collect is not None or _is_batch(batch, desk.briefs),
                 collect=collect,
                 believe=_read_belief(prior, desk.library),
             )
@@ -259,15 +260,19 @@ def _ask(
             model=desk.model,
             by=by,
             believe=believe,
-            tell=lambda batch_id: say(f"batch {batch_id}; if this ends: --collect {batch_id}"),
+            tell=lambda made: say(escape(f"batch {made}; if this ends: --collect {made}")),
         )
         at = datetime.now(UTC)
         with progress(f"drafting {len(cells):,} cells"):
-            if collect is None:
-                return drafter.draft(
+            report = (
+                drafter.draft(
                     cells, at=at, deadline_seconds=deadline, in_batch=in_batch, again=again
                 )
-            return _collect(drafter, asker, cells, collect, deadline_seconds=deadline, at=at)
+                if collect is None
+                else _collect(drafter, asker, cells, collect, deadline_seconds=deadline, at=at)
+            )
+        warn_of_unaccounted(asker.spending.unaccounted_usd)
+    return report
 
 
 def _collect(

@@ -11,6 +11,7 @@ import typer
 from features.errors import NotReadyError
 from serving.cli.output import JsonOption, progress, show, show_json
 from serving.cli.own_store import open_own_store
+from serving.cli.unaccounted import warn_of_unaccounted
 from serving.copywriter.agreement import Agreement, load_golden, measure_agreement
 from serving.copywriter.asker import Asker
 from serving.copywriter.judge import Judgement, judge_siblings
@@ -54,6 +55,7 @@ def judge(
             is_whole = _tell_judging(judging, as_json=as_json)
         else:
             is_whole = _judge_golden(golden, settings, asker=asker, seed=seed, as_json=as_json)
+        warn_of_unaccounted(asker.spending.unaccounted_usd)
     if not is_whole:
         raise typer.Exit(EXIT_REFUSED)
 

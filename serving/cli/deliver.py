@@ -21,6 +21,7 @@ from serving.delivery.judge import SendingGuards
 from serving.delivery.look import DRY_RUN, Deliverer, LookReport
 from serving.delivery.recipients import RecipientBook
 from serving.delivery.settings import load_delivery_settings
+from serving.faults import EXIT_REFUSED
 from serving.policy.cases import from_us, to_us
 from serving.policy.settings import load_policy_settings
 from serving.runtime import read_copy_settings
@@ -77,6 +78,7 @@ def deliver(
         elif requeue:
             _requeue(store, requeue, at=read_clock(), as_json=as_json)
         else:
+            settings.home.mkdir(parents=True, exist_ok=True)  # STOP files are looked for in it
             deliverer = Deliverer(
                 store,
                 FolderTransport(
@@ -86,6 +88,7 @@ def deliver(
                 ),
                 _make_guards(settings, settings_file, data=data),
                 np.random.default_rng(),
+                settings.home,
             )
             _run(deliverer, read_clock, every=None if once else every, as_json=as_json)
 
@@ -104,7 +107,7 @@ def _run(
 ) -> None:
     stop = _stop_on_signals()
     while not stop.is_set():
-        report = deliverer.look(clock)
+        report = deliverer.look(clock, is_over=stop.is_set)
         if as_json:
             show_json(_describe_look(report))
         elif every is None or report.states or report.stopped:
@@ -157,7 +160,7 @@ def _requeue(store: Store, message_ids: list[str], *, at: datetime, as_json: boo
         for message_id, is_done in zip(message_ids, done, strict=True):
             show(f"{message_id}: {'requeued' if is_done else 'is not dead'}")
     if not all(done):
-        raise typer.Exit(1)
+        raise typer.Exit(EXIT_REFUSED)
 
 
 def _describe(one: Queued) -> dict[str, Json]:
@@ -175,7 +178,7 @@ def _describe(one: Queued) -> dict[str, Json]:
 
 
 def _stop_on_signals() -> threading.Event:
-    """An event that an interrupt or a polite kill sets: the look that is going on is ended."""
+    """An event that an interrupt or a polite kill sets: the message in hand is the last one."""
     stop = threading.Event()
 
     def _note(_: int, __: FrameType | None) -> None:

@@ -1,5 +1,6 @@
 """Commands that stop the autopilot and let it go on: everything, or a branch."""
 
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -23,21 +24,27 @@ _MOST_BYTES = 200  # so that it fits into the name of a file
 
 
 def stop(by: ByOption, branch: BranchOption = None) -> None:
-    """Stop at once: nothing new is done from now on. 1 where only the file could be written."""
+    """Stop at once: nothing new is done from now on. 1 where one of both switches failed."""
     _require_names(by, branch)
     settings = read_settings()
     now = datetime.now(UTC)
-    path = put_stop_file(settings.home, branch=branch, note=f"{by} at {now:%Y-%m-%d %H:%M} UTC")
-    show(f"{_name(branch)} is stopped: {path}")
+    is_written = _write_file(settings.home, by=by, branch=branch, now=now)
     if not _has_store(settings):
+        if not is_written:
+            say("this home has no store yet: nothing is stopped")
+            raise typer.Exit(EXIT_REFUSED)
         say("this home has no store yet; the file is enough")
         return
     try:
         _throw(settings, is_stopped=True, by=by, branch=branch, now=now)
     except Exception as fault:
         # The file stops this home whatever is wrong with the store.
-        say(f"the store could not be told ({type(fault).__name__}): other homes on it go on")
+        left = "other homes on it go on" if is_written else "nothing is stopped"
+        say(f"the store could not be told ({type(fault).__name__}): {left}")
         raise typer.Exit(EXIT_REFUSED) from fault
+    show(f"{_name(branch)} is stopped: in the store")
+    if not is_written:
+        raise typer.Exit(EXIT_REFUSED)
 
 
 def resume(by: ByOption, branch: BranchOption = None) -> None:
@@ -50,19 +57,28 @@ def resume(by: ByOption, branch: BranchOption = None) -> None:
     show(f"{_name(branch)} goes on" + "".join(f"; {path} is gone" for path in gone))
 
 
+def _write_file(home: Path, *, by: str, branch: str | None, now: datetime) -> bool:
+    """Write the switch that is a file; whether it is there. The store is told in any case."""
+    try:
+        path = put_stop_file(home, branch=branch, note=f"{by} at {now:%Y-%m-%d %H:%M} UTC")
+    except OSError as fault:
+        say(f"the file could not be written: {fault.filename}: {fault.strerror}")
+        return False
+    show(f"{_name(branch)} is stopped: {path}")
+    return True
+
+
 def _throw(
     settings: Settings, *, is_stopped: bool, by: str, branch: str | None, now: datetime
 ) -> None:
     """Throw the store's switch, and write it to the log in the same transaction."""
-    store = open_own_store(settings)
     words = f"{by} {'stops' if is_stopped else 'resumes'} {_name(branch)}"
-    with store.transaction() as session:
+    with closing(open_own_store(settings)) as store, store.transaction() as session:
         session.switches.throw(branch=branch, is_stopped=is_stopped, by=by, at=now)
         if not is_stopped:
             session.holds.set_clock(now)
         body = {"branch": branch, "is_stopped": is_stopped}
         session.audit.append(EntryKind.HUMAN, "switch", body, by=by, at=now, words=words)
-    store.close()
 
 
 def _has_store(settings: Settings) -> bool:

@@ -77,6 +77,8 @@ class ReviewPages:
         asked = read_query(request, QueueAsked)
         rows = self.desk.shelf.find()
         cells = list_cells(rows, wanted=asked.wanted)
+        n_pages = max(1, -(-len(cells) // _CELLS_ON_A_PAGE))
+        asked = asked.model_copy(update={"page": min(asked.page, n_pages)})
         start = (asked.page - 1) * _CELLS_ON_A_PAGE
         everything = list_cells(rows, wanted=CellFilter())
         return self.renderer.answer(
@@ -87,7 +89,7 @@ class ReviewPages:
             cell_link=lambda key: link_cell(request, key),
             page_link=lambda page: link_page(request, asked, page),
             n_cells=len(cells),
-            n_pages=max(1, -(-len(cells) // _CELLS_ON_A_PAGE)),
+            n_pages=n_pages,
             n_waiting=sum(cell.n_waiting for cell in everything),
             triggers=sorted({cell.key.trigger for cell in everything}),
             channels=sorted({cell.key.channel for cell in everything}),
@@ -207,6 +209,7 @@ class ReviewPages:
             cards=cards,
             names=_name_cards(cards),
             n_stored=sum(card.row is not None for card in cards),
+            n_templates=sum(card.row is None for card in cards),
             n_waiting=sum(card.waits for card in cards),
             values=Values,
             max_reason=MAX_REASON_CHARACTERS,

@@ -7,13 +7,14 @@ from typing import Final
 
 import uvicorn
 
+from features.errors import ConfigurationError
 from serving.console.access import OneTimeDoor, Role, Visitor
 from serving.console.app import Guarding, make_app
 from serving.console.desk import Desk
 from serving.console.gallery import Gallery
 from serving.launch import find_free_port, require_free_port
 
-_LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+_LOOPBACK: Final = ("127.0.0.1", "localhost")
 _N_SECRET_BYTES: Final = 32
 
 
@@ -22,7 +23,7 @@ class ReviewAddress:
     """Where the review listens.
 
     Attributes:
-        host: Address of this machine; loopback unless others shall reach it.
+        host: Name or IPv4 address of this machine; loopback unless others shall reach it.
         port: Zero for any that is free.
     """
 
@@ -48,10 +49,9 @@ def run_review(
         address: Where to listen.
 
     Raises:
-        ConfigurationError: If the port is taken.
+        ConfigurationError: If the port is taken, or the host is none of this machine's.
     """
-    port = address.port or find_free_port(address.host)
-    require_free_port(address.host, port)
+    port = _find_port(address)
     door = OneTimeDoor(Visitor(reviewer, Role.OPERATOR))
     app = make_app(
         desk,
@@ -63,8 +63,7 @@ def run_review(
             cookie=f"opportune_console_{port}",
         ),
     )
-    at = f"[{address.host}]" if ":" in address.host else address.host
-    say(f"open http://{at}:{port}/enter?token={door.token}")
+    say(f"open http://{address.host}:{port}/enter?token={door.token}")
     if address.host not in _LOOPBACK:
         say(f"what goes to {address.host} is not encrypted: use it in networks that you trust")
     say(f"decisions are kept as {reviewer}'s; the address works once; Ctrl+C ends the review")
@@ -76,3 +75,15 @@ def run_review(
         access_log=False,  # it would write the token down
         server_header=False,
     )
+
+
+def _find_port(address: ReviewAddress) -> int:
+    try:
+        port = address.port or find_free_port(address.host)
+    except OSError as fault:
+        raise ConfigurationError(
+            f"cannot listen on {address.host}: {fault.strerror}; "
+            "expected a name or an IPv4 address of this machine"
+        ) from None
+    require_free_port(address.host, port)
+    return port

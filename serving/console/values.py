@@ -1,10 +1,11 @@
 """With which facts a text is looked at: an example, the longest there are, or none."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from features.evidence import Evidence, FactKind, Scalar
+from serving.copy.checks import list_largest
 from serving.copy.slots import Manner, SlotRule, write_slots
 from serving.copy.variants import Cell
 
@@ -33,15 +34,6 @@ class Case:
 _NAMES: Mapping[str, str] = {"ru": "Анна", "kk": "Әсел"}
 _LONG_NAMES: Mapping[str, str] = {"ru": "Владислава-Екатерина", "kk": "Нұрсұлтан-Әбілмансұр"}
 _NAME, _LONG_NAME = "Anna", "Alexandrina-Victoria"  # in all other languages
-_MONTHS = range(1, 13)
-_LARGEST: Mapping[FactKind, tuple[Scalar, ...]] = {
-    FactKind.CENTS: (999_999_999,),
-    FactKind.PERCENT: (100,),
-    FactKind.DATE: tuple(f"2026-{month:02d}-28" for month in _MONTHS),
-    FactKind.MOMENT: tuple(f"2026-{month:02d}-28T22:58:00+00:00" for month in _MONTHS),
-}
-_LARGEST_COUNT = 9_999_999
-_LARGEST_WITH_NOUN = 365  # days, items
 _LONG_TEXT = 200  # characters; more than any place has room for
 
 
@@ -73,10 +65,8 @@ def make_case(values: Values, *, example: Evidence, cell: Cell, manner: Manner) 
 def _find_longest(rule: SlotRule, *, example: Scalar, manner: Manner) -> Scalar:
     if rule.kind is FactKind.TEXT:
         return _lengthen(str(example), room=(rule.room or 0) if rule.whole else _LONG_TEXT)
-    if rule.kind is FactKind.COUNT:
-        has_noun = rule.name in manner.language.plurals
-        return _LARGEST_WITH_NOUN if has_noun else _LARGEST_COUNT
-    return max(_LARGEST[rule.kind], key=lambda fact: _measure(fact, rule=rule, manner=manner))
+    largest = list_largest(rule, manner=manner, letter="")
+    return max(largest, key=lambda fact: _measure(fact, rule=rule, manner=manner))
 
 
 def _measure(fact: Scalar, *, rule: SlotRule, manner: Manner) -> int:
@@ -84,10 +74,9 @@ def _measure(fact: Scalar, *, rule: SlotRule, manner: Manner) -> int:
 
 
 def _lengthen(example: str, *, room: int) -> str:
-    """The example again and again, cut at its room; it must not end in a space."""
-    long = " ".join(_repeat(example, n=room // len(example) + 1))[:room]
-    return long if long.strip() == long else long[:-1] + example[0]
-
-
-def _repeat(text: str, *, n: int) -> Iterable[str]:
-    return (text for _ in range(n))
+    """The example again and again, cut at its room; it must not end in a space. Nothing is none."""
+    word = example.strip()
+    if not word:
+        return ""
+    long = " ".join([word] * (room // len(word) + 1))[:room]
+    return long if long.strip() == long else long[:-1] + word[0]

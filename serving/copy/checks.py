@@ -111,13 +111,14 @@ def _write_longest(rules: Iterable[SlotRule], *, manner: Manner, letter: str) ->
     for rule in rules:
         written = (
             write_slots((rule,), evidence={rule.name: fact}, manner=manner)[rule.name]
-            for fact in _list_largest(rule, manner=manner, letter=letter)
+            for fact in list_largest(rule, manner=manner, letter=letter)
         )
         longest[rule.name] = max(written, key=len)
     return longest
 
 
-def _list_largest(rule: SlotRule, *, manner: Manner, letter: str) -> tuple[Scalar, ...]:
+def list_largest(rule: SlotRule, *, manner: Manner, letter: str) -> tuple[Scalar, ...]:
+    """Facts of which one is written longest in a slot; a text is made of the letter."""
     if rule.kind is FactKind.TEXT:
         return (letter * (rule.room or 0),)
     if rule.kind is FactKind.COUNT:

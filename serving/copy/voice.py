@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from features.errors import ConfigurationError
 from serving.copy.brief import Brand, Offer
@@ -17,6 +17,15 @@ _VOICE = (
 )
 
 
+def _holds_a_word(phrase: str) -> str:
+    if not any(map(str.isalnum, phrase)):
+        raise ValueError(f"{phrase!r}: expected words; signs alone are not looked for")
+    return phrase
+
+
+ForbiddenPhrase = Annotated[str, AfterValidator(_holds_a_word)]
+
+
 class VoiceFile(BaseModel):
     """How a brand speaks; see `Brand`. Its name and the hosts of its links are settings."""
 
@@ -24,7 +33,7 @@ class VoiceFile(BaseModel):
 
     voice: str = _VOICE
     version: Annotated[int, Field(ge=1)] = 1
-    forbidden: tuple[str, ...] = ()
+    forbidden: tuple[ForbiddenPhrase, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
     emoji: bool = False
     examples: tuple[str, ...] = ()

@@ -17,6 +17,7 @@ from serving.copy.brief import Brand, Brief, SlotSpec, Tone
 from serving.copy.draft import Draft
 from serving.copy.wordings import Piece
 from serving.copywriter.judge import Judgement
+from serving.faults import describe_validation
 
 _Z = 1.96
 
@@ -141,10 +142,7 @@ def load_golden(path: Path) -> tuple[GoldenCell, ...]:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as fault:
         raise ConfigurationError(f"{path}: {fault}") from fault
     except ValidationError as fault:
-        listed = "; ".join(
-            f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in fault.errors()
-        )
-        raise ConfigurationError(f"{path}: {listed}") from fault
+        raise ConfigurationError(f"{path}: {describe_validation(fault)}") from fault
     names = [cell.name for cell in cells]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ConfigurationError(f"{path}: cells {twice} stand there twice")

@@ -5,7 +5,7 @@ variants, another judges them. Messages made of it cost nothing more, however ma
 other way asks once for every message.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import ceil
@@ -17,7 +17,6 @@ from serving.copywriter.prices import PriceTable
 from serving.copywriter.reply import Prompt, Usage
 
 T = TypeVar("T", bound=BaseModel)
-Counter = Callable[[str], int]
 
 # English has about four bytes a token, Cyrillic rather more; newer models count up to a third more.
 _BYTES_PER_TOKEN = 3
@@ -205,9 +204,8 @@ def estimate_prompts_usd(
     model: str,
     prices: PriceTable,
     in_batch: bool,
-    count: Counter = count_roughly,
 ) -> float:
-    """What these very prompts will cost, nothing of them cached.
+    """What these very prompts will cost, roughly counted, nothing of them cached.
 
     Args:
         prompts: Which are to be asked.
@@ -215,12 +213,12 @@ def estimate_prompts_usd(
         model: Who is asked.
         prices: What tokens cost.
         in_batch: Whether a batch is asked.
-        count: How tokens are counted.
     """
     return sum(
         prices.cost(
             Usage(
-                input_tokens=count(prompt.system) + count(prompt.user), output_tokens=reply_tokens
+                input_tokens=count_roughly(prompt.system) + count_roughly(prompt.user),
+                output_tokens=reply_tokens,
             ),
             model=model,
             in_batch=in_batch,

@@ -292,7 +292,7 @@ def check(
     """A draft as it is kept, with its faults."""
     faults = check_draft(draft, brief=cell.brief, library=library)
     return StoredVariant(
-        variant_id=variant_id_of(draft),
+        variant_id=variant_id_of(draft, brief=cell.brief),
         draft=draft,
         state=VariantState.FAULTY if faults else VariantState.DRAFT,
         faults=faults,

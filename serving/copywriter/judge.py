@@ -269,7 +269,8 @@ def _find_answer_fault(question: JudgeQuestion, answer: JudgeAnswer) -> str | No
     wanted = list(ascii_uppercase[: len(question.order)])
     labels = [text.label for text in answer.texts]
     if sorted(labels) != wanted:
-        return f"texts {labels[:MOST_SIBLINGS]!r} were judged, expected {wanted}"
+        known = [label if label in wanted else "another" for label in labels[:MOST_SIBLINGS]]
+        return f"{len(labels)} texts were judged ({', '.join(known)}), expected {wanted}"
     for text in answer.texts:
         named = [each.criterion for each in text.scores]
         if sorted(named) != sorted(question.criteria):

@@ -38,7 +38,13 @@ def mask_quotes(quotes: Iterable[str]) -> tuple[str, ...]:
 
 def _mask(quote: str) -> str:
     text = unicodedata.normalize("NFKC", quote[:_MOST_READ])
-    text = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in text)
+    text = "".join(_show(letter) for letter in text)
     for pattern, mask in _MASKS:
         text = pattern.sub(mask, text)
     return " ".join(text.split())[:MOST_CHARACTERS]
+
+
+def _show(letter: str) -> str:
+    """What has no width would cut an address in two: nothing; other controls become a space."""
+    kind = unicodedata.category(letter)
+    return "" if kind == "Cf" else " " if kind[0] == "C" else letter

@@ -6,11 +6,10 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from features.errors import ConfigurationError
 from serving.copy.brief import Tone
+from serving.policy.settings import read_settings_file
 
 _SHIPPED = Path(__file__).with_name("rubrics.yaml")
 _Sentence = Annotated[str, Field(min_length=1, max_length=200)]
@@ -86,13 +85,4 @@ def load_rubrics(path: Path) -> Rubrics:
     Raises:
         ConfigurationError: The file is not there or is none; lists everything that is wrong.
     """
-    try:
-        return Rubrics.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as fault:
-        raise ConfigurationError(f"{path}: {fault}") from fault
-    except ValidationError as fault:
-        listed = "; ".join(
-            f"{'.'.join(map(str, error['loc'])) or 'rubrics'}: {error['msg']}"
-            for error in fault.errors()
-        )
-        raise ConfigurationError(f"{path}: {listed}") from fault
+    return read_settings_file(path, Rubrics, what="rubrics")

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from features.vocabulary import Channel, Trigger
 from serving.copy.brief import Name, Tone
+from serving.copywriter.settings import Seconds
 from serving.policy.settings import read_settings_file
 
 SegmentName = Annotated[str, Field(pattern=r"^[^\W\d_][\w &._-]{0,59}$")]
@@ -67,7 +68,7 @@ class DraftingRules(_Frozen):
 
     n_variants: Annotated[int, Field(ge=1, le=10)] = 3
     max_segments: Annotated[int, Field(ge=1, le=2)] = 2
-    deadline_seconds: Annotated[float, Field(gt=0)] = 60.0
+    deadline_seconds: Seconds = 60.0
     re_asks: Annotated[int, Field(ge=0, le=2)] = 1
     tones: dict[Trigger, Tone]
     segments: dict[SegmentName, Annotated[str, Field(max_length=400)]] = {}

@@ -35,7 +35,7 @@ def _is_file(path: Path) -> Path:
 Url = Annotated[str, AfterValidator(_is_address)]
 SecretUrl = Annotated[SecretStr, AfterValidator(_is_secret_address)]
 Model = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
-Seconds = Annotated[float, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0, le=30 * 86_400)]  # no thread can wait for ever
 
 
 class ClaudeSettings(BaseModel):
@@ -82,7 +82,7 @@ class ClaudeSettings(BaseModel):
     effort: Literal["default", "low", "medium", "high", "xhigh", "max"] = "low"
     thinking: Literal["adaptive", "disabled"] = "adaptive"
     prices: Path | None = None
-    max_usd: Annotated[float, Field(ge=0)] = 20.0
+    max_usd: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 20.0
     max_attempts: Annotated[int, Field(ge=1, le=20)] = 4
     re_asks: Annotated[int, Field(ge=0, le=3)] = 1
     first_wait_seconds: Seconds = 0.5

@@ -111,7 +111,10 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """No: what was asked for did not happen; the log holds the rule and the reason."""
+    """No: what was asked for did not happen.
+
+    The log holds the rule and the reason, but for an action that nobody proposed.
+    """
 
     rule: Rule
     why: str

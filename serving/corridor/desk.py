@@ -70,7 +70,8 @@ class CorridorDesk:
         self.expire(session, now=now)
         known = session.holds.find(request.action_id)
         if known is not None:
-            return _answer_again(known, request, corridor=corridor)
+            answer = _answer_again(known, request, corridor=corridor)
+            return log.refuse(request, answer) if isinstance(answer, Denied) else answer
         planned = _plan(request, corridor=corridor, now=now)
         if isinstance(planned, Denied):
             return log.refuse(request, planned)
@@ -168,7 +169,8 @@ class CorridorDesk:
         held = session.holds.find(action_id)
         if held is None:
             return Denied(Rule.UNKNOWN, f"nobody proposed {action_id!r}")
-        if held.state is ActionState.SETTLED and held.settled_cents == actual_cents:
+        is_told = held.settled_cents == actual_cents and held.actor == actor
+        if held.state is ActionState.SETTLED and is_told:
             return Done(ActionState.SETTLED, is_again=True)
         if (denied := _require_claim(held, actor=actor)) is not None:
             return log.refuse(held.request, denied)
@@ -288,7 +290,7 @@ def _require_waiting(held: Held, *, now: datetime) -> Denied | None:
 
 def _require_claim(held: Held, *, actor: str) -> Denied | None:
     if held.state is not ActionState.CLAIMED:
-        return Denied(Rule.STATE, f"nobody has claimed it: it is {held.state}")
+        return Denied(Rule.STATE, f"it is {held.state}, not claimed")
     if held.actor != actor:
         return Denied(Rule.ACTOR, f"{held.actor} has it")
     return None

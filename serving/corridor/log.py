@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from serving.audit.entries import Cell, EntryKind
+from serving.autopilot.inbound.masking import mask_personal_data
 from serving.corridor.actions import (
     ActionRequest,
     Answer,
@@ -22,6 +23,7 @@ _ON_SILENCE = {
     Silence.DROP: "silence drops it",
 }
 _MOST_SHOWN = 200
+_MOST_QUOTED = 10_000  # to bound the masking's work; the log keeps less
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,8 @@ class DeskLog:
             by=name_of(self.by),
             at=self.at,
             words=_print(words[:1_000]),
-            quote=_print(quote[:900]),
+            # Masked first: a line break within a number is still a number's.
+            quote=_print(mask_personal_data(quote[:_MOST_QUOTED])),
         )
 
 

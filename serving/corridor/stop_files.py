@@ -20,14 +20,14 @@ def find_stop_file(home: Path, *, branch: str | None) -> str | None:
         branch: Of the action; None where it belongs to none: then only `STOP` counts.
     """
     try:
-        names = {_fold(name) for name in os.listdir(home)}  # noqa: PTH208  # broken links count
+        names = {fold_name(name) for name in os.listdir(home)}  # noqa: PTH208  # broken links count
     except OSError as fault:
         return f"{home} cannot be looked at for a STOP file: {fault.strerror}"
     wanted = [STOP]
     if branch is not None:
         wanted += [f"{STOP}.{branch}", name_stop_file(branch)]
     for name in wanted:
-        if _fold(name) in names:
+        if fold_name(name) in names:
             return f"the file {name} is in {home}"
     return None
 
@@ -51,14 +51,19 @@ def put_stop_file(home: Path, *, branch: str | None, note: str) -> Path:
 
 def remove_stop_files(home: Path, *, branch: str | None) -> list[Path]:
     """Take the switch away, however its name was written; which files went."""
-    wanted = {_fold(name_stop_file(branch))}
+    wanted = {fold_name(name_stop_file(branch))}
     if branch is not None:
-        wanted.add(_fold(f"{STOP}.{branch}"))
-    found = [path for path in sorted(home.iterdir()) if _fold(path.name) in wanted]
+        wanted.add(fold_name(f"{STOP}.{branch}"))
+    found = [path for path in sorted(home.iterdir()) if fold_name(path.name) in wanted]
     for path in found:
         path.unlink()
     return found
 
 
-def _fold(name: str) -> str:
+def fold_name(name: str) -> str:
+    """A name by which its spellings are one: a stop must not fail over a capital letter.
+
+    >>> fold_name("Abay") == fold_name("ABAY")
+    True
+    """
     return unicodedata.normalize("NFC", name).casefold()

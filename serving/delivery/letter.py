@@ -8,6 +8,7 @@ from email.utils import format_datetime, parseaddr
 from serving.copy.guard.headers import make_unsubscribe_headers
 from serving.copy.settings import CopySettings
 from serving.delivery.parcel import Parcel
+from serving.lines import put_on_one_line
 
 _BOUNDARY_BYTES = 12
 
@@ -24,12 +25,12 @@ def write_letter(parcel: Parcel, *, sender: str, copy: CopySettings) -> EmailMes
     letter = EmailMessage(policy=SMTP)
     letter["From"] = sender
     letter["To"] = "undisclosed-recipients:;"
-    letter["Subject"] = _on_one_line(content.subject or "")
+    letter["Subject"] = put_on_one_line(content.subject or "")
     letter["Date"] = format_datetime(parcel.planned_at)
     letter["Message-ID"] = f"<{_digest(parcel.message_id)}@{parseaddr(sender)[1].split('@')[-1]}>"
-    letter["Content-Language"] = _on_one_line(content.language)
-    letter["X-Opportune-Message"] = _on_one_line(parcel.message_id)
-    letter["X-Opportune-Customer"] = _on_one_line(parcel.customer_id)
+    letter["Content-Language"] = put_on_one_line(content.language)
+    letter["X-Opportune-Message"] = put_on_one_line(parcel.message_id)
+    letter["X-Opportune-Customer"] = put_on_one_line(parcel.customer_id)
     letter["X-Opportune-Words"] = content.source
     if not parcel.trigger.is_service:
         for name, value in make_unsubscribe_headers(copy).items():
@@ -41,16 +42,6 @@ def write_letter(parcel: Parcel, *, sender: str, copy: CopySettings) -> EmailMes
     letter.add_alternative(content.body, subtype="html")
     letter.set_boundary(f"=_{_digest(parcel.message_id)}")
     return letter
-
-
-def _on_one_line(text: str) -> str:
-    r"""Text without line breaks and control characters.
-
-    >>> _on_one_line("Hi\r\nBcc: all@example.com\x00")
-    'Hi Bcc: all@example.com'
-    """
-    printable = "".join(c if c.isprintable() else " " for c in text)
-    return " ".join(printable.split())
 
 
 def _digest(text: str) -> str:

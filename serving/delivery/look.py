@@ -4,9 +4,11 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 import numpy as np
 
+from serving.corridor.stop_files import find_stop_file
 from serving.delivery.judge import Go, SendingGuards, Wait
 from serving.delivery.parcel import HandedOver, Parcel, Receipt, Rejected, Transport, TryAgain
 from serving.delivery.settings import Retry
@@ -52,15 +54,24 @@ class Deliverer:
         transport: Takes messages.
         guards: Have the last word.
         rng: Of the pauses between attempts.
+        home: Folder in which a STOP file is looked for.
     """
 
     store: Store
     transport: Transport
     guards: SendingGuards
     rng: np.random.Generator
+    home: Path
 
-    def look(self, clock: Callable[[], datetime]) -> LookReport:
-        """Hand over what was due when the look began. A clock that goes back stands still."""
+    def look(
+        self, clock: Callable[[], datetime], *, is_over: Callable[[], bool] = lambda: False
+    ) -> LookReport:
+        """Hand over what was due when the look began. A clock that goes back stands still.
+
+        Args:
+            clock: Tells now.
+            is_over: Asked before each message: whether the rest is left to a later look.
+        """
         report = LookReport()
         began_us = to_us(clock())
         since_us = began_us - round(self.guards.delivery.look_back_days * DAY_US)
@@ -68,10 +79,10 @@ class Deliverer:
             report.n_taken_in = session.outbox.enqueue(
                 lane=self.guards.lane, at_us=began_us, since_us=since_us
             )
-        while True:
+        while not is_over():
             at_us = max(to_us(clock()), began_us)
             with self.store.transaction() as session:
-                report.stopped = session.switches.find_stop(branch=None)
+                report.stopped = self._find_stop(session)
                 if report.stopped is not None:
                     return report
                 queued = session.outbox.find_due(lane=self.guards.lane, at_us=began_us)
@@ -83,6 +94,12 @@ class Deliverer:
                 at_us = max(to_us(clock()), began_us)
                 with self.store.transaction() as session:
                     self._settle(session, held, receipt, at_us=at_us, report=report)
+        return report
+
+    def _find_stop(self, session: StoreSession) -> str | None:
+        """Why a kill switch says stop, the file or the row; None where neither does."""
+        stop = find_stop_file(self.home, branch=None)
+        return stop or session.switches.find_stop(branch=None)
 
     def _claim(
         self, session: StoreSession, queued: Queued, *, at_us: int, report: LookReport

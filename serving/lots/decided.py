@@ -34,15 +34,18 @@ class _KeptLot:
     def __init__(self, lot: DecisionLot, kept: Kept, *, is_packed: bool) -> None:
         self.reasons = lot.reason
         self._packed = kept.packed if is_packed else None
-        self._lot = lot if self._packed is None else None
+        self._lot = lot if self._packed is None and kept.records is None else None
         self._records = kept.records
 
     def read(self, row: int) -> Decision:
         """The record of a row."""
         if self._records is not None:
             return self._records[row]
-        lot = self._lot if self._lot is not None else _unpack(self._packed or b"")
-        return read_record(lot, row)
+        if self._lot is not None:
+            return read_record(self._lot, row)
+        if self._packed is None:
+            raise AssertionError("a lot that was kept in no form")
+        return read_record(_unpack(self._packed), row)
 
 
 _Row = tuple[_KeptLot, int]

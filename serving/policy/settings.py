@@ -261,6 +261,8 @@ def read_settings_file(path: Path, kind: type[Model], *, what: str) -> Model:
         raise ConfigurationError(f"{what} {path}: {describe_validation(fault)}") from fault
     except yaml.YAMLError as fault:
         raise ConfigurationError(f"{what} {path}: not YAML: {fault}") from fault
+    except UnicodeDecodeError as fault:
+        raise ConfigurationError(f"{what} {path}: not UTF-8: {fault.reason}") from fault
     except OSError as fault:
         raise ConfigurationError(f"{what} {path}: {fault.strerror}") from fault
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, insert, select
 
-from serving.audit.entries import GENESIS, Body, Entry, EntryKind, make_entry
+from serving.audit.entries import GENESIS, MOST_WORDS, Body, Entry, EntryKind, make_entry
 from serving.autopilot.inbound.masking import mask_personal_data
 from serving.store.trust_schema import audit_log
 
@@ -49,13 +49,16 @@ class AuditLog:
             by: Who or what did it.
             at: When.
             words: The same for people; in our words, without personal data.
-            quote: What somebody said; personal data of a known form are masked here.
+            quote: What somebody said; personal data of a known form are masked here, and what is
+                then too long for a row is cut off.
 
         Raises:
             BadInputError: The body holds a text, or is no JSON.
         """
         if quote:
-            words = f'{words} "{mask_personal_data(quote)}"'
+            # Masked before it is cut: half an address has no form that is known.
+            room = max(0, MOST_WORDS - len(words) - len(' ""'))
+            words = f'{words} "{mask_personal_data(quote)[:room]}"'
         seq, previous = self.find_head()
         entry = make_entry(
             kind, subject, body, by=by, at=at, words=words, seq=seq + 1, previous=previous

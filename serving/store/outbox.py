@@ -15,10 +15,12 @@ from sqlalchemy import (
     Connection,
     Insert,
     RowMapping,
+    and_,
     bindparam,
     distinct,
     func,
     literal,
+    or_,
     select,
     update,
 )
@@ -99,8 +101,15 @@ _N_CONTACTS = (
     select(func.count(distinct(outbox.c.decision_id)))
     .where(outbox.c.lane == bindparam("lane"))
     .where(outbox.c.customer_id == bindparam("customer_id"))
-    .where(outbox.c.state == OutboxState.HANDED_OVER.value)
-    .where(outbox.c.settled_at_us > bindparam("after_us"))
+    .where(
+        or_(
+            outbox.c.state == OutboxState.CLAIMED.value,
+            and_(
+                outbox.c.state == OutboxState.HANDED_OVER.value,
+                outbox.c.settled_at_us > bindparam("after_us"),
+            ),
+        )
+    )
     .where(outbox.c.decision_id != bindparam("decision_id"))
 )
 
@@ -192,9 +201,10 @@ class OutboxDesk:
         ]
 
     def count_contacts(self, queued: Queued, *, lane: str, after_us: int) -> int:
-        """Other notices that were handed over to its customer after a moment.
+        """Other notices that were handed over to its customer after a moment, or are being so.
 
-        Those of the future count, too: then a clock went back.
+        Those of the future count, too: then a clock went back. A claim counts until it is settled,
+        as nobody knows yet what becomes of it.
         """
         given = {
             "lane": lane,

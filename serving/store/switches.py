@@ -9,6 +9,7 @@ from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
+from serving.corridor.stop_files import fold_name
 from serving.policy.cases import from_us, to_us
 from serving.store.engine import insert_into
 from serving.store.trust_schema import corridor_switches
@@ -28,7 +29,7 @@ class Switch:
     """Where a kill switch stands, and who put it there.
 
     Attributes:
-        branch: Whose; None: everything's.
+        branch: Whose, in small letters; None: everything's.
     """
 
     branch: str | None
@@ -80,7 +81,8 @@ class SwitchBoard:
 
 
 def _scope_of(branch: str) -> str:
-    return f"branch/{branch}"
+    """As with the files, letters' case does not matter, nor how their accents are written."""
+    return f"branch/{fold_name(branch)}"
 
 
 @cache

@@ -219,9 +219,9 @@ class VariantShelf:
                 raise BadInputError(
                     f"{one.variant_id}: comes as {one.state}, expected draft or faulty"
                 )
-        _require_name(by)
+        name = _require_name(by)
         with self._writer.begin() as connection:
-            return [one.variant_id for one in variants if _add(connection, one, by=by)]
+            return [one.variant_id for one in variants if _add(connection, one, by=name)]
 
     def score(
         self, variant_id: str, *, score: float, by: str, at: datetime, note: str = ""

@@ -6,46 +6,32 @@ where OPPORTUNE_ANTHROPIC_API_KEY is set.
 """
 
 import logging
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import pytest
-from pydantic import BaseModel, Field
 
 from features.errors import ConfigurationError
 from serving.copywriter.claude import Claude
 from serving.copywriter.prices import load_prices
-from serving.copywriter.reply import Failure, Prompt, Reply, Role, WriterOutcome
+from serving.copywriter.reply import Prompt, WriterOutcome
 from serving.copywriter.settings import ClaudeSettings
 from serving.settings import read_settings
+from tests.e2e.greetings import (
+    DEADLINE,
+    PROMPT,
+    SLACK,
+    Greeting,
+    ask_in_time,
+    claude,
+    must_answer,
+    must_fail,
+)
 from tests.standin.app import KEY, Standin
 from tests.standin.steps import Kind, Step
 
 pytestmark = pytest.mark.e2e
-
-DEADLINE = 0.6
-SLACK = 1.5  # of a loaded machine; what is late for a deadline is late by seconds
-
-
-class Greeting(BaseModel):
-    """What is asked for."""
-
-    tone: Literal["warm", "clear"]
-    lines: list[str] = Field(min_length=1)
-
-
-PROMPT = Prompt(
-    name="greeting/1",
-    system="You write short greetings of a shop. " + "Be plain and kind. " * 200,
-    user="A greeting for the first visit in spring: one line, tone warm.",
-    answer=Greeting,
-    max_tokens=1_000,
-)
 
 
 @dataclass(frozen=True)
@@ -69,29 +55,6 @@ def api(request: pytest.FixtureRequest, standin: Standin) -> Api:
     if not settings.has_key:
         pytest.skip("OPPORTUNE_ANTHROPIC_API_KEY is not set")
     return Api(settings.model_copy(update={"max_usd": 0.5}), seconds=60.0)
-
-
-@contextmanager
-def claude(settings: ClaudeSettings) -> Iterator[Claude]:
-    with Claude(settings, prices=load_prices(), seed=1) as found:
-        yield found
-
-
-def ask_in_time(asker: Claude, seconds: float = DEADLINE) -> Reply[Greeting] | Failure:
-    began = time.perf_counter()
-    got = asker.ask(PROMPT, deadline_seconds=seconds)
-    assert time.perf_counter() - began < max(0.0, seconds) + SLACK
-    return got
-
-
-def must_fail(got: Reply[Greeting] | Failure) -> Failure:
-    assert isinstance(got, Failure), got
-    return got
-
-
-def must_answer(got: Reply[Greeting] | Failure) -> Reply[Greeting]:
-    assert isinstance(got, Reply), got
-    return got
 
 
 # ---------------------------------------------------------------- both
@@ -332,344 +295,4 @@ def test_without_a_key_nothing_is_asked(standin: Standin) -> None:
 
     assert got.outcome is WriterOutcome.NO_KEY
     assert many == collected == {"a": got}
-    assert standin.asked == []
-
-
-# ---------------------------------------------------------------- limits
-
-
-def test_open_circuit_makes_no_request(standin: Standin) -> None:
-    now = 0.0
-    standin.script(Step.overloaded(), forever=True)
-    settings = standin.settings(max_attempts=1, breaker_failures=3, breaker_rest_seconds=60.0)
-    with Claude(settings, prices=load_prices(), clock=lambda: now) as asker:
-        failed = [must_fail(asker.ask(PROMPT, deadline_seconds=5)).outcome for _ in range(3)]
-        n_requests = standin.n_requests()
-        held_back = [must_fail(asker.ask(PROMPT, deadline_seconds=5)) for _ in range(50)]
-
-        assert failed == [WriterOutcome.OVERLOADED] * 3
-        assert {got.outcome for got in held_back} == {WriterOutcome.CIRCUIT_OPEN}
-        assert standin.n_requests() == n_requests == 3
-        assert asker.spending.left_usd == settings.max_usd
-
-        now = 61.0  # one tries, and fails: the others are held back again
-        outcomes = [must_fail(asker.ask(PROMPT, deadline_seconds=5)).outcome for _ in range(3)]
-        assert outcomes == [WriterOutcome.OVERLOADED, *[WriterOutcome.CIRCUIT_OPEN] * 2]
-        assert standin.n_requests() == 4
-
-        now = 122.0
-        standin.script()
-        assert all(isinstance(asker.ask(PROMPT, deadline_seconds=5), Reply) for _ in range(3))
-
-
-def test_malformed_answers_open_the_circuit_too(standin: Standin) -> None:
-    """They are paid for: an API that answers nonsense must not be paid on and on."""
-    standin.script(Step.of(Kind.MALFORMED), forever=True)
-    with claude(standin.settings(breaker_failures=5)) as asker:
-        outcomes = [must_fail(ask_in_time(asker, 5.0)).outcome for _ in range(6)]
-
-    assert standin.n_requests() == 5
-    assert outcomes[:3] == [WriterOutcome.MALFORMED] * 3
-    assert outcomes[3:] == [WriterOutcome.CIRCUIT_OPEN] * 3
-
-
-def test_spending_limit_is_kept_before_the_question(standin: Standin) -> None:
-    with claude(standin.settings(max_usd=0.03)) as asker:
-        outcomes = [ask_in_time(asker, 5.0) for _ in range(40)]
-        n_requests = standin.n_requests()
-
-    over = [got for got in outcomes if isinstance(got, Failure)]
-    assert {got.outcome for got in over} == {WriterOutcome.OVER_BUDGET}
-    assert "OPPORTUNE_ANTHROPIC_MAX_USD" in over[0].detail
-    assert n_requests == len(outcomes) - len(over) > 2
-    assert 0.005 < asker.spending.spent_usd <= 0.03
-
-
-def test_timeouts_count_against_the_limit_at_their_worst(standin: Standin) -> None:
-    standin.script(Step.hang(), forever=True)
-    with claude(standin.settings(max_usd=0.05, breaker_failures=99)) as asker:
-        outcomes = [must_fail(ask_in_time(asker, 0.05)).outcome for _ in range(8)]
-
-    assert outcomes[0] is WriterOutcome.TIMED_OUT
-    assert outcomes[-1] is WriterOutcome.OVER_BUDGET
-    assert asker.spending.spent_usd == 0 < asker.spending.unaccounted_usd <= 0.05
-
-
-def test_model_without_a_price_is_refused_before_anything_is_asked(standin: Standin) -> None:
-    settings = standin.settings(judge_model="claude-unheard-of")
-    with pytest.raises(ConfigurationError, match="claude-unheard-of"):
-        Claude(settings, prices=load_prices())
-
-
-# ---------------------------------------------------------------- what is sent
-
-
-def test_request_is_what_the_api_wants(standin: Standin) -> None:
-    with claude(standin.settings(effort="medium", thinking="disabled")) as asker:
-        must_answer(ask_in_time(asker, 5.0))
-        judged = Prompt("judge/1", "", "Judge.", Greeting, max_tokens=7, role=Role.TRIAGE)
-        asker.ask(judged, deadline_seconds=5)
-
-    first, second = standin.bodies()
-    assert first["system"][0]["cache_control"] == {"type": "ephemeral"}
-    assert first["output_config"]["effort"] == "medium"
-    assert first["output_config"]["format"]["schema"]["additionalProperties"] is False
-    assert first["thinking"] == {"type": "disabled"}
-    assert (second["model"], second["max_tokens"]) == ("claude-haiku-5-5", 7)
-    assert "system" not in second
-    assert set(first) <= {
-        *("model", "max_tokens", "messages", "output_config", "system", "thinking")
-    }
-
-
-def test_environment_of_the_sdk_is_not_read(
-    standin: Standin, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in {
-        "ANTHROPIC_API_KEY": "sk-ant-of-somebody",
-        "ANTHROPIC_AUTH_TOKEN": "token-of-somebody",
-        "ANTHROPIC_BASE_URL": "http://127.0.0.1:9",
-        "ANTHROPIC_CUSTOM_HEADERS": "Authorization: Bearer other\nX-Other: 1",
-        "ANTHROPIC_OPEN_TELEMETRY_TRACES_CONTENT_MODE": "content",
-        "HTTP_PROXY": "http://127.0.0.1:9",
-        "ALL_PROXY": "http://127.0.0.1:9",
-    }.items():
-        monkeypatch.setenv(name, value)
-    with claude(standin.settings()) as asker:
-        must_answer(ask_in_time(asker, 5.0))
-
-    headers = standin.asked[0].headers
-    assert headers["authorization"] == f"Bearer {KEY}"
-    assert "x-other" not in headers
-    assert "traceparent" not in headers
-
-
-def test_logs_hold_neither_key_nor_prompt(
-    standin: Standin, caplog: pytest.LogCaptureFixture
-) -> None:
-    with caplog.at_level(logging.DEBUG), claude(standin.settings()) as asker:
-        standin.script(Step.overloaded())
-        must_answer(ask_in_time(asker, 5.0))
-
-    assert KEY not in caplog.text
-    assert PROMPT.user not in caplog.text
-    assert "You write short greetings" not in caplog.text
-
-
-def test_threads_share_one_claude(standin: Standin) -> None:
-    standin.answer_with(lambda body: {"tone": "warm", "lines": [body["messages"][0]["content"]]})
-    found: dict[int, Reply[Greeting] | Failure] = {}
-
-    def ask(n: int) -> None:
-        prompt = Prompt("greeting/1", "", f"Number {n}", Greeting)
-        found[n] = asker.ask(prompt, deadline_seconds=10)
-
-    with claude(standin.settings()) as asker:
-        threads = [threading.Thread(target=ask, args=(n,)) for n in range(12)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-
-    assert [must_answer(found[n]).value.lines for n in range(12)] == [
-        [f"Number {n}"] for n in range(12)
-    ]
-    costs = [must_answer(got).usage.cost_usd for got in found.values()]
-    assert asker.spending.spent_usd == pytest.approx(sum(costs))
-
-
-def test_claude_can_be_asked_again_after_it_was_closed(standin: Standin) -> None:
-    asker = Claude(standin.settings(), prices=load_prices())
-    for _ in range(2):
-        must_answer(asker.ask(PROMPT, deadline_seconds=5))
-        asker.close()
-    asker.close()
-
-
-# ---------------------------------------------------------------- batches
-
-MANY = {f"клетка {n}": PROMPT for n in range(7)}
-
-
-def ignore(batch_id: str) -> None:
-    """For tests that do not come back to a batch."""
-
-
-@pytest.fixture
-def ask_many(standin: Standin) -> Iterator[Callable[..., dict[str, Reply[Greeting] | Failure]]]:
-    with claude(standin.settings()) as asker:
-
-        def ask(seconds: float = 5.0, **changes: object) -> dict[str, Reply[Greeting] | Failure]:
-            began = time.perf_counter()
-            got = asker.ask_in_batch(MANY, deadline_seconds=seconds, tell=ignore)
-            assert time.perf_counter() - began < seconds + SLACK
-            return dict(got)
-
-        yield ask
-
-
-def test_batch_answers_come_back_to_their_questions(standin: Standin) -> None:
-    standin.batch_polls = 3
-    standin.answer_with(lambda body: {"tone": "clear", "lines": [body["messages"][0]["content"]]})
-    asked = {
-        f"ключ {n}": Prompt("greeting/1", "s" * 4_000, f"Number {n}", Greeting) for n in range(20)
-    }
-    told: list[str] = []
-    with claude(standin.settings()) as asker:
-        got = asker.ask_in_batch(asked, deadline_seconds=10, tell=told.append)
-
-    lines = {key: must_answer(reply).value.lines for key, reply in got.items()}
-    assert lines == {f"ключ {n}": [f"Number {n}"] for n in range(20)}
-    assert len(told) == standin.n_requests("batches") == 1
-    one = must_answer(got["ключ 5"]).usage
-    full = load_prices().cost(one, model="claude-sonnet-5-5")
-    assert one.cost_usd == pytest.approx(full / 2)
-    assert asker.spending.spent_usd == pytest.approx(
-        sum(reply.usage.cost_usd for reply in got.values())
-    )
-
-
-def test_every_item_of_a_batch_ends_in_its_outcome(
-    standin: Standin, ask_many: Callable[..., dict[str, Reply[Greeting] | Failure]]
-) -> None:
-    standin.script(
-        Step.ok(),
-        Step(Kind.ERRORED, error="overloaded_error"),
-        Step(Kind.ERRORED, error="invalid_request_error"),
-        Step.of(Kind.EXPIRED),
-        Step.refusal(),
-        Step.of(Kind.MALFORMED),
-        Step.of(Kind.THINKING_ONLY),
-        on="items",
-    )
-
-    got = ask_many()
-
-    outcomes = [getattr(got[key], "outcome", WriterOutcome.OK) for key in MANY]
-    assert outcomes == [
-        WriterOutcome.OK,
-        WriterOutcome.OVERLOADED,
-        WriterOutcome.REJECTED,
-        WriterOutcome.EXPIRED,
-        WriterOutcome.REFUSED,
-        WriterOutcome.MALFORMED,
-        WriterOutcome.CUT_OFF,
-    ]
-    paid = [got[key].usage.cost_usd > 0 for key in MANY]
-    assert paid == [True, False, False, False, True, True, True]
-
-
-def test_batch_that_does_not_end_is_canceled_and_what_is_there_is_taken(
-    standin: Standin, ask_many: Callable[..., dict[str, Reply[Greeting] | Failure]]
-) -> None:
-    standin.batch_polls = 10**6
-    standin.script(Step.of(Kind.MALFORMED), Step.refusal(), on="items")
-
-    got = ask_many(0.8)
-
-    outcomes = [getattr(got[key], "outcome", WriterOutcome.OK) for key in MANY]
-    assert outcomes[:2] == [WriterOutcome.MALFORMED, WriterOutcome.REFUSED]
-    assert set(outcomes[2:]) == {WriterOutcome.CANCELED}
-    assert standin.n_requests("cancel") == 1
-
-
-@pytest.mark.parametrize("on", ["poll", "results"])
-@pytest.mark.parametrize(
-    "step",
-    [Step.server_error(), Step.of(Kind.HTML), Step.of(Kind.DROP)],
-    ids=["500", "html", "drop"],
-)
-def test_batch_survives_failures_on_the_way(
-    on: str,
-    step: Step,
-    standin: Standin,
-    ask_many: Callable[..., dict[str, Reply[Greeting] | Failure]],
-) -> None:
-    standin.script(step, step, on=on)
-
-    assert all(isinstance(reply, Reply) for reply in ask_many().values())
-
-
-@pytest.mark.parametrize(
-    ("on", "step", "outcome"),
-    [
-        ("batches", Step.unauthorized(), WriterOutcome.REJECTED),
-        ("batches", Step.overloaded(), WriterOutcome.OVERLOADED),
-        ("batches", Step.rate_limited("3600"), WriterOutcome.RATE_LIMITED),
-        ("batches", Step.hang(), WriterOutcome.TIMED_OUT),
-        ("batches", Step.of(Kind.DROP), WriterOutcome.UNREACHABLE),
-        ("batches", Step.of(Kind.OTHER_JSON), WriterOutcome.MALFORMED),
-        ("poll", Step.unauthorized(), WriterOutcome.REJECTED),
-        ("poll", Step.hang(), WriterOutcome.TIMED_OUT),
-        ("results", Step.hang(), WriterOutcome.TIMED_OUT),
-        ("results", Step.of(Kind.BROKEN_BODY), WriterOutcome.MALFORMED),
-    ],
-    ids=lambda value: value if isinstance(value, str) else getattr(value, "kind", None),
-)
-def test_batch_that_fails_as_a_whole_fails_every_question_in_time(
-    on: str,
-    step: Step,
-    outcome: WriterOutcome,
-    standin: Standin,
-    ask_many: Callable[..., dict[str, Reply[Greeting] | Failure]],
-) -> None:
-    standin.script(step, forever=True, on=on)
-
-    is_told_at_once = outcome is not WriterOutcome.TIMED_OUT and on != "results"
-    got = ask_many(5.0 if is_told_at_once else 0.8)
-
-    assert {must_fail(reply).outcome for reply in got.values()} == {outcome}
-    # What may have been made is not made twice: it would be paid twice.
-    if step.kind in {Kind.HANG, Kind.DROP, Kind.OTHER_JSON}:
-        assert standin.n_requests("batches") == 1
-
-
-def test_batch_of_a_process_that_died_is_collected(standin: Standin) -> None:
-    standin.batch_polls = 5
-
-    class DiedError(Exception):
-        pass
-
-    told: list[str] = []
-
-    def die(batch_id: str) -> None:
-        told.append(batch_id)
-        raise DiedError
-
-    with claude(standin.settings()) as asker, pytest.raises(DiedError):
-        asker.ask_in_batch(MANY, deadline_seconds=5, tell=die)
-    with claude(standin.settings()) as asker:
-        got = asker.collect_batch(told[0], MANY, deadline_seconds=5)
-        other = asker.collect_batch(told[0], {"another": PROMPT}, deadline_seconds=5)
-        none = asker.collect_batch("msgbatch_none", MANY, deadline_seconds=5)
-
-    assert all(isinstance(reply, Reply) for reply in got.values())
-    assert standin.n_requests("batches") == 1
-    assert must_fail(other["another"]).outcome is WriterOutcome.MALFORMED
-    assert {must_fail(reply).outcome for reply in none.values()} == {WriterOutcome.REJECTED}
-
-
-def test_batches_go_in_waves_within_the_limit(standin: Standin) -> None:
-    """At worst a question costs several times what it does: the rest bears the next ones."""
-    asked = {str(n): PROMPT for n in range(30)}
-    with claude(standin.settings(max_usd=0.1)) as asker:
-        got = asker.ask_in_batch(asked, deadline_seconds=10)
-
-    outcomes = [getattr(reply, "outcome", WriterOutcome.OK) for reply in got.values()]
-    assert set(outcomes) == {WriterOutcome.OK}
-    assert standin.n_requests("batches") > 1
-    assert 0 < asker.spending.spent_usd <= 0.1
-
-
-def test_batch_beyond_the_limit_is_not_made(standin: Standin) -> None:
-    with claude(standin.settings(max_usd=0.001)) as asker:
-        got = asker.ask_in_batch(MANY, deadline_seconds=5)
-
-    assert {must_fail(reply).outcome for reply in got.values()} == {WriterOutcome.OVER_BUDGET}
-    assert standin.asked == []
-
-
-def test_batch_of_nothing_is_nothing(standin: Standin) -> None:
-    with claude(standin.settings()) as asker:
-        assert asker.ask_in_batch({}, deadline_seconds=5) == {}
     assert standin.asked == []

@@ -210,6 +210,9 @@ def test_keys_know_other_layouts_and_can_be_turned_off(page: Page, review: Revie
     )
     page.evaluate(strike, {"key": "о", "code": "KeyJ"})
     assert focused(page) == f"v-{LETTER_EN[0].variant_id}"
+    page.evaluate(strike, {"key": "ә", "code": "Digit2"})  # Kazakh has letters above the digits
+    expect(page.locator("a[aria-current=true]")).to_contain_text("Longest facts")
+    page.wait_for_load_state()
 
     page.keyboard.press("?")
     expect(page.locator("#keys")).to_have_attribute("open", "")
@@ -220,6 +223,24 @@ def test_keys_know_other_layouts_and_can_be_turned_off(page: Page, review: Revie
     assert not page.locator("#keys-on").is_checked()
     assert state_of(review, LETTER_EN[0].variant_id) == "draft"
     assert page.locator("#said").text_content() == ""
+
+
+def test_key_held_down_decides_once(page: Page, review: Review) -> None:
+    """The key repeats while the next text comes up, which nobody has looked at yet."""
+    page.goto(review.origin + LETTERS)
+    mine = f"v-{LETTER_EN[0].variant_id}"
+    page.locator(f"[id='{mine}']").focus()
+    page.evaluate(
+        "document.addEventListener('submit', event => { window.n = (window.n || 0) + 1;"
+        " event.preventDefault(); event.target.removeAttribute('data-sent') })"
+    )
+
+    repeated = "({key: 'a', code: 'KeyA', bubbles: true, repeat: true})"
+    page.evaluate(f"document.activeElement.dispatchEvent(new KeyboardEvent('keydown', {repeated}))")
+    assert page.evaluate("window.n") is None
+    page.keyboard.press("a")
+
+    assert page.evaluate("window.n") == 1
 
 
 def test_hostile_text_does_nothing(context: BrowserContext, review: Review) -> None:

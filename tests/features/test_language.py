@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from features.errors import BadInputError
 from features.language import LANGUAGES, identify_language
 
 
@@ -45,6 +46,11 @@ def test_language_is_none_below_the_confidence_asked_for() -> None:
 def test_language_is_held_to_those_in_question() -> None:
     assert identify_language("залда ыстық", among=("ru", "en")).language != "kk"
     assert identify_language("anything", among=()).language is None
+
+
+def test_a_language_that_nobody_can_tell_is_named() -> None:
+    with pytest.raises(BadInputError, match=r"languages ru, xx: .*'xx'"):
+        identify_language("очень жарко", among=("xx", "ru"))
 
 
 @given(text=st.text(max_size=60))

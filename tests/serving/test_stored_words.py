@@ -237,6 +237,7 @@ def test_the_keeper_takes_up_approvals_and_retirements(store: Store) -> None:
     [
         ((make_offer(valid_until="2026-06-09"),), NOW, 1, "which ended on 2026-06-09"),
         ((make_offer(valid_until="2026-06-09", version=2),), MADE, 1, "now it is version 2"),
+        ((make_offer(valid_until="2026-06-30"),), MADE, 1, "now that says something else"),
         ((), MADE, 1, "now there is none"),
         ((make_offer(valid_until="2026-06-09"),), MADE, 2, "version 1 of the voice, now 2"),
     ],

@@ -41,11 +41,13 @@ class KnownDelay:
         order_id: Of the order.
         customer_id: Who waits.
         began_at_us: When it became late.
+        ended_at_us: When it arrived; None while it has not.
     """
 
     order_id: str
     customer_id: str
     began_at_us: int
+    ended_at_us: int | None = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def explain(
                     Explanation(Trigger.SERVICE_DISRUPTION, one.disruption_id, touched, len(who))
                 )
     if Trigger.DELIVERY_DELAY in explained_by:
-        late = [d for d in delays if d.customer_id in who and d.began_at_us <= burst.detected_at_us]
+        late = [one for one in delays if one.customer_id in who and _is_late(one, burst)]
         touched = len({delay.customer_id for delay in late})
         orders = len({delay.order_id for delay in late})
         found.append(
@@ -103,6 +105,14 @@ def explain(
 
 
 def _goes_on(disruption: KnownDisruption, burst: Burst) -> bool:
+    return _overlaps(burst, begins_at_us=disruption.starts_at_us, ends_at_us=disruption.ends_at_us)
+
+
+def _is_late(delay: KnownDelay, burst: Burst) -> bool:
+    return _overlaps(burst, begins_at_us=delay.began_at_us, ends_at_us=delay.ended_at_us)
+
+
+def _overlaps(burst: Burst, *, begins_at_us: int, ends_at_us: int | None) -> bool:
     """Whether it had begun when the burst was seen and had not ended before its first complaint."""
-    ended = disruption.ends_at_us is not None and disruption.ends_at_us <= burst.first_at_us
-    return disruption.starts_at_us <= burst.detected_at_us and not ended
+    has_ended = ends_at_us is not None and ends_at_us <= burst.first_at_us
+    return begins_at_us <= burst.detected_at_us and not has_ended

@@ -22,7 +22,7 @@ def read_known(tables: Tables) -> KnownFacts:
     """Customers with language and region, disruptions, and orders past their promise.
 
     An order counts as late from its promised moment on, if it was not delivered by then: that is
-    known without any estimate.
+    known without any estimate. It is late until it is delivered.
     """
     customers = tables["customers"]
     regions = customers["region"] if "region" in customers else pd.Series(None, customers.index)
@@ -74,8 +74,17 @@ def _read_delays(tables: Tables) -> tuple[KnownDelay, ...]:
     delivered = orders.get("delivered_at", pd.Series(pd.NaT, orders.index))
     late = orders[orders["promised_at"].notna() & ~(delivered <= orders["promised_at"])]
     return tuple(
-        KnownDelay(str(order_id), str(customer_id), to_micros(promised_at))
-        for order_id, customer_id, promised_at in zip(
-            late["order_id"], late["customer_id"], late["promised_at"], strict=True
+        KnownDelay(
+            order_id=str(order_id),
+            customer_id=str(customer_id),
+            began_at_us=to_micros(promised_at),
+            ended_at_us=None if pd.isna(delivered_at) else to_micros(delivered_at),
+        )
+        for order_id, customer_id, promised_at, delivered_at in zip(
+            late["order_id"],
+            late["customer_id"],
+            late["promised_at"],
+            delivered[late.index],
+            strict=True,
         )
     )

@@ -7,6 +7,7 @@ answer, the offline triage speaks, and why is counted.
 
 import json
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, Final, Literal, cast
@@ -63,20 +64,35 @@ class ModelTriage:
     """Asks a model, and falls back on whoever needs none."""
 
     def __init__(
-        self, taxonomy: Taxonomy, *, asker: Asker, fallback: Triage, deadline_seconds: float = 5.0
+        self,
+        taxonomy: Taxonomy,
+        *,
+        asker: Asker,
+        fallback: Triage,
+        first_names: Mapping[str, str],
+        deadline_seconds: float = 5.0,
     ) -> None:
-        """Triage by `asker` within the deadline, else by `fallback`."""
+        """Triage by `asker` within the deadline, else by `fallback`.
+
+        Args:
+            taxonomy: Of the business.
+            asker: Of the model.
+            fallback: Answers where it does not.
+            first_names: Of customers, where they are known: they are taken out of their messages.
+            deadline_seconds: For one message.
+        """
         self._taxonomy = taxonomy
         self._asker = asker
         self._fallback = fallback
+        self._first_names = first_names
         self._deadline_seconds = deadline_seconds
         self.outcomes: Counter[WriterOutcome] = Counter()
 
     def triage(self, message: InboundMessage, *, language: str | None) -> Triaged:
         """See `Triage`."""
-        asked = self._asker.ask(
-            self.make_prompt(message.text), deadline_seconds=self._deadline_seconds
-        )
+        name = self._first_names.get(message.customer_id or "")
+        prompt = self.make_prompt(message.text, names=[name] if name else [])
+        asked = self._asker.ask(prompt, deadline_seconds=self._deadline_seconds)
         if isinstance(asked, Failure):
             self.outcomes[asked.outcome] += 1
             return self._fallback.triage(message, language=language)
@@ -94,13 +110,13 @@ class ModelTriage:
             confidence=_CONFIDENCE[answer.sureness],
         )
 
-    def make_prompt(self, text: str) -> Prompt[TriageAnswer]:
-        """The question about one message; `ask_in_batch` takes it too."""
-        masked = mask_personal_data(text)[:_MOST_CHARACTERS]
+    def make_prompt(self, text: str, *, names: Iterable[str] = ()) -> Prompt[TriageAnswer]:
+        """The question about one message without these names; `ask_in_batch` takes it too."""
+        masked = mask_personal_data(text, names=names)
         return Prompt(
             name=PROMPT_NAME,
             system=self._system,
-            user=json.dumps(masked, ensure_ascii=False),
+            user=json.dumps(masked[:_MOST_CHARACTERS], ensure_ascii=False),
             answer=self._answer,
             max_tokens=1_000,
             role=Role.TRIAGE,
@@ -108,7 +124,7 @@ class ModelTriage:
 
     @cached_property
     def _system(self) -> str:
-        topics = [f"- {topic.name}: {topic.title['en']}" for topic in self._taxonomy.topics]
+        topics = [f"- {topic.name}: {topic.shown}" for topic in self._taxonomy.topics]
         listed = "\n".join((*topics, f"- {OTHER}: anything else"))
         return _SYSTEM.format(business=self._taxonomy.business, topics=listed)
 

@@ -43,6 +43,11 @@ class Topic(_Data):
     examples: dict[str, tuple[str, ...]] = {}
     explained_by: tuple[Trigger, ...] = ()
 
+    @property
+    def shown(self) -> str:
+        """Its title in English, else in the first language that it has one in."""
+        return self.title.get("en") or next(iter(self.title.values()))
+
 
 class Taxonomy(_Data):
     """The topics of a kind of business.
@@ -56,7 +61,7 @@ class Taxonomy(_Data):
 
     business: str
     version: Annotated[int, Field(ge=1)]
-    languages: tuple[str, ...]
+    languages: Annotated[tuple[str, ...], Field(min_length=1)]
     topics: tuple[Topic, ...]
 
     @model_validator(mode="after")
@@ -84,6 +89,10 @@ class Taxonomy(_Data):
     def names(self) -> tuple[str, ...]:
         """Every topic, `other` last."""
         return (*(topic.name for topic in self.topics), OTHER)
+
+    def title_of(self, name: str) -> str:
+        """How a topic is named to people; `other` by its name."""
+        return next((topic.shown for topic in self.topics if topic.name == name), name)
 
     def explained_by(self, name: str) -> tuple[Trigger, ...]:
         """Triggers that may be behind complaints about a topic."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-from scipy.stats import bootstrap
+from scipy.stats import binomtest, bootstrap
 
 from serving.autopilot.detection.baseline import Baseline, fit_baseline
 from serving.autopilot.detection.bursts import Burst
@@ -318,11 +318,9 @@ def _rows_of(case: str, name: str, found: Found) -> list[BenchRow]:
 
 def _share_row(case: str, name: str, found: Found) -> BenchRow:
     n, n_found = found.n_incidents, len(found.minutes)
-    p = n_found / n
-    half = 1.96**2 / n  # Wilson 1927
-    centre, root = p + half / 2, 1.96 * float(np.sqrt(p * (1 - p) / n + half / (4 * n)))
-    low, high = (centre - root) / (1 + half), (centre + root) / (1 + half)
-    return BenchRow(case, f"{name}/found_share", p, low, high, None, None, "1", n)
+    held = binomtest(n_found, n).proportion_ci(0.95, method="wilson")
+    share, low, high = n_found / n, float(held.low), float(held.high)
+    return BenchRow(case, f"{name}/found_share", share, low, high, None, None, "1", n)
 
 
 def _interval_of_median(minutes: Floats) -> tuple[float | None, float | None]:

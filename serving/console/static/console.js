@@ -66,8 +66,10 @@
     keys.querySelector("summary").focus();
   };
 
-  // The key on a Latin keyboard: others, such as Russian ones, type another letter in its place.
+  // The key on a Latin keyboard: others, such as Russian ones, type another letter in its place,
+  // and Kazakh ones letters in place of the digits.
   const latin = (event) => {
+    if (event.code.startsWith("Digit") && !event.shiftKey) return event.code.slice(5);
     if (/^[ -~]$/.test(event.key)) return event.key;
     return event.code.startsWith("Key") ? event.code.slice(3).toLowerCase() : event.key;
   };
@@ -87,6 +89,7 @@
     }[key] || ("123mnq".includes(key) ? () => follow(key) : null);
     if (!act) return;
     event.preventDefault();
+    if (event.repeat && !"jk".includes(key)) return;  // a key held down decides once
     act();
   });
 

@@ -30,12 +30,13 @@ class _Read:
     """A content as it is read.
 
     Attributes:
-        blocks: Paragraphs of its body, facts taken out.
+        blocks: Paragraphs of its body, facts taken out; the preheader is none of them.
         message: Those of them that say what it is about: no button, signature or small print.
         extra: Lines of the text part that the body does not hold.
         links: Where the body leads, by markup.
         faults: What is wrong with its markup.
         visible: The body as it is read, facts in it.
+        preheader: What a mailbox shows beside the subject, facts taken out; null for none.
     """
 
     blocks: tuple[str, ...]
@@ -44,6 +45,7 @@ class _Read:
     links: tuple[str, ...]
     faults: tuple[Fault, ...]
     visible: str
+    preheader: str | None = None
 
 
 def find_final_faults(content: Content, *, grounds: Grounds, lexicon: Lexicon) -> Iterator[Fault]:
@@ -57,6 +59,7 @@ def find_final_faults(content: Content, *, grounds: Grounds, lexicon: Lexicon) -
     subject = None if content.subject is None else take_out(show(content.subject), said)
     pieces: Mapping[str, str] = {
         **({} if subject is None else {"title": subject}),
+        **({} if read.preheader is None else {"preheader": read.preheader}),
         **{f"body.{n}": block for n, block in enumerate(read.blocks)},
         **{f"plain_text.{n}": line for n, line in enumerate(read.extra)},
         **({} if content.cta is None else {"cta": take_out(show(content.cta), said)}),
@@ -118,7 +121,15 @@ def _read_email(content: Content, see: Callable[[str], str]) -> _Read:
     extra = tuple(see(line) for line in lines if line and line not in known)
     markup = find_plain_markup(see(content.plain_text or ""), place="plain_text")
     button = next((n for n, block in enumerate(page.blocks) if block == content.cta), len(blocks))
-    return _Read(blocks, blocks[:button], extra, page.links, (*faults, *markup), known)
+    return _Read(
+        blocks=blocks,
+        message=blocks[:button],
+        extra=extra,
+        links=page.links,
+        faults=(*faults, *markup),
+        visible=known,
+        preheader=None if page.preheader is None else see(page.preheader),
+    )
 
 
 def _drop_greeting(blocks: tuple[str, ...], lexicon: Lexicon) -> tuple[str, ...]:

@@ -96,7 +96,7 @@ def _replace(text: str, value: str) -> str:
 
 
 @lru_cache(_N_REMEMBERED)
-def _hold(facts: tuple[str, ...], lexicon: Lexicon) -> frozenset[tuple[FaultCode, str, str]]:
+def hold_values(facts: tuple[str, ...], lexicon: Lexicon) -> frozenset[tuple[FaultCode, str, str]]:
     """What the facts say in values: kind, value, unit."""
     claims = [claim for fact in facts for claim in find_claims(show(fact), lexicon=lexicon)]
     held = {(claim.code, claim.value, claim.unit) for claim in claims if claim.value}
@@ -118,7 +118,7 @@ def is_held(claim: Claim, *, grounds: Grounds, lexicon: Lexicon) -> bool:
         return is_allowed(link, hosts=grounds.brand.allowed_hosts)
     if claim.code not in _VALUED or not claim.value:
         return False
-    return (claim.code, claim.value, claim.unit) in _hold(grounds.facts, lexicon)
+    return (claim.code, claim.value, claim.unit) in hold_values(grounds.facts, lexicon)
 
 
 def _is_group_held(claim: Claim, grounds: Grounds) -> bool:
@@ -134,11 +134,11 @@ def _is_group_held(claim: Claim, grounds: Grounds) -> bool:
     words = " ".join(map(fold, claim.text.split()))
     # What an item is called confirms nothing.
     confirming = tuple(fact for fact in grounds.facts if fact not in grounds.named)
-    return any(f" {words} " in fact for fact in _read_facts(confirming))
+    return any(f" {words} " in fact for fact in read_facts(confirming))
 
 
 @lru_cache(_N_REMEMBERED)
-def _read_facts(facts: tuple[str, ...]) -> tuple[str, ...]:
+def read_facts(facts: tuple[str, ...]) -> tuple[str, ...]:
     """Facts as their words are looked up, a space around each."""
     return tuple(f" {' '.join(map(fold, split_words(show(fact))))} " for fact in facts)
 

@@ -1,6 +1,7 @@
 """What a language says claims, promises and marketing speak with: data, one file a language.
 
-The files are `lexicons/<code>.yaml`. A language is added by a file: nothing else names languages.
+The files are `lexicons/<code>.yaml`. A language is added by a file. Only patterns of hours, codes,
+spoken hosts and postal addresses stand in the code, for the languages that ship.
 """
 
 from collections.abc import Iterator, Mapping
@@ -53,6 +54,7 @@ class LexiconData(_Frozen):
 
     Attributes:
         script: Letters that its words are written in.
+        inflects: Whether a name in running text would have to take an ending.
         letters: Letters that its texts hold and those of a neighbour do not; may be empty.
         foreign_letters: Letters of a neighbour that its texts never hold.
         foreign_words: Words of a neighbour in letters that both have; one of them is enough.
@@ -76,6 +78,7 @@ class LexiconData(_Frozen):
     """
 
     script: Literal["latin", "cyrillic"]
+    inflects: bool = False
     letters: str = ""
     foreign_letters: str = ""
     foreign_words: tuple[str, ...] = ()

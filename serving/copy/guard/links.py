@@ -18,9 +18,11 @@ _EMAIL = re.compile(
     r"(?<![\w.+-])[\w.+-]+\s?(?:@|\(at\)|\[at\]|\(собака\))\s?[\w-]+(?:\.[\w-]+)+", re.IGNORECASE
 )
 _HANDLE = re.compile(r"(?<![\w@])@\w{3,}")
-# A dot between letters with no space: most telephones make a link of it.
+# A dot between letters with no space: most telephones make a link of it. The brand or a fact may
+# be what stands before the dot.
 _HOST = re.compile(
-    r"(?<![\w@.])(?:[\w-]+\.)+[^\W\d_]{2,}(?![\w])(?:[/?#:][^\s<>«»\"')\]]*)?|(?<!\w)[\w-]+\.\w+/\S+"
+    rf"(?:(?<![\w@.])[\w-]+\.|(?<={GAP})\.)(?:[\w-]+\.)*[^\W\d_]{{2,}}(?![\w])(?:[/?#:][^\s<>«»\"')\]]*)?"
+    r"|(?<!\w)[\w-]+\.\w+/\S+"
 )
 _SPOKEN_HOST = re.compile(
     r"(?<!\w)[\w-]{2,}\s?(?:"

@@ -49,6 +49,7 @@ _ATTRIBUTES = {
 _BLOCK_TAG = re.compile(rf"</?(?:{'|'.join(sorted(_BLOCKS))})(?:\s[^<>]*)?>")
 _ANY_TAG = re.compile(r"<[^<>]*>")
 _UNSAFE_STYLE = re.compile(r"url\s*\(|expression|@import|behavior|javascript|\\", re.IGNORECASE)
+_PREHEADER = re.compile(r"\s*<div style=\"display:none[^\"<>]*\">([^<>]*)</div>")
 _BODY = re.compile(r"<body[^<>]*>(.*)</body>", re.DOTALL)
 _MARKDOWN = re.compile(
     r"^\s{0,3}(?:#{1,6}\s|>|```|~~~|\||[-*_]{3,}\s*$)|<[a-z!/?]", re.IGNORECASE | re.MULTILINE
@@ -76,10 +77,12 @@ class Page:
     Attributes:
         blocks: Texts of its paragraphs, without tags.
         links: Where it leads, by the order in the text.
+        preheader: What only the mailbox shows, beside the subject; null where there is none.
     """
 
     blocks: tuple[str, ...]
     links: tuple[str, ...]
+    preheader: str | None = None
 
 
 def read_html(html: str) -> tuple[Page, tuple[Fault, ...]]:
@@ -87,13 +90,17 @@ def read_html(html: str) -> tuple[Page, tuple[Fault, ...]]:
     faults = tuple(_find_html_faults(html))
     inner = _BODY.search(html)
     body = inner.group(1) if inner else html.removeprefix(_DOCTYPE)
+    hidden = _PREHEADER.match(body)
+    preheader = unescape(hidden.group(1)).strip() if hidden else None
+    if hidden:
+        body = body[hidden.end() :]
     blocks = []
     for chunk in _BLOCK_TAG.split(body):
         text = unescape(_ANY_TAG.sub(" ", chunk.replace("<br>", "\n"))).strip()
         if text:
             blocks.append(text)
     links = tuple(unescape(link) for link in re.findall(r"href=\"([^\"]*)\"", html))
-    return Page(tuple(blocks), links), faults
+    return Page(tuple(blocks), links, preheader), faults
 
 
 def _find_html_faults(html: str) -> Iterator[Fault]:

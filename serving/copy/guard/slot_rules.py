@@ -28,7 +28,6 @@ _BROKEN = re.compile(
 _NEXT_WORD = re.compile(r"[\s-]+([^\W_]+(?:['’-][^\W_]+)*)")
 _MONEY_SIGN = re.compile(r"[$€₸₽£¥₴]")
 _QUOTED = frozenset({ITEM, "plan"})
-_INFLECTED = frozenset({"ru", "kk"})  # a name in running text would have to take an ending
 _STANDS_ALONE = frozenset('«„“"(:—–-.?!…•')
 
 
@@ -123,7 +122,7 @@ def _find_grammar_faults(
             yield _fault(place, f"{slot}{after[:10]}", f"{slot} alone: it has its sign")
         if kind is FactKind.DATE and beside.months:
             yield _fault(place, f"{slot}{after[:10]}", f"{slot} alone: it has its month")
-        if language.code in _INFLECTED and name in _QUOTED and not _stands_alone(before):
+        if lexicon.data.inflects and name in _QUOTED and not _stands_alone(before):
             expected = f"«{slot}», or after a colon: its words take no ending"
             yield _fault(place, f"{before[-12:]}{slot}", expected)
 

@@ -31,6 +31,7 @@ from serving.copy.template import compile_template
 from serving.copy.wordings import Piece
 
 _SENTENCES = frozenset({"update"})  # slots whose value ends with its own full stop
+_UNNAMED = "draft"
 _VALUE_ROOM = 14  # of a value whose kind bounds it: "30 September"
 
 
@@ -188,10 +189,11 @@ def _find_size_faults(draft: Draft, brief: Brief, library: Library) -> Iterator[
     """Texts that break the limits of the channel with the longest facts, or with none."""
     code = FaultCode.SEGMENTS if draft.channel is Channel.SMS else FaultCode.LENGTH
     offer = _find_longest_offer(brief)
-    variant = compile_draft(draft, variant_id="draft", library=library, offer=offer)
+    variant = compile_draft(draft, variant_id=_UNNAMED, library=library, offer=offer)
     faults = find_size_faults(variant, max_segments=brief.max_segments, brand=brief.brand.name)
     for fault in faults:
-        yield Fault(code, "draft", fault, "a text within the limits of its channel")
+        told = fault.removeprefix(f"{draft.language}: ").replace(f"{_UNNAMED}: ", "", 1)
+        yield Fault(code, "draft", told, "a text within the limits of its channel")
 
 
 def _find_longest_offer(brief: Brief) -> Offer | None:

@@ -7,7 +7,7 @@ from serving.copy.brief import Brand
 from serving.copy.guard.claims import EXPECTED, find_claims
 from serving.copy.guard.faults import Fault, FaultCode
 from serving.copy.guard.form import find_forbidden, find_typing_faults
-from serving.copy.guard.grounds import Grounds, find_ungrounded
+from serving.copy.guard.grounds import Grounds, find_ungrounded, hold_values, read_facts
 from serving.copy.guard.language import FEWEST_WORDS, find_foreign
 from serving.copy.guard.lexicon import Lexicon, find_phrases
 from serving.copy.guard.links import find_links, leave_out_links
@@ -70,6 +70,8 @@ def forget_remembered() -> None:
         find_foreign,
         find_links,
         find_phrases,
+        hold_values,
+        read_facts,
         read_sentences,
         show,
     ):

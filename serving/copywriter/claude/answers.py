@@ -9,6 +9,7 @@ from typing import TypeVar
 from anthropic.types import Message, TextBlock
 from anthropic.types import Usage as Billed
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from serving.copywriter.claude.attempts import Answered, Mishap, Remedy
 from serving.copywriter.prices import PriceTable
@@ -66,9 +67,15 @@ def _read_text(
 def _describe(fault: ValidationError) -> str:
     """Places and what is wrong there; not the words, which a stranger may have led the pen of."""
     faults = fault.errors(include_url=False, include_input=False, include_context=False)
-    words = [f"{name_place(each['loc'])}: {each['msg']}" for each in faults[:_MAX_FAULTS]]
+    words = [f"{_name_place(each)}: {each['msg']}" for each in faults[:_MAX_FAULTS]]
     more = len(faults) - len(words)
     return "; ".join(words) + (f"; and {more} more" if more else "")
+
+
+def _name_place(fault: ErrorDetails) -> str:
+    """Where it is; a field of the model's own has a name of the model's own, which is not said."""
+    is_own = fault["type"] == "extra_forbidden"
+    return name_place((*fault["loc"][:-1], "another field") if is_own else fault["loc"])
 
 
 def _book(message: Message, *, model: str, prices: PriceTable, in_batch: bool) -> Usage:

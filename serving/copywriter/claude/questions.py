@@ -30,7 +30,7 @@ def make_params(
         settings: Model, effort, thinking.
         note: What was wrong with the answer before; empty at the first time.
     """
-    user = prompt.user if not note else f"{prompt.user}\n\n{note}"
+    user = _spell(prompt.user if not note else f"{prompt.user}\n\n{note}")
     params: MessageCreateParamsNonStreaming = {
         "model": settings.model_of(prompt.role),
         "max_tokens": prompt.max_tokens,
@@ -40,7 +40,9 @@ def make_params(
     if prompt.system:
         # The mark stands on the block: what comes before it is cached, the question is not.
         params["system"] = [
-            TextBlockParam(type="text", text=prompt.system, cache_control={"type": "ephemeral"})
+            TextBlockParam(
+                type="text", text=_spell(prompt.system), cache_control={"type": "ephemeral"}
+            )
         ]
     if settings.thinking == "disabled":
         params["thinking"] = {"type": "disabled"}
@@ -66,6 +68,11 @@ def make_custom_id(key: str) -> str:
     64
     """
     return hashlib.sha256(key.encode()).hexdigest()
+
+
+def _spell(text: str) -> str:
+    """The text as it can be sent: half a pair of UTF-16, which JSON may bring, becomes a `?`."""
+    return text.encode(errors="replace").decode()
 
 
 @lru_cache(maxsize=64)

@@ -75,6 +75,10 @@ def test_what_cannot_be_verified_is_said(run: Run, tmp_path: Path) -> None:
         run("audit", "verify", "--anchor", str(tmp_path / "x"), "--public-key", public)
     with pytest.raises(BadInputError, match="IANA"):
         run("audit", "show", "--zone", "Mars")
+    key = str(tmp_path / "anchor.key")
+    for command in (("anchor", "--key", key), ("key",)):
+        with pytest.raises(BadInputError, match="cannot be written to"):
+            run("audit", *command, "--out", f"{public}/elsewhere")
 
 
 def test_both_switches_are_thrown_and_taken_back(run: Run, home: Path) -> None:
@@ -94,6 +98,17 @@ def test_both_switches_are_thrown_and_taken_back(run: Run, home: Path) -> None:
         assert [switch.is_stopped for switch in session.switches.find_all()] == [False]
     store.close()
     assert not (home / "STOP.north").exists()
+
+
+def test_stop_works_where_the_file_cannot_be_written(run: Run, home: Path) -> None:
+    branch = "north"
+    (home / "STOP.north").mkdir()
+    assert run("autopilot", "stop", "--by", "Dana", "--branch", branch)[0] == 1
+
+    store = Store(home / "store.db")
+    with store.reading() as session:
+        assert session.switches.find_stop(branch=branch) is not None
+    store.close()
 
 
 def test_stop_works_where_the_store_is_broken_or_missing(run: Run, home: Path) -> None:

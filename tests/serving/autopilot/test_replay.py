@@ -131,6 +131,17 @@ def test_replay_says_what_it_cannot_place(tmp_path: Path) -> None:
     assert "No burst of complaints." in told
 
 
+def test_replay_quotes_no_line_breaks_and_escapes(tmp_path: Path) -> None:
+    frame = pd.read_csv(HEAT)
+    frame["text"] = frame["text"] + "\n\x1b[31m  over at 00:00"
+    path = tmp_path / "messages.csv"
+    frame.to_csv(path, index=False)
+    told = replay("--messages", str(path))
+    assert "\x1b" not in told
+    assert not any(line.startswith("  over at 00:00") for line in told.splitlines())
+    assert "over at 00:00" in told
+
+
 def test_replay_refuses_what_it_cannot_read(tmp_path: Path) -> None:
     text = tmp_path / "messages.txt"
     text.write_text("hello", encoding="utf-8")
@@ -146,5 +157,6 @@ def test_replay_refuses_what_it_cannot_read(tmp_path: Path) -> None:
     empty.write_text("inbound_id,at,customer_id,source,branch,text\n", encoding="utf-8")
     with pytest.raises(BadInputError, match="holds no message"):
         replay("--messages", str(empty))
-    with pytest.raises(BadInputError, match="--zone 'Almaty'"):
-        replay("--messages", str(HEAT), "--zone", "Almaty")
+    for zone in ("Almaty", "Asia"):  # the second one is a folder of zones
+        with pytest.raises(BadInputError, match=f"--zone '{zone}'"):
+            replay("--messages", str(HEAT), "--zone", zone)

@@ -115,6 +115,7 @@ def test_queue_goes_over_several_pages(console: Console) -> None:
     cells = [re.findall(r'<a href="(/cells/[^"]+)', page) for page in (first, second)]
     assert [len(listed) for listed in cells] == [50, 16]
     assert not set(cells[0]) & set(cells[1])
+    assert console.read("/", page="99") == second  # there are fewer by now
 
 
 def replace_segment(draft: Draft, segment: str) -> Draft:
@@ -247,6 +248,7 @@ def test_text_in_a_language_that_is_not_spoken_says_so(console: Console) -> None
 
     assert "Price drop, SMS, Uzbek" in page
     assert "the library has no texts in 'uz'" in page
+    assert "beside them no template that ships" in page
 
 
 def test_offer_without_words_in_the_language_says_so(console: Console) -> None:

@@ -65,3 +65,14 @@ def test_shipped_texts_can_be_sent_with_every_case(values: Values) -> None:
         )
 
         assert isinstance(content, Content), (name, language, content)
+
+
+def test_make_case_longest_of_an_empty_example_is_empty() -> None:
+    """A brief's example may say nothing; there is nothing to repeat then."""
+    cell = default_library().variants(Trigger.PRICE_DROP, Channel.SMS)[0].cells["en"]
+    manner = Manner(cell.language, currency="KZT")
+
+    for nothing in ("", "  "):
+        example = {**cell.example, "item": nothing}
+        case = make_case(Values.LONGEST, example=example, cell=cell, manner=manner)
+        assert case.evidence["item"] == ""

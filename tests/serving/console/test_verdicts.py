@@ -104,6 +104,8 @@ def test_faulty_variant_can_be_rejected_and_never_approved(console: Console) -> 
     answer = post(console, FAULTY, "approve", seen="1")
 
     assert answer.status_code == 409
+    assert "stays as it is" in answer.text
+    assert "meanwhile" not in answer.text  # nothing was done to it
     assert console.shelf.get(FAULTY).state == "faulty"
 
 
@@ -113,6 +115,7 @@ def test_stale_verdict_is_refused_with_what_changed(console: Console) -> None:
     answer = post(console, FIRST, "approve", seen="2")
 
     assert answer.status_code == 409
+    assert "Variant 1 (the item first) changed meanwhile" in answer.text
     assert "rejected by Marat" in answer.text
     assert "wrong price" in answer.text
     assert "opportune copy draft" not in answer.text  # what was there before is no news

@@ -40,6 +40,21 @@ def test_the_same_words_have_the_same_name_whatever_their_angle() -> None:
     assert len({variant_id_of(other).split("~")[1] for other in [draft, *others]}) == 4
 
 
+def test_words_drafted_for_another_voice_or_offer_are_another_variant() -> None:
+    brief = make_brief(offer=make_offer())
+    draft = make_draft(brief)
+    voice = brief.brand.model_copy(update={"version": 2})
+    briefs = [
+        brief,
+        brief.model_copy(update={"brand": voice}),
+        brief.model_copy(update={"offers": (make_offer(version=2),)}),
+        brief.model_copy(update={"offers": (make_offer(valid_until="2026-12-31"),)}),
+    ]
+    assert len({variant_id_of(draft, brief=one) for one in briefs}) == 4
+    louder = brief.model_copy(update={"notes": "as before"})
+    assert variant_id_of(draft, brief=louder) == variant_id_of(draft, brief=brief)
+
+
 def test_a_draft_is_rendered_with_its_preheader_and_the_words_of_its_offer(
     library: Library, settings: CopySettings
 ) -> None:
@@ -57,6 +72,17 @@ def test_a_draft_is_rendered_with_its_preheader_and_the_words_of_its_offer(
     assert "Now " not in content.plain_text
     assert "Kettle <3 costs less, with free delivery." in content.plain_text
     assert content.source == "claude"
+
+
+def test_words_of_an_offer_are_no_markdown(library: Library, settings: CopySettings) -> None:
+    offer = make_offer().model_copy(update={"words": {"en": "delivery at **no** cost"}})
+    brief = make_brief(channel=Channel.IN_APP, offer=offer)
+    piece = Piece(facts="{item} costs less, with {offer}.", plain="It is less, with {offer}.")
+    draft = make_draft(brief).model_copy(update={"body": (piece,)})
+    variant = compile_draft(draft, variant_id="a.b.c", library=library, offer=offer)
+    content = render(variant, language="en", evidence={}, first_name=None, settings=settings)
+    assert isinstance(content, Content)
+    assert content.body == r"It is less, with delivery at \*\*no\*\* cost."
 
 
 def test_a_draft_without_facts_uses_its_plain_words(

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from features.errors import ConfigurationError
-from serving.copy.voice import read_offers
+from serving.copy.settings import CopySettings
+from serving.copy.voice import read_brand, read_offers
 
 OFFER = """
   - offer_id: spring
@@ -29,6 +30,15 @@ def test_last_day_of_another_form_is_refused(tmp_path: Path, day: str) -> None:
     path.write_text(f"offers:{OFFER}{day}\n")
     with pytest.raises(ConfigurationError, match="valid_until"):
         read_offers(path)
+
+
+def test_a_forbidden_phrase_holds_a_word(tmp_path: Path) -> None:
+    path = tmp_path / "voice.yaml"
+    path.write_text('forbidden: ["100%"]\n')
+    assert read_brand(path, settings=CopySettings()).forbidden == ("100%",)
+    path.write_text('forbidden: ["%"]\n')
+    with pytest.raises(ConfigurationError, match="signs alone are not looked for"):
+        read_brand(path, settings=CopySettings())
 
 
 def test_an_offer_named_twice_is_refused(tmp_path: Path) -> None:

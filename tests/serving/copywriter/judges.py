@@ -1,7 +1,7 @@
 """Askers that judge by a rule, and drafts to be judged."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +13,7 @@ from serving.copy.draft import Draft
 from serving.copy.wordings import Piece
 from serving.copywriter.reply import Failure, Prompt, Reply, Usage
 from serving.copywriter.rubrics import default_rubrics
+from tests.serving.copywriter.writers import InTurn
 
 T = TypeVar("T", bound=BaseModel)
 GOLDEN = Path(__file__).with_name("golden_judge.yaml")
@@ -55,7 +56,7 @@ def give(user: str, score_of: Callable[[str], int], *, tone: Tone = BRIEF.tone) 
     }
 
 
-class RuleJudge:
+class RuleJudge(InTurn):
     """An `Asker` that answers at once; a text that it fails on makes the whole call fail."""
 
     def __init__(
@@ -63,7 +64,6 @@ class RuleJudge:
     ) -> None:
         self._score_of, self._failure, self._fails_on = score_of, failure, fails_on
         self.prompts: list[Prompt[Any]] = []
-        self.n_batches = 0
 
     def ask(self, prompt: Prompt[T], *, deadline_seconds: float) -> Reply[T] | Failure:
         assert deadline_seconds > 0.0
@@ -73,18 +73,3 @@ class RuleJudge:
         tone = Tone(read_shown(prompt.user)["tone"])
         value = prompt.answer.model_validate(give(prompt.user, self._score_of, tone=tone))
         return Reply(value, "judge-model", "req_1", PAID)
-
-    def ask_in_batch(
-        self,
-        prompts: Mapping[str, Prompt[T]],
-        *,
-        deadline_seconds: float,
-        tell: Callable[[str], None] | None = None,
-    ) -> Mapping[str, Reply[T] | Failure]:
-        self.n_batches += 1
-        if tell is not None:
-            tell(f"batch_{self.n_batches}")
-        return {
-            key: self.ask(prompt, deadline_seconds=deadline_seconds)
-            for key, prompt in prompts.items()
-        }

@@ -36,6 +36,8 @@ def test_settings_without_a_key_have_none(monkeypatch: pytest.MonkeyPatch) -> No
     ("name", "value", "words"),
     [
         ("MAX_USD", "much", "OPPORTUNE_ANTHROPIC_MAX_USD: .*number"),
+        ("MAX_USD", "inf", "OPPORTUNE_ANTHROPIC_MAX_USD: .*finite"),
+        ("DEADLINE_SECONDS", "inf", "OPPORTUNE_ANTHROPIC_DEADLINE_SECONDS: .*less than"),
         ("EFFORT", "huge", "OPPORTUNE_ANTHROPIC_EFFORT: .*'low'"),
         ("BASE_URL", "api.example", "OPPORTUNE_ANTHROPIC_BASE_URL: .*http"),
         ("BASE_URL", "https://", "OPPORTUNE_ANTHROPIC_BASE_URL: .*http"),

@@ -37,7 +37,7 @@ def test_cost_prints_the_arithmetic_of_ones_own_numbers() -> None:
     assert answer["more"]["library_usd"] == 0
 
 
-def test_cost_table_shows_the_bar_and_where_it_is_missed() -> None:
+def test_cost_table_names_every_way_and_its_prices() -> None:
     shown = run()
 
     assert "4,500; with 10% asked again 4,950 calls" in shown

@@ -95,7 +95,7 @@ def test_every_failure_ends_in_the_words_that_ship(outcome: WriterOutcome) -> No
 @pytest.mark.parametrize(
     ("body", "code"),
     [
-        ("we are sorry about {incident}. You get 500 back.", FaultCode.MONEY),
+        ("we are sorry about {incident}. You get 500 back.", FaultCode.NUMBER),
         ("we are sorry about {incident}. See evil.example/pay for more.", FaultCode.LINK),
         ("{incident} ends tomorrow. {update}. We are sorry.", FaultCode.DATE),
         ("we are sorry about {incident} of {customer}. {update}.", FaultCode.SLOT),
@@ -104,9 +104,7 @@ def test_every_failure_ends_in_the_words_that_ship(outcome: WriterOutcome) -> No
 def test_an_answer_with_faults_is_not_sent(body: str, code: FaultCode) -> None:
     done, _ = write(lambda _: short((body, "we are sorry. We are working on it.")))
     assert (done.source, done.outcome) == ("template", WriterOutcome.OK)
-    assert done.faults
-    if code is not FaultCode.MONEY:  # a bare figure is a number
-        assert code in {fault.code for fault in done.faults}
+    assert code in {fault.code for fault in done.faults}
     assert done.content == template_of(make_brief())
 
 
@@ -117,14 +115,18 @@ def test_an_answer_without_a_text_is_malformed() -> None:
 
 def test_a_text_that_the_marker_makes_too_long_gives_way() -> None:
     title = {"title": "About the outage", "cta": "Details", "angle": "calm"}
+    words = (
+        "We are sorry about the trouble in your building. We are repairing it and will write again."
+    )
 
     def answer(_: dict[str, Any]) -> dict[str, Any]:
-        twin = {"facts": "{incident}: {update}. We are on it.", "plain": "We are on it."}
-        return {"variants": [{**title, "body": twin}]}
+        return {"variants": [{**title, "body": {"facts": words, "plain": words}}]}
 
-    done, _ = write(answer, brief=make_brief(Channel.PUSH))
+    push = make_brief(Channel.PUSH)
+    assert write(answer, brief=push, marker=False)[0].source == "claude"
+    done, _ = write(answer, brief=push)
     assert done.source == "template"
-    assert done.faults
+    assert {fault.code for fault in done.faults} == {FaultCode.LENGTH}
 
 
 def test_the_model_sees_neither_the_facts_nor_whom_it_is_for() -> None:
@@ -143,9 +145,15 @@ def test_the_model_sees_neither_the_facts_nor_whom_it_is_for() -> None:
 def test_quotes_are_few_short_and_visible() -> None:
     shown = mask_quotes(["a\u202e\u200bb\x00c", "x" * 5_000, *"defgh"])
     assert len(shown) == MOST_QUOTES
-    assert shown[0] == "a b c"
+    assert shown[0] == "ab c"
     assert len(shown[1]) == MOST_CHARACTERS
     assert mask_quotes([" \u200b "]) == ()
+
+
+@pytest.mark.parametrize("unseen", ["\u00ad", "\u200b", "\u2060", "\ufeff"])
+def test_what_has_no_width_hides_no_address(unseen: str) -> None:
+    quotes = [f"write to anna.k@sh{unseen}op.kz", f"call 8{unseen}701{unseen}1234567"]
+    assert mask_quotes(quotes) == ("write to [e-mail]", "call [number]")
 
 
 def test_facts_of_another_trigger_are_refused() -> None:

@@ -77,3 +77,11 @@ def test_load_prices_says_what_is_wrong(text: str, words: str, tmp_path: Path) -
     with pytest.raises(ConfigurationError, match=words) as refusal:
         load_prices(path)
     assert str(path) in str(refusal.value)
+
+
+def test_load_prices_of_another_encoding_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "prices.yaml"
+    path.write_bytes("source: цены".encode("cp1251"))
+
+    with pytest.raises(ConfigurationError, match="not UTF-8"):
+        load_prices(path)

@@ -1,6 +1,7 @@
 """Askers that write variants by a rule."""
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -45,21 +46,13 @@ def write_good(task: dict[str, Any]) -> dict[str, Any]:
     return short(GOOD[task["language"]])
 
 
-class RuleWriter:
-    """An `Asker` that answers at once, and remembers what it was asked."""
+class InTurn(ABC):
+    """An `Asker` whose batches are questions asked one after the other."""
 
-    def __init__(self, write: Write = write_good) -> None:
-        self.write = write
-        self.prompts: list[Prompt[Any]] = []
-        self.n_batches = 0
+    n_batches = 0
 
-    def ask(self, prompt: Prompt[T], *, deadline_seconds: float) -> Reply[T] | Failure:
-        assert deadline_seconds > 0
-        self.prompts.append(prompt)
-        answer = self.write(read_task(prompt))
-        if isinstance(answer, Failure):
-            return answer
-        return Reply(prompt.answer.model_validate(answer), "claude-x-1", "r1", PAID)
+    @abstractmethod
+    def ask(self, prompt: Prompt[T], *, deadline_seconds: float) -> Reply[T] | Failure: ...
 
     def ask_in_batch(
         self,
@@ -75,6 +68,22 @@ class RuleWriter:
             key: self.ask(prompt, deadline_seconds=deadline_seconds)
             for key, prompt in prompts.items()
         }
+
+
+class RuleWriter(InTurn):
+    """An `Asker` that answers at once, and remembers what it was asked."""
+
+    def __init__(self, write: Write = write_good) -> None:
+        self.write = write
+        self.prompts: list[Prompt[Any]] = []
+
+    def ask(self, prompt: Prompt[T], *, deadline_seconds: float) -> Reply[T] | Failure:
+        assert deadline_seconds > 0
+        self.prompts.append(prompt)
+        answer = self.write(read_task(prompt))
+        if isinstance(answer, Failure):
+            return answer
+        return Reply(prompt.answer.model_validate(answer), "claude-x-1", "r1", PAID)
 
 
 def fail_with(outcome: WriterOutcome, usage: Usage | None = None) -> Write:

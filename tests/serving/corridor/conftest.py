@@ -3,7 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from serving.corridor.desk import CorridorDesk
 from serving.store.store import Store
+from tests.serving.corridor.small import make_corridor
 
 
 @pytest.fixture
@@ -22,3 +24,8 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
         store = Store(new_database())
     yield store
     store.close()
+
+
+@pytest.fixture
+def desk(home: Path) -> CorridorDesk:
+    return CorridorDesk(make_corridor(), home=home)

@@ -1,13 +1,16 @@
-"""A small corridor whose limits are soon reached, and requests for it."""
+"""A small corridor whose limits are soon reached, requests for it, and how to ask its desk."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from serving.corridor.actions import ActionRequest
+from serving.corridor.actions import ActionRequest, Answer, Claimed, Denied, Done, Rule
+from serving.corridor.desk import CorridorDesk
 from serving.corridor.settings import Corridor
+from serving.store.store import Store
 
 NOW = datetime(2026, 6, 10, 7, tzinfo=UTC)  # noon in Almaty
+MINUTE = timedelta(minutes=1)
 
 
 def make_corridor(**changes: Any) -> Corridor:
@@ -63,3 +66,29 @@ BOOK = ActionRequest(
 )
 CHEAP = replace(BOOK, kind="cheap", amount_cents=50)
 TELL = replace(BOOK, kind="tell", amount_cents=0, vendor=None)
+
+
+def propose(
+    store: Store, desk: CorridorDesk, request: ActionRequest, *, minutes: float = 0
+) -> Answer:
+    with store.transaction() as session:
+        return desk.propose(session, request, now=NOW + minutes * MINUTE)
+
+
+def claim(
+    store: Store, desk: CorridorDesk, *, minutes: float = 0, actor: str = "w1", key: str = "a1"
+) -> Claimed | Denied:
+    with store.transaction() as session:
+        return desk.claim(session, key, actor=actor, now=NOW + minutes * MINUTE)
+
+
+def say(
+    store: Store, desk: CorridorDesk, word: str, *, minutes: float = 0, role: str = "owner"
+) -> Done | Denied:
+    with store.transaction() as session:
+        tell = desk.approve if word == "approve" else desk.veto
+        return tell(session, "a1", by="Dana", role=role, now=NOW + minutes * MINUTE)
+
+
+def rule_of(answer: Answer | Claimed | Done) -> Rule | None:
+    return answer.rule if isinstance(answer, Denied) else None

@@ -1,63 +1,33 @@
 """What is due is handed over once, if it is still allowed."""
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import settings as hypothesis_settings
-from hypothesis import strategies as st
 
 from features.vocabulary import Outcome, Trigger
 from serving.delivery.look import DRY_RUN, draw_pause_us
 from serving.delivery.parcel import Parcel, Receipt
 from serving.policy.cases import to_us
 from serving.records import OutcomeEvent
-from serving.store.outbox import OutboxState, Queued
+from serving.store.outbox import OutboxState
 from serving.store.store import Store
 from tests.serving.delivery.world import (
+    DAY,
     DELIVERY,
     HOUR,
     NOON,
+    SECOND,
     Receiver,
+    at,
+    find_all,
+    find_one,
     make_deliverer,
     plan,
     profile,
 )
-
-SECOND = timedelta(seconds=1)
-DAY = timedelta(days=1)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    """An empty store; the tests of PostgreSQL skip where it is not installed."""
-    place: Path | str = tmp_path / "store.db"
-    if request.param == "postgresql":
-        new_database: Callable[[], str] = request.getfixturevalue("new_postgres_database")
-        place = new_database()
-    with closing(Store(place)) as opened:
-        yield opened
-
-
-def at(moment: datetime) -> Callable[[], datetime]:
-    return lambda: moment
-
-
-def find_all(store: Store) -> dict[str, Queued]:
-    with store.reading() as session:
-        lists = [session.outbox.find(state, lane=DRY_RUN, most=100) for state in OutboxState]
-    return {one.message_id: one for found in lists for one in found}
-
-
-def find_one(store: Store) -> Queued:
-    (one,) = find_all(store).values()
-    return one
 
 
 def test_a_message_is_handed_over_once_and_not_before_its_moment(store: Store) -> None:
@@ -262,6 +232,23 @@ def test_a_clock_that_goes_back_makes_no_room(tmp_path: Path) -> None:
     assert find_all(store)["m3"].reason == "fatigue_day"
 
 
+def test_what_another_process_is_handing_over_counts_already(store: Store) -> None:
+    for number in range(3):
+        plan(store, number, at=NOON + number * SECOND)
+    beside = Receiver()
+
+    class Slow(Receiver):
+        def hand_over(self, parcel: Parcel) -> Receipt:
+            make_deliverer(store, beside).look(at(NOON + HOUR))
+            return super().hand_over(parcel)
+
+    slow = Slow()
+    make_deliverer(store, slow).look(at(NOON + HOUR))
+
+    assert (slow.takes, beside.takes) == ({"m0": 1}, {"m1": 1})
+    assert find_all(store)["m2"].reason == "fatigue_day"
+
+
 def test_a_message_is_not_counted_against_itself(tmp_path: Path) -> None:
     store = Store(tmp_path / "store.db")
     plan(store, 1, at=NOON)
@@ -292,6 +279,35 @@ def test_a_kill_switch_stops_everything_until_it_is_thrown_back(tmp_path: Path) 
     assert receiver.takes == {"m0": 1}
 
 
+def test_a_look_that_is_to_end_leaves_the_rest_to_the_next(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store.db")
+    for number in range(2):
+        plan(store, number, at=NOON + number * SECOND)
+    receiver = Receiver()
+    deliverer = make_deliverer(store, receiver)
+
+    cut = deliverer.look(at(NOON + HOUR), is_over=lambda: bool(receiver.takes))
+
+    assert (cut.n_taken_in, receiver.takes) == (2, {"m0": 1})
+    deliverer.look(at(NOON + HOUR))
+    assert receiver.takes == {"m0": 1, "m1": 1}
+
+
+def test_a_stop_file_stops_everything_while_it_is_there(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store.db")
+    plan(store)
+    receiver = Receiver()
+    deliverer = make_deliverer(store, receiver, home=tmp_path)
+    (tmp_path / "STOP").touch()
+    stopped = deliverer.look(at(NOON))
+
+    assert "STOP" in str(stopped.stopped)
+    assert receiver.takes == {}
+    (tmp_path / "STOP").unlink()
+    deliverer.look(at(NOON))
+    assert receiver.takes == {"m0": 1}
+
+
 @pytest.mark.parametrize("moment", [NOON - HOUR, NOON + HOUR])
 def test_a_cancelled_message_is_never_handed_over_whether_it_was_in_time_or_not(
     tmp_path: Path, moment: datetime
@@ -308,139 +324,3 @@ def test_a_cancelled_message_is_never_handed_over_whether_it_was_in_time_or_not(
 
     assert receiver.takes == {}
     assert find_one(store).state is OutboxState.CANCELLED
-
-
-class EndedError(Exception):
-    """Stands for the end of the process, which settles nothing."""
-
-
-@dataclass
-class Crashing:
-    """Ends the process right before, or right after, the receiver took the message."""
-
-    receiver: Receiver
-    is_after: bool
-
-    def hand_over(self, parcel: Parcel) -> Receipt:
-        if self.is_after:
-            self.receiver.hand_over(parcel)
-        raise EndedError
-
-
-@pytest.mark.parametrize("is_after", [False, True])
-def test_a_claim_whose_process_ended_is_taken_over_when_its_lease_is_out(
-    store: Store, *, is_after: bool
-) -> None:
-    plan(store)
-    receiver = Receiver()
-    deliverer = make_deliverer(store, receiver)
-    with pytest.raises(EndedError):
-        replace(deliverer, transport=Crashing(receiver, is_after)).look(at(NOON))
-    before = dict(receiver.takes)
-
-    deliverer.look(at(NOON + 119 * SECOND))
-    while_held = dict(receiver.takes)
-    deliverer.look(at(NOON + 120 * SECOND))
-
-    assert while_held == before
-    assert set(receiver.takes) == {"m0"}  # under one key, however often
-    assert (find_one(store).state, find_one(store).fence) == (OutboxState.HANDED_OVER, 2)
-
-
-def test_a_message_that_ends_every_process_is_dead_and_holds_up_no_other(tmp_path: Path) -> None:
-    store = Store(tmp_path / "store.db")
-    plan(store, 1)
-    receiver = Receiver()
-    deliverer = make_deliverer(store, receiver, max_attempts=2)
-    for n in range(2):
-        with pytest.raises(EndedError):
-            replace(deliverer, transport=Crashing(receiver, is_after=False)).look(
-                at(NOON + n * HOUR)
-            )
-    plan(store, 2, at=NOON + HOUR)
-
-    deliverer.look(at(NOON + 2 * HOUR))
-
-    assert receiver.takes == {"m2": 1}
-    dead = find_all(store)["m1"]
-    assert dead.state is OutboxState.DEAD
-    assert dead.reason == "every process that tried ended in the middle"
-
-
-def test_a_claim_that_was_taken_over_is_not_heard_any_more(store: Store) -> None:
-    plan(store)
-    lane = DRY_RUN
-    with store.transaction() as session:
-        session.outbox.enqueue(lane=lane, at_us=to_us(NOON), since_us=0)
-        due = session.outbox.find_due(lane=lane, at_us=to_us(NOON))
-        assert due is not None
-        slow = session.outbox.claim(due, lane=lane, until_us=to_us(NOON + SECOND))
-    with store.transaction() as session:
-        again = session.outbox.find_due(lane=lane, at_us=to_us(NOON + SECOND))
-        assert again is not None
-        quick = session.outbox.claim(again, lane=lane, until_us=to_us(NOON + HOUR))
-    with store.transaction() as session:
-        end = session.outbox.end
-        late = end(slow, OutboxState.DEAD, lane=lane, at_us=to_us(NOON), reason="late")
-        done = end(quick, OutboxState.HANDED_OVER, lane=lane, at_us=to_us(NOON), reason=None)
-
-    assert (late, done) == (False, True)
-    assert find_one(store).state is OutboxState.HANDED_OVER
-
-
-def test_two_at_once_hand_over_each_message_once(store: Store) -> None:
-    for number in range(12):
-        plan(store, number, customer_id=f"c{number}")
-    receiver = Receiver()
-    everybody = [profile(f"c{number}") for number in range(12)]
-    deliverers = [make_deliverer(store, receiver, *everybody) for _ in range(2)]
-    with ThreadPoolExecutor(2) as pool:
-        reports = list(pool.map(lambda one: one.look(at(NOON)), deliverers))
-
-    assert receiver.takes == {f"m{number}": 1 for number in range(12)}
-    assert sum(report.states[OutboxState.HANDED_OVER] for report in reports) == 12
-
-
-STEPS = st.lists(
-    st.one_of(
-        st.tuples(st.just("look"), st.integers(-30, 300)),
-        st.tuples(st.just("fail"), st.integers(1, 3)),
-        st.tuples(st.just("crash"), st.booleans()),
-        st.tuples(st.just("cancel"), st.integers(0, 2)),
-    ),
-    max_size=14,
-)
-
-
-@hypothesis_settings(max_examples=25, deadline=None)
-@given(steps=STEPS)
-def test_nothing_is_handed_over_after_a_cancel_whatever_fails_or_crashes(
-    steps: list[tuple[str, int]], tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    store = Store(tmp_path_factory.mktemp("s") / "store.db")
-    people = [profile(f"c{n}") for n in range(3)]
-    for number in range(3):
-        plan(store, number, at=NOON + number * HOUR, customer_id=f"c{number}")
-    receiver = Receiver()
-    deliverer = make_deliverer(store, receiver, *people)
-    now, taken_at_cancel = NOON, dict[str, int]()
-    for step, number in steps:
-        if step == "look":
-            now += timedelta(minutes=number)
-            deliverer.look(at(now))
-        elif step == "fail":
-            receiver.failures = number
-        elif step == "crash":
-            with suppress(EndedError):
-                replace(deliverer, transport=Crashing(receiver, bool(number))).look(at(now))
-        else:
-            message_id = f"m{number}"
-            with store.transaction() as session:
-                session.cancel([message_id], at=now)
-            taken_at_cancel.setdefault(message_id, receiver.takes.get(message_id, 0))
-    receiver.failures = 0
-    deliverer.look(at(max(now, NOON) + 5 * HOUR))
-
-    for message_id, n_taken in taken_at_cancel.items():
-        assert receiver.takes.get(message_id, 0) == n_taken
-    store.close()

@@ -1,7 +1,9 @@
 """A store with planned messages, and customers that may be written to."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 
@@ -9,18 +11,22 @@ from features.vocabulary import Arm, Channel, Priority, Trigger
 from serving.copy.content import Content
 from serving.delivery.judge import SendingGuards
 from serving.delivery.look import DRY_RUN, Deliverer
-from serving.delivery.parcel import HandedOver, Parcel, Receipt, TryAgain
+from serving.delivery.parcel import HandedOver, Parcel, Receipt, Transport, TryAgain
 from serving.delivery.recipients import RecipientBook
 from serving.delivery.settings import load_delivery_settings
 from serving.online.live import LiveProfile
 from serving.policy.settings import load_policy_settings
 from serving.records import Decision, DecisionRequest, ModelVersions, PlannedMessage, Reason
+from serving.store.outbox import OutboxState, Queued
 from serving.store.store import Store
 
+SECOND = timedelta(seconds=1)
+DAY = timedelta(days=1)
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 POLICY = load_policy_settings()
 DELIVERY = load_delivery_settings()
+NO_STOPS = Path(__file__).parent  # a folder without a STOP file
 
 
 @dataclass
@@ -99,11 +105,30 @@ def plan(
 
 
 def make_deliverer(
-    store: Store, receiver: Receiver, *profiles: LiveProfile, max_attempts: int = 3
+    store: Store,
+    receiver: Transport,
+    *profiles: LiveProfile,
+    max_attempts: int = 3,
+    home: Path = NO_STOPS,
 ) -> Deliverer:
     rows = {str(one.row["customer_id"]): one for one in profiles or (profile(),)}
     retry = DELIVERY.retry.model_copy(update={"max_attempts": max_attempts})
     guards = SendingGuards(
         POLICY, DELIVERY.model_copy(update={"retry": retry}), RecipientBook(rows), DRY_RUN
     )
-    return Deliverer(store, receiver, guards, np.random.default_rng(7))
+    return Deliverer(store, receiver, guards, np.random.default_rng(7), home)
+
+
+def at(moment: datetime) -> Callable[[], datetime]:
+    return lambda: moment
+
+
+def find_all(store: Store) -> dict[str, Queued]:
+    with store.reading() as session:
+        lists = [session.outbox.find(state, lane=DRY_RUN, most=100) for state in OutboxState]
+    return {one.message_id: one for found in lists for one in found}
+
+
+def find_one(store: Store) -> Queued:
+    (one,) = find_all(store).values()
+    return one

@@ -16,7 +16,7 @@ from training.bandit.sites import Spread
 from training.benchmarks.headlines.replay import draw_rates, lose_by_chance, play
 from training.benchmarks.headlines.upworthy import read_headline_tests
 from training.benchmarks.rows import BenchRow
-from training.measures import Floats
+from training.measures import Floats, Integers
 from training.variant_prior.finished import FinishedTests
 from training.variant_prior.fit import train_variant_prior
 from training.variant_prior.prior import VariantPrior
@@ -190,7 +190,7 @@ def _judge_bins(told: Floats, seen: Floats, *, weights: Floats) -> list[BenchRow
 class _Played:
     """Clicks lost in each play, (plays, horizons) each, and the test of each play, (plays,)."""
 
-    tests: Floats
+    tests: Integers
     chance: Floats
     without: Floats
     given: Floats
@@ -230,7 +230,7 @@ def _play_all(
     plan: HeadlinesPlan,
 ) -> _Played:
     bandit = ContextualBandit.start(settings)
-    tests: list[float] = []
+    tests: list[int] = []
     chance: list[Floats] = []
     without: list[Floats] = []
     given: list[Floats] = []
@@ -244,7 +244,7 @@ def _play_all(
             )
             beliefs: dict[int, ArmPrior] = dict(enumerate(told or ()))
             luck = int(rng.integers(2**31))
-            tests.append(float(test))
+            tests.append(test)
             chance.append(lose_by_chance(rates[mine], horizons=plan.horizons))
             nothing: dict[int, ArmPrior] = {}
             for lost, known in ((without, nothing), (given, beliefs)):
@@ -300,7 +300,7 @@ def _compare(case: str, played: _Played, at: int) -> list[BenchRow]:
     ]
 
 
-def _mean_by_test(lost: Floats, *, tests: Floats) -> Floats:
+def _mean_by_test(lost: Floats, *, tests: Integers) -> Floats:
     position = np.unique(tests, return_inverse=True)[1]
     mean: Floats = np.bincount(position, lost) / np.bincount(position)
     return mean

@@ -84,6 +84,15 @@ def test_explain_finds_late_orders_known_by_then(burst: Burst) -> None:
     assert found.subject == "2 late orders"
 
 
+def test_an_order_that_came_before_the_burst_explains_nothing(burst: Burst) -> None:
+    def find(*, arrived_us: int) -> tuple[Explanation, ...]:
+        late = [KnownDelay(f"o{who}", who, NOON_US - 500, arrived_us) for who in ("c1", "c2")]
+        return explain(burst, explained_by=BOTH, regions=REGIONS, disruptions=[], delays=late)
+
+    assert find(arrived_us=NOON_US) == ()
+    assert [one.n_touched for one in find(arrived_us=NOON_US + 1)] == [2]
+
+
 def test_explain_asks_the_taxonomy_first(burst: Burst) -> None:
     told = {"regions": REGIONS, "disruptions": [_disruption("north", begins=-60)], "delays": []}
     assert explain(burst, explained_by=(), **told) == ()
@@ -112,3 +121,8 @@ def test_orders_are_late_from_their_promise_on(clean_tables: dict[str, pd.DataFr
     known = read_known({**clean_tables, "orders": orders})
     assert [delay.order_id for delay in known.delays] == ["o1", "o2"]
     assert known.delays[0].began_at_us == int(promised.timestamp()) * 1_000_000
+    arrived = datetime(2024, 1, 6, tzinfo=UTC)
+    assert [delay.ended_at_us for delay in known.delays] == [
+        int(arrived.timestamp()) * 1_000_000,
+        None,
+    ]

@@ -210,6 +210,15 @@ def test_taxonomy_refuses_what_is_none(tmp_path: Path, text: str) -> None:
         read_taxonomy(tmp_path / "mine.yaml")
 
 
+def test_topics_are_named_in_english_where_they_are() -> None:
+    topic = {"name": "heat", "stems": {"ru": ["жарк"]}, "examples": {"ru": []}}
+    given = {"business": "x", "version": 1, "languages": ["ru"]}
+    russian = Taxonomy.model_validate({**given, "topics": [{**topic, "title": {"ru": "жара"}}]})
+    titles = [one.title_of("heat") for one in (russian, load_taxonomy("salon"))]
+    assert titles == ["жара", "heat"]
+    assert russian.title_of(OTHER) == OTHER
+
+
 def test_taxonomy_of_an_unknown_name_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="'spa': expected one of delivery, salon"):
         load_taxonomy("spa")

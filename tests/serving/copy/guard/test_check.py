@@ -16,6 +16,7 @@ from serving.copy.guard.check import check_draft, check_text
 from serving.copy.guard.faults import Fault, FaultCode
 from serving.copy.guard.grounds import Grounds
 from serving.copy.guard.marker import ai_marker
+from serving.copy.letter import Letter, Link
 from serving.copy.library import default_library
 from serving.copy.wordings import Piece
 
@@ -84,7 +85,8 @@ def test_check_draft_counts_segments_with_the_longest_facts(brand: Brand) -> Non
     )
     faults = check_draft(draft, brief=brief_of(draft, brand=brand))
     assert FaultCode.SEGMENTS in codes_of(faults)
-    assert any("with the longest facts" in fault.found for fault in faults)
+    assert any(fault.found.startswith("with the longest facts: ") for fault in faults)
+    assert not any("draft" in fault.found for fault in faults)
 
 
 def test_a_brief_may_ask_for_a_single_segment(brand: Brand) -> None:
@@ -152,6 +154,51 @@ def test_links_of_a_final_text_lead_to_allowed_hosts_and_a_draft_holds_none(
     assert codes_of(check_draft(draft, brief=brief_of(draft, brand=brand))) == {FaultCode.LINK}
 
 
+@pytest.mark.parametrize("name", ["{brand}", "Teal"])
+def test_a_name_before_a_dot_makes_a_host(brand: Brand, grounds: Grounds, name: str) -> None:
+    draft = draft_of(f"{{greeting}}расскажите нам: {name}.kz")
+    assert codes_of(check_draft(draft, brief=brief_of(draft, brand=brand))) == {FaultCode.LINK}
+    button = replace(grounds, channel=Channel.WHATSAPP)
+    for host in ("Teal.evil.example", "https://teal.example.evil.example"):
+        content = Content(
+            body=f"Расскажите нам: {host}",
+            cta="Рассказать",
+            cta_url="https://teal.example",
+            language="ru",
+        )
+        assert codes_of(check_text(content, grounds=button)) == {FaultCode.LINK}, host
+
+
+def test_a_service_email_may_have_a_preheader_and_is_read_without_it(grounds: Grounds) -> None:
+    letter = Letter(
+        language="ru",
+        paragraphs=("Здравствуйте!", "Ваш заказ в пути.", "Мы следим за ним. Ждать не нужно."),
+        button=Link("Открыть заказ", "https://teal.example/x"),
+        sign_off="Teal",
+        reason="Вы получили это письмо о вашем заказе.",
+        unsubscribe=None,
+        preheader="Он едет к вам",
+    )
+    asked = replace(grounds, channel=Channel.EMAIL, is_service=True, trigger=Trigger.ORDER_SHIPPED)
+
+    def check(letter: Letter, asked: Grounds = asked) -> set[FaultCode]:
+        content = Content(
+            subject="Ваш заказ",
+            body=letter.to_html(),
+            plain_text=letter.to_text(),
+            cta=letter.button.label,
+            cta_url=letter.button.url,
+            language="ru",
+        )
+        return codes_of(check_text(content, grounds=asked))
+
+    assert check(letter) == set()
+    assert check(replace(letter, preheader="Доставим бесплатно")) == {FaultCode.PROMISE}
+    # What only the mailbox shows names no item and marks nothing.
+    named = replace(asked, facts=("Чайник",), named=("Чайник",))
+    assert check(replace(letter, preheader="Чайник"), named) == {FaultCode.SLOT}
+
+
 def test_check_text_wants_the_marker_where_it_is_asked_for(grounds: Grounds) -> None:
     asked = replace(grounds, channel=Channel.WHATSAPP, needs_marker=True)
     bare = Content(body="Мы прочитали ваше письмо.", language="ru")
@@ -213,7 +260,8 @@ def test_check_text_takes_anything_and_says_the_same_again(
 @given(text=_ANYTHING, channel=st.sampled_from(list(Channel)))
 def test_check_draft_takes_anything(text: str, channel: Channel, brand: Brand) -> None:
     draft = draft_of(text, channel=channel)
-    assert check_draft(draft, brief=brief_of(draft, brand=brand)) is not None
+    brief = brief_of(draft, brand=brand)
+    assert check_draft(draft, brief=brief) == check_draft(draft, brief=brief)
 
 
 @pytest.mark.parametrize(

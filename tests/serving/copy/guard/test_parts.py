@@ -22,6 +22,7 @@ from serving.copy.guard.links import find_links, is_allowed
 from serving.copy.guard.marker import ai_marker
 from serving.copy.guard.markup import read_html, read_markdown, sanitise_html
 from serving.copy.guard.phrases import PhraseBook
+from serving.copy.guard.reading import GAP
 from serving.copy.settings import CopySettings
 
 _LEXICONS = Path(__file__).parents[4] / "serving" / "copy" / "guard" / "lexicons"
@@ -68,13 +69,18 @@ def test_find_figures_tells_kinds_apart(
         "teal(.)kz",
         "тил.рф",
         "конец.Начало",
+        f"{GAP}.kz",
+        f"https://{GAP}.evil.example",
+        f"{GAP}.evil.example/x",
     ],
 )
 def test_find_links_finds_whatever_a_phone_would(text: str) -> None:
     assert list(find_links(text))
 
 
-@pytest.mark.parametrize("text", ["e.g. this", "т.е. так", "Да. Нет.", "1.5", "a...b", "p.m."])
+@pytest.mark.parametrize(
+    "text", ["e.g. this", "т.е. так", "Да. Нет.", "1.5", "a...b", "p.m.", f"{GAP}. Да"]
+)
 def test_find_links_takes_no_abbreviation_for_a_host(text: str) -> None:
     assert not list(find_links(text))
 
@@ -135,6 +141,12 @@ def test_read_html_reads_paragraphs_links_and_buttons() -> None:
     assert not faults
     assert page.blocks == ("A & B", "Go")
     assert page.links == ("https://x.example/?a=1&b=2",)
+
+
+def test_read_html_tells_the_preheader_from_the_text() -> None:
+    page, faults = read_html('<body><div style="display:none">A &lt; B</div><p>C</p></body>')
+    assert not faults
+    assert (page.preheader, page.blocks) == ("A < B", ("C",))
 
 
 def test_sanitise_html_keeps_words_and_drops_what_runs() -> None:

@@ -170,7 +170,7 @@ def test_a_triage_is_shown_a_complaint_as_one_string_and_can_only_give_labels(
     taxonomy = load_taxonomy("salon")
     labels = {"is_complaint": True, "severity": "low", "sureness": "low"}
     obeying = Answering({**labels, "topic": attack.planted})
-    triage = ModelTriage(taxonomy, asker=obeying, fallback=OfflineTriage(taxonomy))
+    triage = ModelTriage(taxonomy, asker=obeying, fallback=OfflineTriage(taxonomy), first_names={})
     at = datetime(2026, 7, 14, tzinfo=UTC)
     found = triage.triage(
         InboundMessage("m1", at, "c1", "whatsapp", "b1", attack.written), language=attack.language
