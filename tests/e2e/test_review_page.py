@@ -307,8 +307,13 @@ def test_what_a_verdict_did_is_announced(page: Page, review: Review) -> None:
         "document.getElementById('said'), {childList: true, characterData: true, subtree: true}))"
     )
 
-    page.keyboard.press("a")
+    with page.expect_navigation():
+        page.keyboard.press("a")
 
-    expect(page.locator("#said")).to_have_text("Variant 1 (всё на местах) is approved.")
-    assert "is approved." in page.evaluate("window.heard")
+    # The page arrives with the text; it is announced when it is put in anew, a moment later.
+    deadline = time.monotonic() + 10.0
+    while not (heard := page.evaluate("window.heard")) and time.monotonic() < deadline:
+        page.wait_for_timeout(50)
+    assert heard.strip() == "Variant 1 (всё на местах) is approved."
+    expect(page.locator("#said")).to_have_text(heard.strip())
     assert page.locator("#said").get_attribute("role") == "status"
