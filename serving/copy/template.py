@@ -37,6 +37,15 @@ class Template:
         """
         return "".join(values[part] if index % 2 else part for index, part in enumerate(self.parts))
 
+    @property
+    def words(self) -> str:
+        """The text with its slots in braces, the greeting left out.
+
+        >>> compile_template("{greeting}still there: {item}").words
+        'still there: {item}'
+        """
+        return "".join(f"{{{part}}}" if at % 2 else part for at, part in enumerate(self.parts))
+
 
 def compile_template(text: str) -> Template:
     """Split a template that has no faults."""

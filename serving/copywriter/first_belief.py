@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from features.errors import ConfigurationError
 from serving.copy.draft import Draft
 from serving.copy.library import Library
-from serving.copy.template import Template, compile_template
+from serving.copy.template import compile_template
 from serving.copy.variants import Variant
 from training.bandit.beliefs import ArmPrior
 
@@ -63,22 +63,18 @@ def words_of(variant: Variant) -> dict[str, str]:
     words = {}
     for code, cell in variant.cells.items():
         lines = [*([cell.title] if cell.title else []), cell.body[0]]
-        words[code] = " ".join(_write(line.facts) for line in lines)
+        words[code] = " ".join(line.facts.words.strip() for line in lines)
     return words
 
 
 def words_of_draft(draft: Draft) -> dict[str, str]:
     """The same of a draft."""
     pieces = [*([draft.title] if draft.title else []), draft.body[0]]
-    return {draft.language: " ".join(_write(compile_template(piece.facts)) for piece in pieces)}
+    return {
+        draft.language: " ".join(compile_template(piece.facts).words.strip() for piece in pieces)
+    }
 
 
 def words_of_library(library: Library) -> Mapping[str, Mapping[str, str]]:
     """The words of all variants, by variant and language."""
     return {variant.variant_id: words_of(variant) for variant in library}
-
-
-def _write(template: Template) -> str:
-    return "".join(
-        f"{{{part}}}" if at % 2 else part for at, part in enumerate(template.parts)
-    ).strip()

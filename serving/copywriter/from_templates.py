@@ -91,5 +91,4 @@ def _write_line(line: Line) -> Piece:
 
 def _write(template: Template) -> str:
     """The text that a template was compiled from."""
-    text = "".join(f"{{{part}}}" if at % 2 else part for at, part in enumerate(template.parts))
-    return f"{{{GREETING}}}{text}" if template.is_greeted else text
+    return f"{{{GREETING}}}{template.words}" if template.is_greeted else template.words
