@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, insert, select
 
 from serving.audit.entries import GENESIS, MOST_WORDS, Body, Entry, EntryKind, make_entry
-from serving.autopilot.inbound.masking import mask_personal_data
+from serving.masking import mask_personal_data
 from serving.store.trust_schema import audit_log
 
 _LOT = 5_000  # rows read at once, to bound memory

@@ -89,14 +89,25 @@ class CancelDesk:
         if row.is_in_time is not None:
             return CancelState.DUPLICATE if row.is_in_time else CancelState.TOO_LATE
         is_in_time = row.sent_at_us > now_us and not row.has_outcome
-        self._connection.execute(
-            insert(cancellations),
-            {"message_id": message_id, "at_us": at_us, "is_in_time": is_in_time},
-        )
-        if not is_in_time:
-            return CancelState.TOO_LATE
-        self._ledger.release(row.decision_id, message_ids=[message_id])
-        return CancelState.CANCELLED
+        self._keep(message_id, row.decision_id, at_us=at_us, is_in_time=is_in_time)
+        return CancelState.CANCELLED if is_in_time else CancelState.TOO_LATE
+
+    def _keep(self, message_id: str, decision_id: str, *, at_us: int, is_in_time: bool) -> None:
+        wish = {"message_id": message_id, "at_us": at_us, "is_in_time": is_in_time}
+        self._connection.execute(insert(cancellations), wish)
+        if is_in_time:
+            self._ledger.release(decision_id, message_ids=[message_id])
+
+    def note_unsent(self, message_ids: Sequence[str]) -> None:
+        """These messages were not sent, and never will be, whatever their moment.
+
+        One that somebody wished away too late for it to count, or of which something came, stays
+        as it is.
+        """
+        for message_id in message_ids:
+            row = self._connection.execute(_MESSAGE, {"message_id": message_id}).first()
+            if row is not None and row.is_in_time is None and not row.has_outcome:
+                self._keep(message_id, row.decision_id, at_us=row.sent_at_us, is_in_time=True)
 
     def find_in_time(self) -> list[str]:
         """Messages that were cancelled in time, in their order."""

@@ -76,6 +76,16 @@ class IncidentBook:
             Incident(*row[:4], customer_ids=frozenset(touched[row.incident_id])) for row in rows
         ]
 
+    def find_one(self, incident_id: str) -> Incident | None:
+        """The incident of that identity, with all the customers it touches one by one, or None."""
+        row = self._connection.execute(_ONE, {"incident_id": incident_id}).first()
+        if row is None:
+            return None
+        wanted = select(incident_customers.c.customer_id).where(
+            incident_customers.c.incident_id == incident_id
+        )
+        return Incident(*row, customer_ids=frozenset(self._connection.execute(wanted).scalars()))
+
     def find_all(self) -> list[Incident]:
         """Every incident, with all the customers it touches one by one."""
         rows = self._connection.execute(_ALL).all()

@@ -1,13 +1,6 @@
-"""The outbox: which messages are due, who hands them over, and what became of them.
+"""The outbox: which messages are due, who hands them over, and what became of them."""
 
-A message moves from `pending` to `claimed`, and from there to an end or, for another attempt, back.
-Claims hold a lease. One whose lease has run out is taken by whoever comes next, with a higher
-fence; what the holder of a lower fence then has to say is not heard.
-"""
-
-from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cache
 from typing import Final
 
@@ -22,39 +15,32 @@ from sqlalchemy import (
     literal,
     or_,
     select,
-    update,
 )
 
 from features.vocabulary import Channel, Trigger
+from serving.store.claims import OPEN, Claimable, ClaimDesk, ClaimStatements, OutboxState
 from serving.store.engine import insert_into
-from serving.store.outbox_schema import outbox
+from serving.store.outbox_schema import outbox, outbox_lanes
 from serving.store.queries import IS_CANCELLED
 from serving.store.schema import messages
 
-
-class OutboxState(StrEnum):
-    """Where a message of the outbox is; the last four are ends."""
-
-    PENDING = "pending"
-    CLAIMED = "claimed"
-    HANDED_OVER = "handed_over"
-    REFUSED = "refused"  # a guard, or the receiver for good
-    CANCELLED = "cancelled"
-    DEAD = "dead"  # every attempt failed
-
-
-_OPEN: Final = (OutboxState.PENDING.value, OutboxState.CLAIMED.value)
 _COPIED: Final = ("message_id", "decision_id", "customer_id", "trigger", "channel")
+_STATEMENTS: Final = ClaimStatements.of(outbox, key=outbox.c.message_id)
 
-_IS_ONE = (outbox.c.lane == bindparam("of_lane"), outbox.c.message_id == bindparam("of_message"))
 _DUE = (
     select(outbox, IS_CANCELLED.label("is_cancelled"))
     .join(messages, messages.c.message_id == outbox.c.message_id)
     .where(outbox.c.lane == bindparam("lane"))
-    .where(outbox.c.state.in_(_OPEN))
+    .where(outbox.c.state.in_(OPEN))
     .where(outbox.c.due_at_us <= bindparam("at_us"))
+    .where(outbox.c.channel.not_in(bindparam("closed", expanding=True)))
     .order_by(outbox.c.due_at_us, outbox.c.message_id)
     .limit(1)
+)
+_ONE = (
+    select(outbox)
+    .where(outbox.c.lane == bindparam("lane"))
+    .where(outbox.c.message_id == bindparam("message_id"))
 )
 _LISTED = (
     select(outbox)
@@ -63,40 +49,13 @@ _LISTED = (
     .order_by(outbox.c.due_at_us, outbox.c.message_id)
     .limit(bindparam("most"))
 )
-_COUNTS = (
-    select(outbox.c.state, func.count())
-    .where(outbox.c.lane == bindparam("lane"))
-    .group_by(outbox.c.state)
-)
-_SET = (
-    update(outbox)
-    .where(*_IS_ONE, outbox.c.fence == bindparam("held_fence"), outbox.c.state.in_(_OPEN))
-    .values(
-        state=bindparam("to_state"),
-        due_at_us=bindparam("to_due"),
-        n_attempts=bindparam("to_attempts"),
-        fence=bindparam("to_fence"),
-        reason=bindparam("to_reason"),
-        settled_at_us=bindparam("to_settled"),
-    )
-)
-_REQUEUE = (
-    update(outbox)
-    .where(*_IS_ONE, outbox.c.state == OutboxState.DEAD.value)
-    .values(
-        state=OutboxState.PENDING.value,
-        due_at_us=bindparam("to_due"),
-        n_attempts=0,
-        fence=outbox.c.fence + 1,
-        reason=None,
-        settled_at_us=None,
-    )
-)
+_SINCE = select(outbox_lanes.c.since_us).where(outbox_lanes.c.lane == bindparam("lane"))
 _IS_IN_LANE = (
     select(outbox.c.message_id)
     .where(outbox.c.lane == bindparam("lane"), outbox.c.message_id == messages.c.message_id)
     .exists()
 )
+_TAKEN: Final = (OutboxState.HANDED_OVER.value, OutboxState.UNCERTAIN.value)
 _N_CONTACTS = (
     select(func.count(distinct(outbox.c.decision_id)))
     .where(outbox.c.lane == bindparam("lane"))
@@ -105,7 +64,7 @@ _N_CONTACTS = (
         or_(
             outbox.c.state == OutboxState.CLAIMED.value,
             and_(
-                outbox.c.state == OutboxState.HANDED_OVER.value,
+                outbox.c.state.in_(_TAKEN),
                 outbox.c.settled_at_us > bindparam("after_us"),
             ),
         )
@@ -114,16 +73,12 @@ _N_CONTACTS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Queued:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queued(Claimable):
     """A message of the outbox.
 
     Attributes:
         planned_at_us: When it was decided that it be sent.
-        due_at_us: When it may be looked at next; of a claim, when its lease ends.
-        n_attempts: Hand-overs that were begun.
-        fence: Of the last claim.
-        reason: Why it waits, or why it ended as it did; None where that needs none.
         is_cancelled: Whether somebody wished it away, in time or not.
     """
 
@@ -133,20 +88,31 @@ class Queued:
     trigger: Trigger
     channel: Channel
     planned_at_us: int
-    state: OutboxState
-    due_at_us: int
-    n_attempts: int
-    fence: int
-    reason: str | None
     is_cancelled: bool = False
 
+    @property
+    def key(self) -> str:
+        """Its identity in its lane."""
+        return self.message_id
 
-class OutboxDesk:
+
+class OutboxDesk(ClaimDesk[Queued]):
     """The part of a transaction that is about the outbox."""
 
     def __init__(self, connection: Connection) -> None:
         """Work on an open transaction."""
-        self._connection = connection
+        super().__init__(connection, _STATEMENTS)
+
+    def open_lane(self, lane: str, *, at_us: int) -> int:
+        """Since when the lane is there: since now where it is new."""
+        row = {"lane": lane, "since_us": at_us}
+        self._connection.execute(_open_lane(self._connection.dialect.name), row)
+        return self.find_start(lane) or at_us
+
+    def find_start(self, lane: str) -> int | None:
+        """Since when the lane is there; None where it is not."""
+        since_us = self._connection.execute(_SINCE, {"lane": lane}).scalar()
+        return None if since_us is None else int(since_us)
 
     def enqueue(self, *, lane: str, at_us: int, since_us: int) -> int:
         """Take in messages whose moment has come; how many are new.
@@ -161,50 +127,25 @@ class OutboxDesk:
         counted = {"preserve_rowcount": True}  # else PostgreSQL's is not kept of an insert
         return self._connection.execute(add, given, execution_options=counted).rowcount
 
-    def find_due(self, *, lane: str, at_us: int) -> Queued | None:
-        """The message that has waited longest, among them those whose lease ran out; or None."""
-        row = self._connection.execute(_DUE, {"lane": lane, "at_us": at_us}).mappings().first()
+    def find_due(
+        self, *, lane: str, at_us: int, closed: frozenset[str] = frozenset()
+    ) -> Queued | None:
+        """The message that has waited longest, among them those whose lease ran out; or None.
+
+        Args:
+            lane: Of the outbox.
+            at_us: The moment.
+            closed: Channels whose messages are left where they are.
+        """
+        given = {"lane": lane, "at_us": at_us, "closed": sorted(closed)}
+        row = self._connection.execute(_DUE, given).mappings().first()
         return None if row is None else _read(row)
-
-    def claim(self, queued: Queued, *, lane: str, until_us: int) -> Queued:
-        """Hold a message that was found due in this transaction; how it is held."""
-        held = _change(
-            queued,
-            state=OutboxState.CLAIMED,
-            due_at_us=until_us,
-            n_attempts=queued.n_attempts + 1,
-            fence=queued.fence + 1,
-        )
-        self._set(queued, held, lane=lane, settled_at_us=None)
-        return held
-
-    def wait(self, queued: Queued, *, lane: str, until_us: int, reason: str) -> bool:
-        """Look at it again then; whether the fence was still the caller's."""
-        waits = _change(queued, state=OutboxState.PENDING, due_at_us=until_us, reason=reason)
-        return self._set(queued, waits, lane=lane, settled_at_us=None)
-
-    def end(
-        self, queued: Queued, state: OutboxState, *, lane: str, at_us: int, reason: str | None
-    ) -> bool:
-        """It is over for that reason; whether the fence was still the caller's."""
-        ended = _change(queued, state=state, due_at_us=queued.due_at_us, reason=reason)
-        return self._set(queued, ended, lane=lane, settled_at_us=at_us)
-
-    def requeue(self, message_ids: Sequence[str], *, lane: str, at_us: int) -> list[bool]:
-        """Give dead messages their attempts again; for each whether it was one."""
-        return [
-            self._connection.execute(
-                _REQUEUE, {"of_lane": lane, "of_message": message_id, "to_due": at_us}
-            ).rowcount
-            == 1
-            for message_id in message_ids
-        ]
 
     def count_contacts(self, queued: Queued, *, lane: str, after_us: int) -> int:
         """Other notices that were handed over to its customer after a moment, or are being so.
 
         Those of the future count, too: then a clock went back. A claim counts until it is settled,
-        as nobody knows yet what becomes of it.
+        and what is uncertain counts, as nobody knows yet what becomes of it.
         """
         given = {
             "lane": lane,
@@ -214,53 +155,16 @@ class OutboxDesk:
         }
         return int(self._connection.execute(_N_CONTACTS, given).scalar_one())
 
-    def count(self, *, lane: str) -> dict[OutboxState, int]:
-        """Messages by their state."""
-        rows = self._connection.execute(_COUNTS, {"lane": lane})
-        return {OutboxState(state): int(n) for state, n in rows}
+    def find_one(self, message_id: str, *, lane: str) -> Queued | None:
+        """A message of the lane; None where it is none."""
+        given = {"lane": lane, "message_id": message_id}
+        row = self._connection.execute(_ONE, given).mappings().first()
+        return None if row is None else _read(row)
 
     def find(self, state: OutboxState, *, lane: str, most: int) -> list[Queued]:
         """Messages in that state, the longest due first."""
         given = {"lane": lane, "state": state.value, "most": most}
         return [_read(row) for row in self._connection.execute(_LISTED, given).mappings()]
-
-    def _set(self, before: Queued, after: Queued, *, lane: str, settled_at_us: int | None) -> bool:
-        given = {
-            "of_lane": lane,
-            "of_message": before.message_id,
-            "held_fence": before.fence,
-            "to_state": after.state.value,
-            "to_due": after.due_at_us,
-            "to_attempts": after.n_attempts,
-            "to_fence": after.fence,
-            "to_reason": after.reason,
-            "to_settled": settled_at_us,
-        }
-        return self._connection.execute(_SET, given).rowcount == 1
-
-
-def _change(
-    queued: Queued,
-    *,
-    state: OutboxState,
-    due_at_us: int,
-    n_attempts: int | None = None,
-    fence: int | None = None,
-    reason: str | None = None,
-) -> Queued:
-    return Queued(
-        queued.message_id,
-        queued.decision_id,
-        queued.customer_id,
-        queued.trigger,
-        queued.channel,
-        queued.planned_at_us,
-        state,
-        due_at_us,
-        queued.n_attempts if n_attempts is None else n_attempts,
-        queued.fence if fence is None else fence,
-        reason,
-    )
 
 
 def _read(row: RowMapping) -> Queued:
@@ -276,8 +180,14 @@ def _read(row: RowMapping) -> Queued:
         n_attempts=row["n_attempts"],
         fence=row["fence"],
         reason=row["reason"],
+        is_begun=bool(row["is_begun"]),
         is_cancelled=bool(row.get("is_cancelled", False)),
     )
+
+
+@cache
+def _open_lane(dialect: str) -> Insert:
+    return insert_into(dialect, outbox_lanes).on_conflict_do_nothing()
 
 
 @cache

@@ -16,16 +16,25 @@ from serving.lots.decided import Kept
 from serving.lots.lot import DecisionLot
 from serving.policy.cases import from_us, to_us
 from serving.records import Decision, DecisionRequest, OutcomeEvent, OutcomeState
+from serving.store.amends import AmendsBook
 from serving.store.assigned import Assigned, count_assigned
 from serving.store.audit import AuditLog
 from serving.store.budgets import Ledger
+from serving.store.bursts import BurstBook
 from serving.store.cancel import CancelDesk, CancelState
+from serving.store.cases import CaseBook
+from serving.store.console import ConsoleBook
 from serving.store.disruptions import DisruptionBook
 from serving.store.engine import WRITES, insert_into, open_engine
+from serving.store.flows import FlowBook
 from serving.store.holds import HoldBook
+from serving.store.inbound import InboundBook
 from serving.store.incidents import Incident, IncidentBook
 from serving.store.learning import LearningSession
+from serving.store.letters import LetterBook
 from serving.store.lots import in_json_lots
+from serving.store.notice_outbox import NoticeDesk
+from serving.store.notices import NoticeBoard
 from serving.store.online import OnlineSession
 from serving.store.outbox import OutboxDesk
 from serving.store.queries import (
@@ -35,13 +44,16 @@ from serving.store.queries import (
     OUTCOMES,
     SENDING_TIMES,
 )
+from serving.store.rates import RateBook
 from serving.store.reach import Refusals, find_refusals
 from serving.store.rows import DecisionRows, write_rows
 from serving.store.schema import messages, metadata, outcomes
 from serving.store.shelf import DecisionShelf
 from serving.store.switches import SwitchBoard
+from serving.store.tasks import TaskBook
 from serving.store.upgrade import add_missing_columns
 from serving.store.variants import VariantShelf
+from serving.store.watch import WatchBook
 
 _LOT = 5_000  # rows read at once, to bound memory
 
@@ -71,9 +83,21 @@ class StoreSession:
         self._shelf = DecisionShelf(connection)
         self.learning = LearningSession(connection)
         self.holds = HoldBook(connection)
+        self.flows = FlowBook(connection)
         self.switches = SwitchBoard(connection)
         self.audit = AuditLog(connection)
         self.outbox = OutboxDesk(connection)
+        self.console = ConsoleBook(connection)
+        self.inbound = InboundBook(connection)
+        self.bursts = BurstBook(connection)
+        self.watch = WatchBook(connection)
+        self.tasks = TaskBook(connection)
+        self.cases = CaseBook(connection)
+        self.notices = NoticeBoard(connection)
+        self.notice_outbox = NoticeDesk(connection)
+        self.rates = RateBook(connection)
+        self.amends = AmendsBook(connection)
+        self.letters = LetterBook(connection)
 
     def find_by_keys(self, requests: Sequence[DecisionRequest]) -> dict[str, Decision]:
         """Records that exist under the requests' idempotency keys, by key.
@@ -117,6 +141,14 @@ class StoreSession:
     def cancel(self, message_ids: Sequence[str], *, at: datetime) -> list[CancelState]:
         """Cancel messages that are planned; states in their order."""
         return self._cancelling.cancel(message_ids, at_us=to_us(at))
+
+    def note_unsent(self, message_ids: Sequence[str]) -> None:
+        """These messages were not sent, and never will be: no contacts, and they took nothing."""
+        self._cancelling.note_unsent(message_ids)
+
+    def tell_time(self, at: datetime) -> None:
+        """It is at least as late as this; a moment before one told earlier changes nothing."""
+        self._cancelling.tell_time(to_us(at))
 
     def find_cancelled(self) -> list[str]:
         """Messages that were cancelled in time: never sent, and no contact."""
