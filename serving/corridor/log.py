@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from serving.audit.entries import Cell, EntryKind
-from serving.autopilot.inbound.masking import mask_personal_data
 from serving.corridor.actions import (
     ActionRequest,
     Answer,
@@ -15,6 +14,7 @@ from serving.corridor.actions import (
     Wait,
 )
 from serving.corridor.held import Held
+from serving.masking import mask_personal_data
 from serving.store.store import StoreSession
 
 _ON_SILENCE = {

@@ -3,6 +3,7 @@
 import os
 import unicodedata
 from pathlib import Path
+from urllib.parse import unquote
 
 STOP = "STOP"
 
@@ -67,3 +68,20 @@ def fold_name(name: str) -> str:
     True
     """
     return unicodedata.normalize("NFC", name).casefold()
+
+
+def list_stop_files(home: Path) -> list[tuple[str | None, str]]:
+    """Switches that are files: of which branch (None: everything), and why it says stop.
+
+    A home that cannot be looked at says stop for everything.
+    """
+    try:
+        names = sorted(os.listdir(home))  # noqa: PTH208  # broken links count
+    except OSError as fault:
+        return [(None, f"{home} cannot be looked at for a STOP file: {fault.strerror}")]
+    found: list[tuple[str | None, str]] = []
+    for name in names:
+        head, dot, branch = name.partition(".")
+        if fold_name(head) == fold_name(STOP) and (branch or not dot):
+            found.append((unquote(branch) if dot else None, f"the file {name} is in the home"))
+    return found

@@ -82,6 +82,6 @@ def test_the_log_is_kept_with_the_state_or_not_at_all(store: Store, desk: Corrid
         (
             "human",
             "Dana",
-            'book (vendor v1, branch north): Dana (owner) says no "call [phone]?"',
+            'book (vendor v1, branch north): Dana (owner) says no "call [phone] "',
         ),
     ]

@@ -1,0 +1,34 @@
+"""The anchor of the log as a notice to the owner: once it is told, it is where the log is not."""
+
+from datetime import datetime
+
+from serving.store.notices import Notice, Party, PartyKind
+from serving.store.store import StoreSession
+
+_OWNER = Party(PartyKind.OWNER, "default")
+
+
+def leave_anchor_notice(session: StoreSession, line: str, *, seq: int, at: datetime) -> bool:
+    """Leave an anchor's line to be told to the owner; whether it is new on that day.
+
+    Args:
+        session: A transaction that writes.
+        line: The anchor, as `write_anchor` made it.
+        seq: Number of the log's last row: a log that grew has another anchor.
+        at: When.
+    """
+    body = (
+        f"The log held {seq:,} rows at {at:%Y-%m-%d %H:%M} UTC. Keep the line below: with the "
+        f"public key, `opportune audit verify --anchor` finds by it whatever was cut or changed "
+        f"before that moment.\n\n{line}\n"
+    )
+    return session.notices.add(
+        Notice(
+            key=f"anchor/{at:%Y-%m-%d}/{seq}",
+            to=_OWNER,
+            subject=f"Anchor of the log, {at:%Y-%m-%d}",
+            body=body,
+            language="en",
+            made_at=at,
+        )
+    )

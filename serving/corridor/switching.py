@@ -1,0 +1,50 @@
+"""Throwing a kill switch: the row of the store, with its entry in the log.
+
+It looks at neither the corridor's file nor its limits, so that it works whatever they hold.
+"""
+
+from datetime import datetime
+
+from serving.audit.entries import EntryKind
+from serving.store.store import StoreSession
+
+MOST_BYTES = 200
+"""Of the name of whoever throws it and of a branch, so that the name of a file can hold it."""
+
+
+def throw_switch(
+    session: StoreSession, *, is_stopped: bool, by: str, branch: str | None, now: datetime
+) -> None:
+    """Stop, or go on; going on says that it is now, whatever the clock said before.
+
+    Args:
+        session: A transaction that writes.
+        is_stopped: Whether nothing new is done from now on.
+        by: Who says so.
+        branch: Only there; None: everything.
+        now: Aware.
+    """
+    words = f"{by} {'stops' if is_stopped else 'resumes'} {name_scope(branch)}"
+    session.switches.throw(branch=branch, is_stopped=is_stopped, by=by, at=now)
+    if not is_stopped:
+        session.holds.set_clock(now)
+    body = {"branch": branch, "is_stopped": is_stopped}
+    session.audit.append(EntryKind.HUMAN, "switch", body, by=by, at=now, words=words)
+
+
+def name_scope(branch: str | None) -> str:
+    """What a switch is about, in words.
+
+    >>> name_scope(None), name_scope("Abay 10")
+    ('everything', 'branch Abay 10')
+    """
+    return "everything" if branch is None else f"branch {branch}"
+
+
+def is_switch_name(name: str) -> bool:
+    """Whether a name can stand in a switch, its file and the log.
+
+    >>> is_switch_name("Abay 10"), is_switch_name(" "), is_switch_name("a" + chr(10))
+    (True, False, False)
+    """
+    return bool(name.strip()) and name.isprintable() and len(name.encode()) <= MOST_BYTES

@@ -1,0 +1,180 @@
+"""What the interpreter itself writes: rows of the log, and notices to the owner."""
+
+import traceback
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from features.errors import OpportuneError
+from serving.audit.entries import Cell, EntryKind
+from serving.corridor.actions import ActionRequest
+from serving.store.flows import FlowRow
+from serving.store.notices import Notice, Party, PartyKind
+from serving.store.store import StoreSession
+
+_WORTH_TELLING = timedelta(days=2)
+
+_NEEDS_A_WORD = {
+    "en": (
+        "{kind} waits for your yes",
+        (
+            "{what} waits for your yes until {until}; without it, it is not done.\n"
+            "Yes: opportune autopilot approve {action_id}\n"
+            "No: opportune autopilot veto {action_id}"
+        ),
+    ),
+    "ru": (
+        "{kind} ждёт вашего согласия",
+        (
+            "{what} ждёт вашего согласия до {until}; без него это не будет сделано.\n"
+            "Да: opportune autopilot approve {action_id}\n"
+            "Нет: opportune autopilot veto {action_id}"
+        ),
+    ),
+    "kk": (
+        "{kind} келісіміңізді күтуде",
+        (
+            "{what} {until} дейін келісіміңізді күтеді; келісімсіз орындалмайды.\n"
+            "Иә: opportune autopilot approve {action_id}\n"
+            "Жоқ: opportune autopilot veto {action_id}"
+        ),
+    ),
+}
+_WENT_WRONG = {
+    "en": (
+        "{what}: please have a look",
+        "{what}: {why}\nMore: opportune audit show --subject {workflow_id}",
+    ),
+    "ru": (
+        "{what}: нужно внимание",
+        "{what}: {why}\nПодробнее: opportune audit show --subject {workflow_id}",
+    ),
+    "kk": (
+        "{what}: назар аударыңыз",
+        "{what}: {why}\nТолығырақ: opportune audit show --subject {workflow_id}",
+    ),
+}
+
+
+def describe_fault(fault: Exception) -> str:
+    """A fault for the log: our own words, else only its type, as others' may hold secrets.
+
+    >>> describe_fault(ValueError("token=1234"))
+    'ValueError'
+    """
+    name = type(fault).__name__
+    return f"{name}: {fault}"[:500] if isinstance(fault, OpportuneError) else name
+
+
+def locate_fault(fault: Exception) -> str:
+    """The same, with the line that raised it, for whoever mends it.
+
+    >>> locate_fault(ValueError("token=1234"))
+    'ValueError'
+    """
+    frames = traceback.extract_tb(fault.__traceback__)
+    where = f" in {frames[-1].filename}, line {frames[-1].lineno}" if frames else ""
+    return f"{describe_fault(fault)}{where}"
+
+
+def write_log(
+    session: StoreSession,
+    flow: FlowRow,
+    words: str,
+    *,
+    at: datetime,
+    kind: EntryKind = EntryKind.SYSTEM,
+    **body: Cell,
+) -> None:
+    """A row of the log about a workflow."""
+    session.audit.append(
+        kind,
+        flow.workflow_id,
+        {"workflow": flow.kind, **body},
+        by=f"workflow/{flow.kind}",
+        at=at,
+        words=words[:1_500],
+    )
+
+
+def ask_for_word(
+    session: StoreSession,
+    flow: FlowRow,
+    request: ActionRequest,
+    *,
+    what: str,
+    until: datetime,
+    again: bool,
+    language: str,
+    at: datetime,
+) -> None:
+    """Tell the owner that an action waits for a yes; once, and once more where nobody answers."""
+    values = {
+        "kind": request.kind,
+        "what": what,
+        "until": f"{until:%Y-%m-%d %H:%M} UTC",
+        "action_id": request.action_id,
+    }
+    _tell(
+        session,
+        flow,
+        _NEEDS_A_WORD,
+        values,
+        key=f"{request.action_id}/{'asked-again' if again else 'asked'}",
+        branch=request.branch,
+        language=language,
+        at=at,
+        expires_at=max(until, at + timedelta(minutes=1)),
+    )
+
+
+def tell_failure(
+    session: StoreSession,
+    flow: FlowRow,
+    what: str,
+    *,
+    key: str,
+    why: str,
+    language: str,
+    at: datetime,
+    branch: str | None = None,
+) -> bool:
+    """Tell the owner what is wrong, once under a key; whether it is new."""
+    return _tell(
+        session,
+        flow,
+        _WENT_WRONG,
+        {"what": what, "why": why},
+        key=key,
+        branch=branch,
+        language=language,
+        at=at,
+        expires_at=at + _WORTH_TELLING,
+    )
+
+
+def _tell(
+    session: StoreSession,
+    flow: FlowRow,
+    texts: Mapping[str, tuple[str, str]],
+    values: Mapping[str, str],
+    *,
+    key: str,
+    branch: str | None,
+    language: str,
+    at: datetime,
+    expires_at: datetime,
+) -> bool:
+    language = language if language in texts else "en"
+    subject, body = texts[language]
+    notice = Notice(
+        key=key,
+        to=Party(PartyKind.OWNER, branch or "default"),
+        subject=subject.format_map(values)[:200],
+        body=body.format_map({**values, "workflow_id": flow.workflow_id}),
+        language=language,
+        made_at=at,
+        expires_at=expires_at,
+        is_urgent=True,
+        workflow_id=flow.workflow_id,
+    )
+    return session.notices.add(notice)
