@@ -1,9 +1,12 @@
 """The command that delivers: due messages are judged once more and handed over."""
 
+import os
 import signal
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -14,22 +17,34 @@ import typer
 
 from features.errors import BadInputError
 from features.sources import read_tables
+from serving.cli.deliver_bounces import read_bounces
+from serving.cli.deliver_lists import list_outbox, requeue, resolve
 from serving.cli.output import Json, JsonOption, parse_moment, show, show_json, show_table
 from serving.cli.own_store import open_own_store
-from serving.delivery.files import FolderTransport
-from serving.delivery.judge import SendingGuards
-from serving.delivery.look import DRY_RUN, Deliverer, LookReport
+from serving.delivery.checks import check_live_files
+from serving.delivery.look import Deliverer, LookReport
+from serving.delivery.queue import DRY_RUN, LIVE
 from serving.delivery.recipients import RecipientBook
 from serving.delivery.settings import load_delivery_settings
+from serving.delivery.wiring import (
+    DeliveryParts,
+    LiveFiles,
+    make_message_deliverer,
+    make_notice_deliverer,
+    read_live_files,
+)
 from serving.faults import EXIT_REFUSED
 from serving.policy.cases import from_us, to_us
 from serving.policy.settings import load_policy_settings
 from serving.runtime import read_copy_settings
 from serving.settings import Settings, read_settings
-from serving.store.outbox import OutboxState, Queued
+from serving.store.claims import OutboxState
+from serving.store.notice_outbox import Telling
+from serving.store.outbox import Queued
 from serving.store.store import Store
 
-_MOST_LISTED = 100
+_NOTICE_SECONDS = 0.25  # an owner is told within a second
+_SHORTEST_SECONDS = 0.01
 
 
 def deliver(
@@ -46,89 +61,213 @@ def deliver(
     ] = None,
     folder: Annotated[
         Path | None,
-        typer.Option(
-            "--folder", help="Where messages are written; `outbox` of the home if absent."
-        ),
+        typer.Option("--folder", help="Where the dry run writes; `outbox` of the home if absent."),
     ] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Messages and notices leave the machine.")
+    ] = False,
+    live_notices: Annotated[
+        bool, typer.Option("--live-notices", help="Notices leave it, messages become files.")
+    ] = False,
+    transports: Annotated[
+        Path | None, typer.Option(help="How messages leave; OPPORTUNE_TRANSPORTS if absent.")
+    ] = None,
+    parties: Annotated[
+        Path | None, typer.Option(help="Who is told what; OPPORTUNE_PARTIES if absent.")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only look whether all is there; sends nothing.")
+    ] = False,
     listed: Annotated[
-        OutboxState | None, typer.Option("--list", help="Only show messages in that state.")
+        OutboxState | None, typer.Option("--list", help="Only show what is in that state.")
     ] = None,
-    requeue: Annotated[
+    requeued: Annotated[
         list[str] | None,
-        typer.Option("--requeue", help="Only give dead messages new attempts; may be repeated."),
+        typer.Option("--requeue", help="Only give what is dead new attempts; may be repeated."),
     ] = None,
+    resolved: Annotated[
+        tuple[str, str] | None,
+        typer.Option("--resolve", help="Only say of what is uncertain: sent or not-sent."),
+    ] = None,
+    bounces: Annotated[
+        Path | None, typer.Option(help="Only read mails in that folder that report bounces.")
+    ] = None,
+    by: Annotated[str | None, typer.Option("--by", help="Who says so; the log keeps it.")] = None,
     as_of: Annotated[
         str | None,
         typer.Option("--as-of", help="Moment of the looks, ISO 8601; now when not given."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write messages that are due, and still allowed, to files: a dry run of the delivery."""
+    """Hand over messages that are due, and still allowed; as files, unless --live."""
     settings = read_settings()
+    _require_one(
+        {
+            "--list": listed,
+            "--requeue": requeued,
+            "--resolve": resolved,
+            "--bounces": bounces,
+            "--check": check,
+        }
+    )
+    if as_of is not None and (live or live_notices):
+        raise BadInputError("--as-of: what leaves the machine leaves it now")
     moment = None if as_of is None else parse_moment(as_of)
 
     def read_clock() -> datetime:
         return moment or datetime.now(UTC)
 
-    if listed is not None and requeue:
-        raise BadInputError("--list and --requeue: expected one of them")
+    lane = LIVE if live or resolved is not None else DRY_RUN
     with closing(open_own_store(settings)) as store:
         if listed is not None:
-            _list(store, listed, as_json=as_json)
-        elif requeue:
-            _requeue(store, requeue, at=read_clock(), as_json=as_json)
+            lane = LIVE if listed is OutboxState.UNCERTAIN else lane  # files are never uncertain
+            list_outbox(store, listed, lane=lane, as_json=as_json)
+        elif requeued:
+            requeue(store, requeued, lane=lane, at=read_clock(), as_json=as_json)
+        elif bounces is not None:
+            read_bounces(store, bounces, at=read_clock(), as_json=as_json)
+        elif resolved is not None:
+            key, answer = resolved
+            resolve(store, key, answer, by=by, lane=lane, at=read_clock(), as_json=as_json)
         else:
-            settings.home.mkdir(parents=True, exist_ok=True)  # STOP files are looked for in it
-            deliverer = Deliverer(
-                store,
-                FolderTransport(
-                    folder or settings.home / "outbox",
-                    sender=load_delivery_settings(settings_file).sender,
-                    copy=read_copy_settings(settings),
-                ),
-                _make_guards(settings, settings_file, data=data),
-                np.random.default_rng(),
-                settings.home,
+            parts = _make_parts(settings, settings_file, data=data, folder=folder)
+            files = read_live_files(
+                parts,
+                transports=transports or settings.transports,
+                parties=parties or settings.parties,
             )
-            _run(deliverer, read_clock, every=None if once else every, as_json=as_json)
+            with closing(files.stack):
+                if check:
+                    _check(parts, files, as_json=as_json)
+                    return
+                if live and data is None:
+                    _require_customers(store)
+                settings.home.mkdir(parents=True, exist_ok=True)  # STOP files are looked for in it
+                pair = _make_pair(
+                    store,
+                    parts,
+                    messages=files if live else None,
+                    notices=files if live or live_notices else None,
+                )
+                _run(pair, read_clock, every=None if once else every, as_json=as_json)
 
 
-def _make_guards(settings: Settings, file: Path | None, *, data: str | None) -> SendingGuards:
-    return SendingGuards(
-        load_policy_settings(settings.policy_file),
-        load_delivery_settings(file),
-        RecipientBook({}) if data is None else RecipientBook.of_tables(read_tables(data)),
-        DRY_RUN,
+@dataclass(frozen=True)
+class _Pair:
+    """Both deliverers, and whether there is work for the second."""
+
+    messages: Deliverer[Queued]
+    notices: Deliverer[Telling]
+    has_notices: Callable[[datetime], bool]
+
+
+def _require_one(given: Mapping[str, object]) -> None:
+    names = [name for name, value in given.items() if value]
+    if len(names) > 1:
+        raise BadInputError(f"{' and '.join(names)}: expected one of them")
+
+
+def _require_customers(store: Store) -> None:
+    """Live, whoever is unknown is refused for good: nobody at all is a mistake."""
+    with store.reading() as session:
+        if session.online.current_generation() is None:
+            raise BadInputError("--live: expected --data, as the store has no row of any customer")
+
+
+def _make_parts(
+    settings: Settings, file: Path | None, *, data: str | None, folder: Path | None
+) -> DeliveryParts:
+    return DeliveryParts(
+        policy=load_policy_settings(settings.policy_file),
+        delivery=load_delivery_settings(file),
+        copy=read_copy_settings(settings),
+        recipients=RecipientBook({})
+        if data is None
+        else RecipientBook.of_tables(read_tables(data)),
+        home=settings.home,
+        folder=folder or settings.home / "outbox",
+        environment=os.environ,
     )
 
 
-def _run(
-    deliverer: Deliverer, clock: Callable[[], datetime], *, every: float | None, as_json: bool
-) -> None:
+def _make_pair(
+    store: Store, parts: DeliveryParts, *, messages: LiveFiles | None, notices: LiveFiles | None
+) -> _Pair:
+    rng = np.random.default_rng()
+    first = make_message_deliverer(store, parts, live=messages, rng=rng)
+    queue, telling = make_notice_deliverer(store, parts, live=notices, rng=rng)
+
+    def has_notices(now: datetime) -> bool:
+        at_us = to_us(now)
+        closed = frozenset(telling.doors.list_closed(at_us=at_us))
+        with store.reading() as session:
+            return queue.has_work(session, at_us=at_us, closed=closed)
+
+    return _Pair(first, telling, has_notices)
+
+
+# ---------------------------------------------------------------- looking
+
+
+def _run(pair: _Pair, clock: Callable[[], datetime], *, every: float | None, as_json: bool) -> None:
     stop = _stop_on_signals()
+    if every is None:
+        told = pair.notices.look(clock, is_over=stop.is_set)
+        report = pair.messages.look(clock, is_over=stop.is_set)
+        _tell(pair, report, told, as_json=as_json)
+        return
+    next_at = full_at = time.monotonic()
     while not stop.is_set():
-        report = deliverer.look(clock, is_over=stop.is_set)
-        if as_json:
-            show_json(_describe_look(report))
-        elif every is None or report.states or report.stopped:
-            _say_look(report)
-        if every is None:
-            return
-        stop.wait(every)
+        if pair.has_notices(clock()):
+            told = pair.notices.look(clock, is_over=stop.is_set)
+            _tell(pair, None, told, as_json=as_json)
+        if (now := time.monotonic()) >= next_at:
+            is_full = now >= full_at
+            report = pair.messages.look(clock, is_over=stop.is_set, takes_in=is_full)
+            if report.states or (is_full and (as_json or report.stopped)):
+                _tell(pair, report, None, as_json=as_json)
+            full_at = now + every if is_full else full_at
+            next_at = min(full_at, time.monotonic() + _find_pause(report, clock(), every=every))
+        stop.wait(min(_NOTICE_SECONDS, max(next_at - time.monotonic(), _SHORTEST_SECONDS)))
 
 
-def _say_look(report: LookReport) -> None:
+def _find_pause(report: LookReport, now: datetime, *, every: float) -> float:
+    """Until the next look: sooner where a door opens before it."""
+    if report.opens_at_us is None:
+        return every
+    until = (from_us(report.opens_at_us) - now).total_seconds()
+    return min(max(until, 0.0), every)
+
+
+def _tell(
+    pair: _Pair, messages: LookReport | None, notices: LookReport | None, *, as_json: bool
+) -> None:
+    told = ((pair.messages, messages, ""), (pair.notices, notices, "notices, "))
+    if as_json:
+        described = {} if messages is None else _describe_look(pair.messages, messages)
+        if notices is not None:
+            described["notices"] = _describe_look(pair.notices, notices)
+        show_json(described)
+        return
+    for deliverer, report, what in told:
+        if report is not None and (report is messages or report.n_taken_in or report.states):
+            _say_look(report, f"{what}{deliverer.queue.lane.replace('_', ' ')}")
+
+
+def _say_look(report: LookReport, what: str) -> None:
     states = ", ".join(f"{n:,} {state}" for state, n in sorted(report.states.items()))
-    show(f"dry run: {report.n_taken_in:,} taken in; {states or 'nothing due'}")
+    show(f"{what}: {report.n_taken_in:,} taken in; {states or 'nothing due'}")
     if report.reasons:
-        show_table(("why", "messages"), [(w, f"{n:,}") for w, n in report.reasons.most_common()])
+        show_table(("why", "how many"), [(w, f"{n:,}") for w, n in report.reasons.most_common()])
     if report.stopped is not None:
         show(f"nothing is handed over: {report.stopped}")
 
 
-def _describe_look(report: LookReport) -> dict[str, Json]:
+def _describe_look(
+    deliverer: Deliverer[Queued] | Deliverer[Telling], report: LookReport
+) -> dict[str, Json]:
     return {
-        "lane": DRY_RUN,
+        "lane": deliverer.queue.lane,
         "taken_in": report.n_taken_in,
         "states": {state.value: n for state, n in sorted(report.states.items())},
         "reasons": dict(report.reasons.most_common()),
@@ -136,45 +275,20 @@ def _describe_look(report: LookReport) -> dict[str, Json]:
     }
 
 
-def _list(store: Store, state: OutboxState, *, as_json: bool) -> None:
-    with store.reading() as session:
-        found = session.outbox.find(state, lane=DRY_RUN, most=_MOST_LISTED)
-        n = session.outbox.count(lane=DRY_RUN).get(state, 0)
+def _check(parts: DeliveryParts, files: LiveFiles, *, as_json: bool) -> None:
+    found = list(check_live_files(parts, files))
+    if not found:
+        raise BadInputError("--check: expected --transports or --parties")
     if as_json:
-        show_json({"state": state.value, "n": n, "messages": [_describe(one) for one in found]})
-        return
-    rows = [
-        (one.message_id, one.channel, one.trigger, str(one.n_attempts), one.reason or "")
-        for one in found
-    ]
-    title = f"{n:,} {state}" + (f", the first {len(found)}" if n > len(found) else "")
-    show_table(("message", "channel", "trigger", "attempts", "why"), rows, title=title)
-
-
-def _requeue(store: Store, message_ids: list[str], *, at: datetime, as_json: bool) -> None:
-    with store.transaction() as session:
-        done = session.outbox.requeue(message_ids, lane=DRY_RUN, at_us=to_us(at))
-    if as_json:
-        show_json({"requeued": dict(zip(message_ids, done, strict=True))})
+        show_json(
+            {"checked": [{"place": c.place, "what": c.what, "fault": c.fault} for c in found]}
+        )
     else:
-        for message_id, is_done in zip(message_ids, done, strict=True):
-            show(f"{message_id}: {'requeued' if is_done else 'is not dead'}")
-    if not all(done):
+        show_table(
+            ("place", "what", "fault"), [(c.place, c.what, c.fault or "none") for c in found]
+        )
+    if any(one.fault is not None for one in found):
         raise typer.Exit(EXIT_REFUSED)
-
-
-def _describe(one: Queued) -> dict[str, Json]:
-    return {
-        "message_id": one.message_id,
-        "decision_id": one.decision_id,
-        "customer_id": one.customer_id,
-        "channel": one.channel.value,
-        "trigger": one.trigger.value,
-        "planned_at": from_us(one.planned_at_us).isoformat(),
-        "due_at": from_us(one.due_at_us).isoformat(),
-        "attempts": one.n_attempts,
-        "reason": one.reason,
-    }
 
 
 def _stop_on_signals() -> threading.Event:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from serving.copy.settings import CopySettings
 from serving.delivery.letter import write_letter
-from serving.delivery.parcel import HandedOver, Parcel, Receipt, TryAgain
+from serving.delivery.parcel import HandedOver, Moment, Parcel, Receipt, TryAgain
 
 
 class FolderTransport:
@@ -19,29 +19,34 @@ class FolderTransport:
         self._sender = sender
         self._copy = copy
 
-    def hand_over(self, parcel: Parcel) -> Receipt:
+    def hand_over(self, parcel: Parcel, _moment: Moment) -> Receipt:
         """Write its file, whole or not at all; again, the same file."""
         is_letter = parcel.content.subject is not None and parcel.content.plain_text is not None
-        path = self._folder / f"{_name(parcel.message_id)}{'.eml' if is_letter else '.json'}"
+        path = self._folder / f"{name_file(parcel.message_id)}{'.eml' if is_letter else '.json'}"
         content = (
             write_letter(parcel, sender=self._sender, copy=self._copy).as_bytes()
             if is_letter
             else _describe(parcel)
         )
-        part = path.with_suffix(f".{os.getpid()}.part")
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            part.write_bytes(content)
-            part.replace(path)
-        except OSError as fault:
-            return TryAgain(f"{path.name}: {fault.strerror}")
-        return HandedOver(str(path))
+        return write_whole(path, content)
 
 
-def _name(message_id: str) -> str:
+def write_whole(path: Path, content: bytes) -> Receipt:
+    """Write a file, whole or not at all, in a folder that is made where it is missing."""
+    part = path.with_suffix(f".{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(content)
+        part.replace(path)
+    except OSError as fault:
+        return TryAgain(f"{path.name}: {fault.strerror}")
+    return HandedOver(str(path))
+
+
+def name_file(message_id: str) -> str:
     """A file name that tells messages apart and leads out of no folder.
 
-    >>> _name("../a b")
+    >>> name_file("../a b")
     '___a_b-f20d9ce8'
     """
     plain = "".join(c if c.isascii() and c.isalnum() else "_" for c in message_id)[:80]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.vocabulary import Priority
+from serving.delivery.queue import Go, Refuse, Verdict, Wait
 from serving.delivery.recipients import RecipientBook, agrees_to_marketing, has_consent
 from serving.delivery.settings import DeliverySettings
 from serving.online.live import LiveProfile
@@ -15,29 +16,6 @@ from serving.records import Reason
 from serving.store.outbox import Queued
 from serving.store.reach import Refusals
 from serving.store.store import StoreSession
-
-
-@dataclass(frozen=True)
-class Go:
-    """It may be handed over now."""
-
-
-@dataclass(frozen=True)
-class Wait:
-    """Not now, but then."""
-
-    until_us: int
-    reason: Reason
-
-
-@dataclass(frozen=True)
-class Refuse:
-    """Not at all."""
-
-    reason: Reason
-
-
-Verdict = Go | Wait | Refuse
 
 
 @dataclass(frozen=True)
@@ -64,22 +42,26 @@ class SendingGuards:
         handed over counts, and the message itself does not. What is not known is a no.
         """
         if self._is_over(queued, at_us=at_us):
-            return Refuse(Reason.EXPIRED)
+            return Refuse(Reason.EXPIRED.value)
         profile = self.recipients.find(session, queued.customer_id, at_us=at_us)
         if profile is None:
-            return Refuse(Reason.UNKNOWN_CUSTOMER)
+            return Refuse(Reason.UNKNOWN_CUSTOMER.value)
         reason = (
             self._find_no(session, queued, profile, at_us=at_us)
             or self._find_incident(session, queued, profile, at_us=at_us)
             or self._find_fatigue(session, queued, at_us=at_us)
         )
-        return (
-            self._wait_for_day(queued, profile, at_us=at_us) if reason is None else Refuse(reason)
-        )
+        if reason is not None:
+            return Refuse(reason.value)
+        return self._wait_for_day(queued, profile, at_us=at_us)
+
+    def find_end_us(self, queued: Queued) -> int:
+        """The last moment at which the message is worth sending."""
+        keeps_us = self.delivery.shelf_life_hours[queued.trigger] * HOUR_US
+        return queued.planned_at_us + round(keeps_us)
 
     def _is_over(self, queued: Queued, *, at_us: int) -> bool:
-        keeps_us = self.delivery.shelf_life_hours[queued.trigger] * HOUR_US
-        return at_us > queued.planned_at_us + keeps_us
+        return at_us > self.find_end_us(queued)
 
     def _find_no(
         self, session: StoreSession, queued: Queued, profile: LiveProfile, *, at_us: int
@@ -143,8 +125,8 @@ class SendingGuards:
         if until_us == at_us:
             return Go()
         if self._is_over(queued, at_us=until_us):
-            return Refuse(Reason.EXPIRED)
-        return Wait(until_us, Reason.QUIET_HOURS)
+            return Refuse(Reason.EXPIRED.value)
+        return Wait(until_us, Reason.QUIET_HOURS.value)
 
     def _is_critical(self, queued: Queued) -> bool:
         return self.policy.triggers[queued.trigger].priority is Priority.CRITICAL

@@ -1,6 +1,7 @@
 """A message as an e-mail: text first, HTML second, and headers that nobody can add lines to."""
 
 import hashlib
+from datetime import datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
@@ -11,28 +12,32 @@ from serving.delivery.parcel import Parcel
 from serving.lines import put_on_one_line
 
 _BOUNDARY_BYTES = 12
+_TO_NOBODY = "undisclosed-recipients:;"
+_SEVEN_BIT = SMTP.clone(cte_type="7bit")  # every relay carries it, and no signature breaks
 
 
-def write_letter(parcel: Parcel, *, sender: str, copy: CopySettings) -> EmailMessage:
+def write_letter(
+    parcel: Parcel, *, sender: str, copy: CopySettings, reply_to: str | None = None
+) -> EmailMessage:
     """The e-mail of a message; the same message gives the same bytes.
 
     Args:
-        parcel: A message of the e-mail channel.
+        parcel: A message of the e-mail channel; without an address, its `To` is left open.
         sender: From whom, as in `Name <name@host>`.
         copy: Where one leaves the list.
+        reply_to: To whom answers go; to the sender if None.
     """
     content = parcel.content
-    letter = EmailMessage(policy=SMTP)
-    letter["From"] = sender
-    letter["To"] = "undisclosed-recipients:;"
+    letter = start_letter(
+        parcel.message_id, sender=sender, to=parcel.address, at=parcel.planned_at, reply_to=reply_to
+    )
     letter["Subject"] = put_on_one_line(content.subject or "")
-    letter["Date"] = format_datetime(parcel.planned_at)
-    letter["Message-ID"] = f"<{_digest(parcel.message_id)}@{parseaddr(sender)[1].split('@')[-1]}>"
     letter["Content-Language"] = put_on_one_line(content.language)
     letter["X-Opportune-Message"] = put_on_one_line(parcel.message_id)
-    letter["X-Opportune-Customer"] = put_on_one_line(parcel.customer_id)
     letter["X-Opportune-Words"] = content.source
-    if not parcel.trigger.is_service:
+    if parcel.trigger.is_service:
+        letter["Auto-Submitted"] = "auto-generated"
+    else:
         for name, value in make_unsubscribe_headers(copy).items():
             letter[name] = value
     if content.plain_text is None:
@@ -41,6 +46,20 @@ def write_letter(parcel: Parcel, *, sender: str, copy: CopySettings) -> EmailMes
     letter.set_content(content.plain_text)
     letter.add_alternative(content.body, subtype="html")
     letter.set_boundary(f"=_{_digest(parcel.message_id)}")
+    return letter
+
+
+def start_letter(
+    key: str, *, sender: str, to: str | None, at: datetime, reply_to: str | None = None
+) -> EmailMessage:
+    """A letter with its sender, recipient and identity; its identity follows from the key."""
+    letter = EmailMessage(policy=_SEVEN_BIT)
+    letter["From"] = sender
+    letter["To"] = put_on_one_line(to) if to else _TO_NOBODY
+    if reply_to is not None:
+        letter["Reply-To"] = reply_to
+    letter["Date"] = format_datetime(at)
+    letter["Message-ID"] = f"<{_digest(key)}@{parseaddr(sender)[1].split('@')[-1]}>"
     return letter
 
 

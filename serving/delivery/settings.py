@@ -3,14 +3,29 @@
 from email.headerregistry import Address
 from email.utils import parseaddr
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from features.vocabulary import Trigger
 from serving.policy.settings import read_settings_file
 
 _DEFAULTS = Path(__file__).with_name("defaults.yaml")
+
+
+def check_sender(sender: str) -> str:
+    """A name and an address, or an address; ValueError where it is neither."""
+    name, address = parseaddr(sender)
+    try:
+        Address(name, addr_spec=address)
+    except (ValueError, IndexError) as fault:
+        raise ValueError(f"{sender!r} is not an address such as Shop <hi@shop.com>") from fault
+    if "@" not in address or not sender.isprintable():
+        raise ValueError(f"{sender!r} is not an address such as Shop <hi@shop.com>")
+    return sender
+
+
+Sender = Annotated[str, AfterValidator(check_sender)]
 
 
 class Retry(BaseModel):
@@ -29,6 +44,21 @@ class Retry(BaseModel):
     most_seconds: float = Field(gt=0)
 
 
+class UncertainRule(BaseModel):
+    """What is taken for true of a message of which nobody knows whether it was taken.
+
+    Attributes:
+        service: Of service messages: `ask` (it stays uncertain until somebody says), `sent`, or
+            `not_sent` (it is sent again, and may arrive twice).
+        marketing: Of the others.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    service: Literal["ask", "sent", "not_sent"]
+    marketing: Literal["ask", "sent", "not_sent"]
+
+
 class DeliverySettings(BaseModel):
     """How messages are handed over.
 
@@ -38,6 +68,8 @@ class DeliverySettings(BaseModel):
         retry: After failures.
         lease_seconds: So long a process may take over one message before another does.
         sender: From whom e-mails are, as in `Name <name@host>`.
+        uncertain: Of messages that may have been taken.
+        notice_keeps_hours: How long a notice without an end of its own is worth telling.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,19 +78,9 @@ class DeliverySettings(BaseModel):
     look_back_days: float = Field(gt=0)
     retry: Retry
     lease_seconds: float = Field(gt=0)
-    sender: str
-
-    @field_validator("sender", mode="after")
-    @classmethod
-    def _is_an_address(cls, sender: str) -> str:
-        name, address = parseaddr(sender)
-        try:
-            Address(name, addr_spec=address)
-        except (ValueError, IndexError) as fault:
-            raise ValueError(f"{sender!r} is not an address such as Shop <hi@shop.com>") from fault
-        if "@" not in address or not sender.isprintable():
-            raise ValueError(f"{sender!r} is not an address such as Shop <hi@shop.com>")
-        return sender
+    sender: Sender
+    uncertain: UncertainRule
+    notice_keeps_hours: float = Field(gt=0)
 
     @model_validator(mode="after")
     def _is_complete(self) -> Self:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from serving.delivery.look import DRY_RUN
-from serving.store.outbox import OutboxState
+from serving.delivery.queue import DRY_RUN
+from serving.store.claims import OutboxState
 from serving.store.store import Store
 from tests.serving.delivery.world import HOUR, NOON, Receiver, make_deliverer, plan
 
@@ -41,10 +41,10 @@ def deliver(home, step, nth):
             die()
     real = FolderTransport(home / "out", sender="a@b.example", copy=CopySettings())
     class Killed:
-        def hand_over(self, parcel):
+        def hand_over(self, parcel, moment):
             if step == "before":
                 count()
-            receipt = real.hand_over(parcel)
+            receipt = real.hand_over(parcel, moment)
             if step == "after":
                 count()
             return receipt

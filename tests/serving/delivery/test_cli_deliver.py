@@ -11,10 +11,10 @@ from features.errors import BadInputError, SourceUnreadableError
 from features.tables import Tables
 from features.vocabulary import Channel, Trigger
 from serving.cli.main import build_app
-from serving.delivery.look import DRY_RUN
+from serving.delivery.queue import DRY_RUN
 from serving.delivery.recipients import RecipientBook, has_consent
 from serving.policy.cases import to_us
-from serving.store.outbox import OutboxState
+from serving.store.claims import OutboxState
 from serving.store.store import Store
 from tests.serving.delivery.world import NOON, plan
 
@@ -56,6 +56,13 @@ def test_due_messages_become_files_and_changed_nothing_else(
         "states": {"handed_over": 1, "refused": 1},
         "reasons": {"unknown_customer": 1},
         "stopped": None,
+        "notices": {
+            "lane": "dry_run",
+            "taken_in": 0,
+            "states": {},
+            "reasons": {},
+            "stopped": None,
+        },
     }
     assert "nothing due" in again
     assert [one["message_id"] for one in json.loads(listed)["messages"]] == ["m2"]

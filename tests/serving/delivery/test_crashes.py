@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from serving.delivery.look import DRY_RUN
-from serving.delivery.parcel import Parcel, Receipt
+from serving.delivery.parcel import Moment, Parcel, Receipt
+from serving.delivery.queue import DRY_RUN
 from serving.policy.cases import to_us
-from serving.store.outbox import OutboxState
+from serving.store.claims import OutboxState
 from serving.store.store import Store
 from tests.serving.delivery.world import (
     HOUR,
@@ -27,6 +27,7 @@ from tests.serving.delivery.world import (
     make_deliverer,
     plan,
     profile,
+    with_transport,
 )
 
 
@@ -41,9 +42,9 @@ class Crashing:
     receiver: Receiver
     is_after: bool
 
-    def hand_over(self, parcel: Parcel) -> Receipt:
+    def hand_over(self, parcel: Parcel, moment: Moment) -> Receipt:
         if self.is_after:
-            self.receiver.hand_over(parcel)
+            self.receiver.hand_over(parcel, moment)
         raise EndedError
 
 
@@ -55,7 +56,7 @@ def test_a_claim_whose_process_ended_is_taken_over_when_its_lease_is_out(
     receiver = Receiver()
     deliverer = make_deliverer(store, receiver)
     with pytest.raises(EndedError):
-        replace(deliverer, transport=Crashing(receiver, is_after)).look(at(NOON))
+        with_transport(deliverer, Crashing(receiver, is_after)).look(at(NOON))
     before = dict(receiver.takes)
 
     deliverer.look(at(NOON + 119 * SECOND))
@@ -74,9 +75,7 @@ def test_a_message_that_ends_every_process_is_dead_and_holds_up_no_other(tmp_pat
     deliverer = make_deliverer(store, receiver, max_attempts=2)
     for n in range(2):
         with pytest.raises(EndedError):
-            replace(deliverer, transport=Crashing(receiver, is_after=False)).look(
-                at(NOON + n * HOUR)
-            )
+            with_transport(deliverer, Crashing(receiver, is_after=False)).look(at(NOON + n * HOUR))
     plan(store, 2, at=NOON + HOUR)
 
     deliverer.look(at(NOON + 2 * HOUR))
@@ -152,7 +151,7 @@ def test_nothing_is_handed_over_after_a_cancel_whatever_fails_or_crashes(
             receiver.failures = number
         elif step == "crash":
             with suppress(EndedError):
-                replace(deliverer, transport=Crashing(receiver, bool(number))).look(at(now))
+                with_transport(deliverer, Crashing(receiver, bool(number))).look(at(now))
         else:
             message_id = f"m{number}"
             with store.transaction() as session:

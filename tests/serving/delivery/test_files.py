@@ -18,10 +18,11 @@ from serving.copy.guard.headers import check_headers
 from serving.copy.settings import CopySettings
 from serving.delivery.files import FolderTransport
 from serving.delivery.letter import write_letter
-from serving.delivery.parcel import HandedOver, Parcel, TryAgain
+from serving.delivery.parcel import HandedOver, Moment, Parcel, TryAgain
 from serving.delivery.settings import load_delivery_settings
 
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
+MOMENT = Moment(NOON, lambda: True, lambda _bucket, _rate: None)
 SENDER = "Teal <hi@teal.example>"
 WORDS = Content(
     subject="Цена ниже", body="<p>Цена</p>", plain_text="Цена", language="ru", source="claude"
@@ -36,7 +37,8 @@ def make_parcel(
     content: Content = WORDS,
     channel: Channel = Channel.EMAIL,
 ) -> Parcel:
-    return Parcel(message_id, customer_id, channel, trigger, NOON, content)
+    end = NOON + timedelta(hours=24)
+    return Parcel(message_id, customer_id, channel, trigger, NOON, end, content)
 
 
 def read(parcel: Parcel) -> EmailMessage:
@@ -99,7 +101,7 @@ def test_letters_and_other_messages_are_files_written_whole_and_once(tmp_path: P
     short = Content(body="ok", language="en")
     sms = make_parcel(message_id="../../m1", content=short, channel=Channel.SMS)
 
-    receipts = [transport.hand_over(one) for one in (make_parcel(), make_parcel(), sms)]
+    receipts = [transport.hand_over(one, MOMENT) for one in (make_parcel(), make_parcel(), sms)]
 
     places = {Path(one.place) for one in receipts if isinstance(one, HandedOver)}
     assert places == set((tmp_path / "out").iterdir())
@@ -112,7 +114,7 @@ def test_a_folder_that_cannot_be_written_to_is_tried_again(tmp_path: Path) -> No
     (tmp_path / "out").write_text("a file", encoding="utf-8")
 
     receipt = FolderTransport(tmp_path / "out", sender=SENDER, copy=CopySettings()).hand_over(
-        make_parcel()
+        make_parcel(), MOMENT
     )
 
     assert isinstance(receipt, TryAgain)
@@ -149,6 +151,7 @@ def test_the_moment_of_a_letter_is_that_of_its_plan_in_any_zone() -> None:
         parcel.channel,
         parcel.trigger,
         NOON.astimezone(timezone(timedelta(hours=5))),
+        parcel.expires_at,
         parcel.content,
     )
     assert read(east)["Date"].datetime == NOON

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from features.vocabulary import Outcome, Trigger
-from serving.delivery.look import DRY_RUN, draw_pause_us
-from serving.delivery.parcel import Parcel, Receipt
+from serving.delivery.look import draw_pause_us
+from serving.delivery.messages import MessageQueue
+from serving.delivery.parcel import Moment, Parcel, Receipt
+from serving.delivery.queue import DRY_RUN
 from serving.policy.cases import to_us
 from serving.records import OutcomeEvent
-from serving.store.outbox import OutboxState
+from serving.store.claims import OutboxState
 from serving.store.store import Store
 from tests.serving.delivery.world import (
     DAY,
@@ -177,8 +179,11 @@ def test_a_late_message_waits_for_the_morning_and_only_within_its_shelf_life(
     receiver = Receiver()
     deliverer = make_deliverer(store, receiver, profile(), profile("c1"), profile("c2"))
     life = DELIVERY.shelf_life_hours | {Trigger.BROWSE_ABANDONMENT: 5.0}
-    short = deliverer.guards.delivery.model_copy(update={"shelf_life_hours": life})
-    deliverer = replace(deliverer, guards=replace(deliverer.guards, delivery=short))
+    short = DELIVERY.model_copy(update={"shelf_life_hours": life})
+    queue = deliverer.queue
+    assert isinstance(queue, MessageQueue)
+    queue = replace(queue, guards=replace(queue.guards, delivery=short))
+    deliverer = replace(deliverer, queue=queue)
 
     deliverer.look(at(evening + 2 * HOUR))
     at_night = dict(receiver.takes)
@@ -238,9 +243,9 @@ def test_what_another_process_is_handing_over_counts_already(store: Store) -> No
     beside = Receiver()
 
     class Slow(Receiver):
-        def hand_over(self, parcel: Parcel) -> Receipt:
+        def hand_over(self, parcel: Parcel, moment: Moment) -> Receipt:
             make_deliverer(store, beside).look(at(NOON + HOUR))
-            return super().hand_over(parcel)
+            return super().hand_over(parcel, moment)
 
     slow = Slow()
     make_deliverer(store, slow).look(at(NOON + HOUR))

@@ -1,7 +1,7 @@
 """A store with planned messages, and customers that may be written to."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,14 +10,18 @@ import numpy as np
 from features.vocabulary import Arm, Channel, Priority, Trigger
 from serving.copy.content import Content
 from serving.delivery.judge import SendingGuards
-from serving.delivery.look import DRY_RUN, Deliverer
-from serving.delivery.parcel import HandedOver, Parcel, Receipt, Transport, TryAgain
+from serving.delivery.look import Deliverer
+from serving.delivery.messages import MessageQueue
+from serving.delivery.parcel import HandedOver, Moment, Parcel, Receipt, Transport, TryAgain
+from serving.delivery.queue import DRY_RUN
 from serving.delivery.recipients import RecipientBook
-from serving.delivery.settings import load_delivery_settings
+from serving.delivery.settings import UncertainRule, load_delivery_settings
 from serving.online.live import LiveProfile
 from serving.policy.settings import load_policy_settings
 from serving.records import Decision, DecisionRequest, ModelVersions, PlannedMessage, Reason
-from serving.store.outbox import OutboxState, Queued
+from serving.store.claims import OutboxState
+from serving.store.outbox import Queued
+from serving.store.rates import Rate
 from serving.store.store import Store
 
 SECOND = timedelta(seconds=1)
@@ -40,7 +44,7 @@ class Receiver:
     failures: int = 0
     takes: dict[str, int] = field(default_factory=dict)
 
-    def hand_over(self, parcel: Parcel) -> Receipt:
+    def hand_over(self, parcel: Parcel, _moment: Moment) -> Receipt:
         if self.failures:
             self.failures -= 1
             return TryAgain("busy")
@@ -110,25 +114,35 @@ def make_deliverer(
     *profiles: LiveProfile,
     max_attempts: int = 3,
     home: Path = NO_STOPS,
-) -> Deliverer:
+    lane: str = DRY_RUN,
+    rates: Mapping[Channel, Rate] | None = None,
+    uncertain: str = "ask",
+) -> Deliverer[Queued]:
     rows = {str(one.row["customer_id"]): one for one in profiles or (profile(),)}
     retry = DELIVERY.retry.model_copy(update={"max_attempts": max_attempts})
-    guards = SendingGuards(
-        POLICY, DELIVERY.model_copy(update={"retry": retry}), RecipientBook(rows), DRY_RUN
-    )
-    return Deliverer(store, receiver, guards, np.random.default_rng(7), home)
+    rule = UncertainRule.model_validate({"service": uncertain, "marketing": uncertain})
+    settings = DELIVERY.model_copy(update={"retry": retry, "uncertain": rule})
+    guards = SendingGuards(POLICY, settings, RecipientBook(rows), lane)
+    queue = MessageQueue(store, receiver, guards, home, rates or {})
+    return Deliverer(store, queue, settings, np.random.default_rng(7))
+
+
+def with_transport(deliverer: Deliverer[Queued], transport: Transport) -> Deliverer[Queued]:
+    queue = deliverer.queue
+    assert isinstance(queue, MessageQueue)
+    return replace(deliverer, queue=replace(queue, transport=transport))
 
 
 def at(moment: datetime) -> Callable[[], datetime]:
     return lambda: moment
 
 
-def find_all(store: Store) -> dict[str, Queued]:
+def find_all(store: Store, *, lane: str = DRY_RUN) -> dict[str, Queued]:
     with store.reading() as session:
-        lists = [session.outbox.find(state, lane=DRY_RUN, most=100) for state in OutboxState]
+        lists = [session.outbox.find(state, lane=lane, most=100) for state in OutboxState]
     return {one.message_id: one for found in lists for one in found}
 
 
-def find_one(store: Store) -> Queued:
-    (one,) = find_all(store).values()
+def find_one(store: Store, *, lane: str = DRY_RUN) -> Queued:
+    (one,) = find_all(store, lane=lane).values()
     return one

@@ -1,0 +1,1 @@
+"""Messages that leave the machine: by SMTP, and by signed webhooks."""
