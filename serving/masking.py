@@ -9,13 +9,19 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Final
 
+# Many leave out the space after a full stop: of endings that are not Latin only those that exist.
+_ENDINGS: Final = "[a-z]{2,}|рф|қаз|каз|рус|бел|укр|орг|ком|сайт|онлайн|дети|москва"
 _RULES: Final = (
-    (re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), "[email]"),
-    (re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE), "[link]"),
-    # Of bare hosts those of usual endings alone: many leave out the space after a full stop.
     (
         re.compile(
-            r"(?<![\w.-])(?:[\w-]+\.)+(?:com|kz|ru|me|net|org|io|ly|cc|app|info|рф)(?:/\S*)?(?!\w)",
+            r"(?<![\w.+-])[\w.+-]+\s?@\s?[\w-]+(?:\.[\w-]+|\s?\.\s?[a-z0-9-]+)+", re.IGNORECASE
+        ),
+        "[email]",
+    ),
+    (re.compile(r"(?<!\w)(?:\w{1,20}://|www\.)\S+", re.IGNORECASE), "[link]"),
+    (
+        re.compile(
+            rf"(?<![\w.-])(?:[\w-]+\.)+(?:(?:{_ENDINGS})(?!\w)(?:[/?#:]\S*)?|[^\W\d_]{{2,}}/\S*)",
             re.IGNORECASE,
         ),
         "[link]",
@@ -25,7 +31,9 @@ _RULES: Final = (
     (re.compile(r"(?<!\d)(?:\d[ -]?){15,18}\d(?!\d)"), "[card]"),
     (re.compile(r"(?<![\d+])\d{12}(?!\d)"), "[person number]"),
     (re.compile(r"(?<!\w)\+?\d(?:[\s().-]{0,2}\d){8,13}(?!\d)"), "[phone]"),
-    (re.compile(r"(?<!\d)\d{6,}(?!\d)"), "[number]"),
+    # Whatever else has many digits: orders, identities, accounts of other countries.
+    (re.compile(r"\+?\d(?:[\s().-]{0,2}\d){5,}"), "[number]"),
+    (re.compile(r"(?<!\w)(?=\w*\d\w*\d\w*\d)[\w-]{8,}(?!\w)"), "[number]"),
 )
 _LEAST_NAME: Final = 3
 
@@ -43,8 +51,7 @@ def mask_personal_data(text: str, *, names: Iterable[str] = ()) -> str:
     >>> mask_personal_data("Я Айгуль, +7 701 123-45-67, a@b.kz, ИИН 900101300123", names=["Айгуль"])
     'Я [name], [phone], [email], ИИН [person number]'
     """
-    plain = unicodedata.normalize("NFKC", text)
-    text = "".join(letter for letter in plain if unicodedata.category(letter) != "Cf")
+    text = "".join(_show(letter) for letter in unicodedata.normalize("NFKC", text))
     for rule, mask in _RULES:
         text = rule.sub(mask, text)
     for name in names:
@@ -52,3 +59,11 @@ def mask_personal_data(text: str, *, names: Iterable[str] = ()) -> str:
             stem = re.escape(name[:-1] if len(name) > _LEAST_NAME else name)
             text = re.sub(rf"(?<!\w){stem}\w{{0,4}}(?!\w)", "[name]", text, flags=re.IGNORECASE)
     return text
+
+
+def _show(letter: str) -> str:
+    """What has no width would cut an address in two: nothing; other controls become a space."""
+    kind = unicodedata.category(letter)
+    if kind == "Cf":
+        return ""
+    return " " if kind[0] == "C" and not letter.isspace() else letter

@@ -18,12 +18,18 @@ class Taken(StrEnum):
     AHEAD = "ahead"  # written after it arrived: somebody's clock is wrong
     NOT_WATCHED = "not_watched"  # no such branch or topic
 
+    @property
+    def joins_burst(self) -> bool:
+        """Whether it is part of what goes on; of strangers, too, though they do not count."""
+        return self in (Taken.COUNTED, Taken.REPEATED, Taken.UNKNOWN_SENDER)
+
 
 class EndReason(StrEnum):
     """Why a burst is over."""
 
     SILENCE = "silence"  # complaints are as rare as usual again
     STALE = "stale"  # it went on for so long that it is the new usual
+    UNWATCHED = "unwatched"  # its topic or branch is watched no more
 
 
 class Burst(BaseModel):
@@ -93,3 +99,15 @@ class BurstEnded(BaseModel):
 
 
 BurstNews = Burst | BurstGrew | BurstEnded
+
+
+def tell_how_often(per_week: float) -> str:
+    """How often something happens, in words a person has a feeling for.
+
+    >>> tell_how_often(2.04), tell_how_often(0.07), tell_how_often(0.0001)
+    ('2.0 times a week', 'about once in 14 weeks', 'less than once in ten years')
+    """
+    if per_week >= 1:
+        return f"{per_week:.1f} times a week"
+    weeks = 1 / per_week
+    return f"about once in {weeks:.0f} weeks" if weeks < 520 else "less than once in ten years"

@@ -119,6 +119,12 @@ class Calibration(BaseModel):
         rates = [log(self.curves[level].per_week_at(score)) for level in levels]
         return exp(_between(per_day, levels, rates)) * self.n_streams / self.tightened
 
+    def share_among(self, n_streams: int) -> "Calibration":
+        """The same budget for more or fewer streams; the curves are those of levels, and stay."""
+        return self.model_copy(
+            update={"per_stream_week": self.promised / n_streams, "n_streams": n_streams}
+        )
+
     def tighten(self, factor: float) -> "Calibration":
         """The same with higher thresholds: chance brings 1 / factor as many alarms as simulated."""
         return self.model_copy(update={"tightened": factor})

@@ -1,6 +1,6 @@
 """Watching all streams of a chain: messages go in, news about bursts comes out."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from math import log
 from typing import Final
@@ -69,6 +69,7 @@ class BurstDetector:
             stream: WatchedStream(prior=baseline.level_of(stream.topic))
             for stream in baseline.streams
         }
+        self._branches = {stream.branch for stream in baseline.streams}
         self._thresholds: dict[int, float] = {}
 
     @property
@@ -108,6 +109,21 @@ class BurstDetector:
         began = self._look(seen.stream, stream, entry, now_us)
         return Reaction(Taken.COUNTED, ended if began is None else (*ended, began))
 
+    def watch(self, branch: str) -> bool:
+        """Watch every topic of one more branch; whether it is new. All share the budget anew."""
+        fresh = [
+            Stream(branch, topic)
+            for topic in self._baseline.topic_per_day
+            if Stream(branch, topic) not in self._streams
+        ]
+        for stream in fresh:
+            self._streams[stream] = WatchedStream(prior=self._baseline.level_of(stream.topic))
+        if fresh:
+            self._calibration = self._calibration.share_among(len(self._streams))
+            self._thresholds.clear()
+            self._branches.add(branch)
+        return bool(fresh)
+
     def tick(self, now_us: int) -> tuple[BurstEnded, ...]:
         """Bursts that are over by now; to be called every few minutes."""
         return tuple(
@@ -123,11 +139,19 @@ class BurstDetector:
         watched.forget(now_us, self._shape.mean_hours(now_us), settings=self._settings)
         return 24 * watched.level(self._settings)
 
-    def dump(self) -> bytes:
-        """The state, to be kept: some hundred bytes a stream and complaint of the last day."""
+    def dump(self, only: Collection[Stream] | None = None) -> bytes:
+        """The state, to be kept: some hundred bytes a stream and complaint of the last day.
+
+        Args:
+            only: Of these streams; None: of all.
+        """
         kept = _Kept(
             version=STATE_VERSION,
-            streams={f"{s.branch}\t{s.topic}": w for s, w in self._streams.items()},
+            streams={
+                f"{s.branch}\t{s.topic}": watched
+                for s, watched in self._streams.items()
+                if only is None or s in only
+            },
         )
         return kept.model_dump_json().encode()
 
@@ -140,22 +164,40 @@ class BurstDetector:
         Raises:
             BadInputError: The state is not one of this version.
         """
-        try:
-            kept = _Kept.model_validate_json(state)
-        except ValidationError as error:
-            raise BadInputError(f"state of a detector: {describe_validation(error)}") from error
-        if kept.version != STATE_VERSION:
-            raise BadInputError(
-                f"state of a detector: version {kept.version}, expected {STATE_VERSION}"
-            )
-        for name, watched in kept.streams.items():
-            branch, _, topic = name.partition("\t")
-            if Stream(branch, topic) in self._streams:
-                self._streams[Stream(branch, topic)] = watched
+        for stream, watched in _read_state(state).items():
+            if stream in self._streams:
+                self._streams[stream] = watched
+
+    def carry_over(self, state: bytes) -> None:
+        """Go on with what another detector was watching, under what is usual for this one.
+
+        Bursts that go on and the messages of the last day are taken over. Levels are this one's,
+        unless the other has seen more than a day since.
+
+        Raises:
+            BadInputError: The state is not one of this version.
+        """
+        for stream, watched in _read_state(state).items():
+            if (own := self._streams.get(stream)) is not None:
+                own.take_over(watched, mean_hours=self._shape.mean_hours)
 
     def open_bursts(self) -> Mapping[Stream, str]:
         """Bursts that go on, by stream."""
         return {s: w.burst.burst_id for s, w in self._streams.items() if w.burst is not None}
+
+    def find_burst(self, stream: Stream) -> str | None:
+        """The burst that goes on in a stream, or None."""
+        watched = self._streams.get(stream)
+        return None if watched is None or watched.burst is None else watched.burst.burst_id
+
+    @property
+    def n_branches(self) -> int:
+        """Branches of which something is watched."""
+        return len(self._branches)
+
+    def watches(self, branch: str) -> bool:
+        """Whether anything of a branch is watched."""
+        return branch in self._branches
 
     def _look(self, name: Stream, stream: WatchedStream, entry: Entry, now_us: int) -> Burst | None:
         per_day = 24 * stream.level(self._settings)
@@ -219,6 +261,18 @@ class BurstDetector:
         if step not in self._thresholds:
             self._thresholds[step] = self._calibration.threshold_of(per_day)
         return self._thresholds[step]
+
+
+def _read_state(state: bytes) -> dict[Stream, WatchedStream]:
+    try:
+        kept = _Kept.model_validate_json(state)
+    except ValidationError as error:
+        raise BadInputError(f"state of a detector: {describe_validation(error)}") from error
+    if kept.version != STATE_VERSION:
+        raise BadInputError(
+            f"state of a detector: version {kept.version}, expected {STATE_VERSION}"
+        )
+    return {Stream(*name.rsplit("\t", 1)): watched for name, watched in kept.streams.items()}
 
 
 def _taken(counts: bool) -> Taken:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from features.vocabulary import Trigger
-from serving.autopilot.detection.bursts import Burst
 
 LEAST_SHARE: Final = 0.5
 """Of those who complain, who must be touched."""
@@ -67,8 +66,23 @@ class Explanation:
     n_customers: int
 
 
+@dataclass(frozen=True)
+class Complaining:
+    """Who complains, and when.
+
+    Attributes:
+        customer_ids: Who.
+        since_us: The first complaint.
+        until_us: What began later is not behind it.
+    """
+
+    customer_ids: Collection[str]
+    since_us: int
+    until_us: int
+
+
 def explain(
-    burst: Burst,
+    complaining: Complaining,
     *,
     explained_by: Collection[Trigger],
     regions: Mapping[str, str],
@@ -78,23 +92,23 @@ def explain(
     """What may be behind a burst, the widest first; empty where nothing known touches half of them.
 
     Args:
-        burst: What was seen.
+        complaining: Who complains, and when.
         explained_by: Triggers that may be behind its topic, see `Taxonomy.explained_by`.
         regions: Of customers.
-        disruptions: Known when the burst was detected.
+        disruptions: As they are known.
         delays: Likewise.
     """
-    who = set(burst.customer_ids)
+    who = set(complaining.customer_ids)
     found: list[Explanation] = []
     if Trigger.SERVICE_DISRUPTION in explained_by:
         for one in disruptions:
-            if _goes_on(one, burst):
+            if _goes_on(one, complaining):
                 touched = sum(regions.get(customer) == one.region for customer in who)
                 found.append(
                     Explanation(Trigger.SERVICE_DISRUPTION, one.disruption_id, touched, len(who))
                 )
     if Trigger.DELIVERY_DELAY in explained_by:
-        late = [one for one in delays if one.customer_id in who and _is_late(one, burst)]
+        late = [one for one in delays if one.customer_id in who and _is_late(one, complaining)]
         touched = len({delay.customer_id for delay in late})
         orders = len({delay.order_id for delay in late})
         found.append(
@@ -104,15 +118,15 @@ def explain(
     return tuple(sorted(enough, key=lambda one: (-one.n_touched, one.subject)))
 
 
-def _goes_on(disruption: KnownDisruption, burst: Burst) -> bool:
-    return _overlaps(burst, begins_at_us=disruption.starts_at_us, ends_at_us=disruption.ends_at_us)
+def _goes_on(disruption: KnownDisruption, seen: Complaining) -> bool:
+    return _overlaps(seen, begins_at_us=disruption.starts_at_us, ends_at_us=disruption.ends_at_us)
 
 
-def _is_late(delay: KnownDelay, burst: Burst) -> bool:
-    return _overlaps(burst, begins_at_us=delay.began_at_us, ends_at_us=delay.ended_at_us)
+def _is_late(delay: KnownDelay, seen: Complaining) -> bool:
+    return _overlaps(seen, begins_at_us=delay.began_at_us, ends_at_us=delay.ended_at_us)
 
 
-def _overlaps(burst: Burst, *, begins_at_us: int, ends_at_us: int | None) -> bool:
-    """Whether it had begun when the burst was seen and had not ended before its first complaint."""
-    has_ended = ends_at_us is not None and ends_at_us <= burst.first_at_us
-    return begins_at_us <= burst.detected_at_us and not has_ended
+def _overlaps(seen: Complaining, *, begins_at_us: int, ends_at_us: int | None) -> bool:
+    """Whether it had begun by the last moment and had not ended before the first complaint."""
+    has_ended = ends_at_us is not None and ends_at_us <= seen.since_us
+    return begins_at_us <= seen.until_us and not has_ended

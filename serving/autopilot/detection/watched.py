@@ -5,7 +5,8 @@ message is put where it belongs, and the customer's messages are counted anew fr
 """
 
 from bisect import insort
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from math import exp, log
 from typing import Final
 
@@ -15,6 +16,7 @@ from serving.autopilot.detection.statistic import score_count
 from serving.autopilot.detection.week import HOUR_US
 
 KEPT_US: Final = 24 * HOUR_US
+_DAY_HOURS: Final = 24.0
 _MOST_COMPANY: Final = 2
 
 
@@ -209,6 +211,23 @@ class WatchedStream:
         if self.burst is not None:
             self.ended_us = self.burst.last_us
             self.burst = None
+
+    def take_over(self, other: "WatchedStream", *, mean_hours: Callable[[int], float]) -> None:
+        """Go on with the last day and the burst of another state of this stream.
+
+        Args:
+            other: Of the same stream, under another rhythm of the week.
+            mean_hours: The clock of this one's.
+        """
+        self.entries = [replace(e, mean_hours=mean_hours(e.at_us)) for e in other.entries]
+        self.burst, self.ended_us = other.burst, other.ended_us
+        if self.burst is not None:
+            self.burst.last_mean_hours = mean_hours(self.burst.last_us)
+        is_behind = self.clock is None or (
+            other.clock is not None and other.clock - self.clock > _DAY_HOURS
+        )
+        if is_behind:
+            self.n, self.exposure, self.clock = other.n, other.exposure, other.clock
 
     def _count_insistent(self, settings: DetectionSettings) -> int:
         """Customers who write again and again, each of whom must be matched by one more.

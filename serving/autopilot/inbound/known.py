@@ -25,7 +25,6 @@ def read_known(tables: Tables) -> KnownFacts:
     known without any estimate. It is late until it is delivered.
     """
     customers = tables["customers"]
-    regions = customers["region"] if "region" in customers else pd.Series(None, customers.index)
     ids = customers["customer_id"].astype(str)
     return KnownFacts(
         customers=KnownCustomers(
@@ -33,15 +32,23 @@ def read_known(tables: Tables) -> KnownFacts:
                 who: None if pd.isna(code) else str(code)
                 for who, code in zip(ids, customers["language"], strict=True)
             },
-            regions={
-                who: str(region)
-                for who, region in zip(ids, regions, strict=True)
-                if not pd.isna(region)
-            },
+            regions=_read_column(customers, "region"),
+            first_names=_read_column(customers, "first_name"),
         ),
         disruptions=_read_disruptions(tables),
         delays=_read_delays(tables),
     )
+
+
+def _read_column(customers: pd.DataFrame, name: str) -> dict[str, str]:
+    """A column of texts by customer, where it is there and says something."""
+    if name not in customers:
+        return {}
+    return {
+        str(who): str(value)
+        for who, value in zip(customers["customer_id"], customers[name], strict=True)
+        if not pd.isna(value)
+    }
 
 
 def _read_disruptions(tables: Tables) -> tuple[KnownDisruption, ...]:

@@ -6,10 +6,12 @@ from functools import cached_property
 from typing import Final
 
 from serving.autopilot.inbound.taxonomy import Taxonomy
-from serving.autopilot.inbound.words import fold, split_words
+from serving.autopilot.inbound.words import fold, is_slip, sound, split_words
 
 _MOST_BETWEEN: Final = 1  # words that may stand between two of a phrase
 _PHRASE_BONUS: Final = 1.5
+_LEAST_HEARD: Final = 6  # letters: shorter stems sound like too much else
+_LEAST_SLIPPED: Final = 7
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,11 @@ class Phrase:
     def weight(self) -> float:
         """A phrase of several words says more than its words."""
         return 1.0 if len(self.parts) == 1 else _PHRASE_BONUS * len(self.parts)
+
+    @property
+    def heard(self) -> "Phrase":
+        """The same as it sounds."""
+        return Phrase(tuple(sound(part) for part in self.parts), self.is_whole)
 
     def find(self, words: Sequence[str], *, start: int) -> bool:
         """Whether it begins at a word; at most one other word stands between two of its own."""
@@ -110,14 +117,40 @@ class Lexicon:
                 for topic in taxonomy.topics
             }
         )
-        self._negations = frozenset(fold(word) for word in negations)
+        self._heard = StemIndex(
+            tuple(
+                (heard, topic)
+                for phrase, topic in self._index.phrases
+                if len("".join((heard := phrase.heard).parts)) >= _LEAST_HEARD
+            )
+        )
+        self._slips: dict[str, list[tuple[str, str]]] = {}
+        for phrase, topic in self._heard.phrases:
+            if len(phrase.parts) == 1 and len(phrase.parts[0]) >= _LEAST_SLIPPED:
+                self._slips.setdefault(phrase.parts[0][0], []).append((phrase.parts[0], topic))
+        denying = frozenset(fold(word) for word in negations)
+        self._negations = denying | {sound(word) for word in denying}
 
     def read(self, text: str) -> TopicWords:
         """What a message speaks of; a phrase counts once however often it is said."""
-        words = split_words(text)
+        return self._weigh(self._index, split_words(text))
+
+    def hear(self, text: str) -> TopicWords:
+        """What it speaks of as it sounds: with slips in vowels, else with one letter wrong."""
+        words = tuple(heard for word in split_words(text) if (heard := sound(word)))
+        found = self._weigh(self._heard, words)
+        if found.weights or found.is_denied:
+            return found
+        weights: dict[str, float] = {}
+        for word in words:
+            for topic in {t for stem, t in self._slips.get(word[0], ()) if is_slip(word, stem)}:
+                weights[topic] = weights.get(topic, 0.0) + 1.0
+        return TopicWords(weights, is_denied=False)
+
+    def _weigh(self, index: StemIndex, words: Sequence[str]) -> TopicWords:
         best: dict[tuple[str, int], float] = {}
         any_denied = False
-        for at, phrase, topic in self._index.find(words):
+        for at, phrase, topic in index.find(words):
             is_denied = len(phrase.parts) == 1 and at > 0 and words[at - 1] in self._negations
             any_denied |= is_denied
             if not is_denied:

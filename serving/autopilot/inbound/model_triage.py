@@ -10,17 +10,18 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from functools import cached_property
+from threading import Lock
 from typing import Any, Final, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from serving.autopilot.inbound.masking import mask_personal_data
 from serving.autopilot.inbound.message import InboundMessage, Triaged, TriagedBy
 from serving.autopilot.inbound.mood import Severity
 from serving.autopilot.inbound.taxonomy import OTHER, Taxonomy
 from serving.autopilot.inbound.triage import Triage, choose_language
 from serving.copywriter.asker import Asker
 from serving.copywriter.reply import Failure, Prompt, Role, WriterOutcome
+from serving.masking import mask_personal_data
 
 PROMPT_NAME: Final = "triage/1"
 _MOST_CHARACTERS: Final = 1_500
@@ -61,7 +62,7 @@ class TriageAnswer(BaseModel):
 
 
 class ModelTriage:
-    """Asks a model, and falls back on whoever needs none."""
+    """Asks a model, and falls back on whoever needs none; safe for threads."""
 
     def __init__(
         self,
@@ -87,6 +88,7 @@ class ModelTriage:
         self._first_names = first_names
         self._deadline_seconds = deadline_seconds
         self.outcomes: Counter[WriterOutcome] = Counter()
+        self._lock = Lock()
 
     def triage(self, message: InboundMessage, *, language: str | None) -> Triaged:
         """See `Triage`."""
@@ -94,13 +96,13 @@ class ModelTriage:
         prompt = self.make_prompt(message.text, names=[name] if name else [])
         asked = self._asker.ask(prompt, deadline_seconds=self._deadline_seconds)
         if isinstance(asked, Failure):
-            self.outcomes[asked.outcome] += 1
+            self._count(asked.outcome)
             return self._fallback.triage(message, language=language)
         answer = asked.value
         if answer.topic not in self._taxonomy.names:  # the schema was not kept
-            self.outcomes[WriterOutcome.MALFORMED] += 1
+            self._count(WriterOutcome.MALFORMED)
             return self._fallback.triage(message, language=language)
-        self.outcomes[WriterOutcome.OK] += 1
+        self._count(WriterOutcome.OK)
         return Triaged(
             topic=answer.topic,
             is_complaint=answer.is_complaint,
@@ -109,6 +111,11 @@ class ModelTriage:
             by=TriagedBy.MODEL,
             confidence=_CONFIDENCE[answer.sureness],
         )
+
+    def _count(self, outcome: WriterOutcome) -> None:
+        """Messages are sorted by several threads at once."""
+        with self._lock:
+            self.outcomes[outcome] += 1
 
     def make_prompt(self, text: str, *, names: Iterable[str] = ()) -> Prompt[TriageAnswer]:
         """The question about one message without these names; `ask_in_batch` takes it too."""

@@ -1,6 +1,7 @@
 """How bad a message is, by words alone: it colours an incident, it never starts one."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -24,6 +25,19 @@ class Severity(StrEnum):
     LOW = "low"
     MEDIUM = "medium"
     HIGH = "high"  # very wrong, or people come to harm
+
+
+def sum_up(severities: Iterable[Severity]) -> Severity:
+    """The worst of two or more messages, else the most usual one; low where there is none.
+
+    >>> sum_up([Severity.LOW, Severity.HIGH, Severity.LOW, Severity.HIGH])
+    <Severity.HIGH: 'high'>
+    """
+    counts = Counter(severities)
+    for severity in (Severity.HIGH, Severity.MEDIUM):
+        if counts[severity] >= 2:
+            return severity
+    return counts.most_common(1)[0][0] if counts else Severity.LOW
 
 
 class MoodWords(BaseModel):

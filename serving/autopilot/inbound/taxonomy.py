@@ -138,3 +138,13 @@ def load_taxonomy(name: str) -> Taxonomy:
             f"taxonomy {name!r}: expected one of {', '.join(shipped_taxonomies())}, or a file"
         )
     return read_taxonomy(_FOLDER / f"{name}.yaml")
+
+
+def find_taxonomy(given: str) -> Taxonomy:
+    """One that ships, by its name, or the one in a `.yaml` file.
+
+    Raises:
+        ConfigurationError: There is none of that name, or the file is none.
+    """
+    is_file = given.endswith((".yaml", ".yml"))
+    return read_taxonomy(Path(given)) if is_file else load_taxonomy(given)

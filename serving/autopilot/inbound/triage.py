@@ -9,6 +9,7 @@ from serving.autopilot.inbound.message import InboundMessage, Triaged, TriagedBy
 from serving.autopilot.inbound.mood import default_negations, is_question, read_mood
 from serving.autopilot.inbound.neighbours import LabelledText, Neighbours
 from serving.autopilot.inbound.taxonomy import OTHER, Taxonomy
+from serving.autopilot.inbound.words import split_words, write_in_cyrillic
 
 _NEAR_ENOUGH: Final = 0.45  # summed cosine of up to three examples
 
@@ -39,28 +40,47 @@ class OfflineTriage:
         """
         self._taxonomy = taxonomy
         self._lexicon = Lexicon(taxonomy, negations=default_negations())
-        self._neighbours = Neighbours(taxonomy, more=labelled)
+        self.learn(labelled)
+
+    def learn(self, labelled: Iterable[LabelledText]) -> None:
+        """Go by these examples beside those of the taxonomy; earlier ones are forgotten."""
+        known = [one for one in labelled if one.topic in self._taxonomy.names]
+        self._said = {split_words(one.text): one.topic for one in known}
+        self._neighbours = Neighbours(self._taxonomy, more=known)
 
     def triage(self, message: InboundMessage, *, language: str | None) -> Triaged:
         """See `Triage`."""
-        topic, by, confidence = self._find_topic(message.text)
-        mood = read_mood(message.text)
-        is_about = by is TriagedBy.LEXICON  # being like an example makes no question a complaint
+        text = message.text
+        topic, by, confidence = self._find_topic(text)
+        mood = read_mood(text)
+        if by is TriagedBy.NOTHING and (written := write_in_cyrillic(text)) is not None:
+            found = self._find_topic(written)
+            heard = read_mood(written)
+            # Else it may as well be English.
+            if found[1] is TriagedBy.LEXICON or heard.is_praise or heard.is_negative:
+                text, (topic, by, confidence), mood = written, found, heard
+        # Being like an example makes no question a complaint.
+        is_about = by is TriagedBy.LEXICON
         return Triaged(
             topic=topic,
             # Whatever is neither praise nor a question counts, under `other`, so that a problem
-            # nobody has a word for is seen by its rate.
-            is_complaint=not mood.is_praise
-            and (is_about or mood.is_negative or not is_question(message.text)),
+            # nobody has a word for is seen by its rate. A picture without a word says nothing.
+            is_complaint=bool(text.strip())
+            and not mood.is_praise
+            and (is_about or mood.is_negative or not is_question(text)),
             severity=mood.severity,
-            language=choose_language(message.text, stored=language, among=self._taxonomy.languages),
+            language=choose_language(text, stored=language, among=self._taxonomy.languages),
             by=by,
             confidence=confidence,
         )
 
     def _find_topic(self, text: str) -> tuple[str, TriagedBy, float]:
         """The topic that most speaks for, who said so, and its share; of equals the first."""
+        if (said := self._said.get(split_words(text))) is not None:  # a person has, of these words
+            return said, TriagedBy.NEIGHBOURS, 1.0
         found = self._lexicon.read(text)
+        if not found.weights and not found.is_denied:
+            found = self._lexicon.hear(text)
         weights, by = found.weights, TriagedBy.LEXICON
         if not weights and not found.is_denied:  # examples know nothing of "not"
             near = self._neighbours.read(text)

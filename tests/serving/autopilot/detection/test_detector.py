@@ -274,3 +274,55 @@ def test_detector_learns_a_busier_level(chain: Baseline, calibration: Calibratio
     now_us = NOON_US + 57 * 24 * 60 * MINUTE_US
     assert detector.level_per_day(HEAT, now_us=now_us) == pytest.approx(2.6, abs=0.6)
     assert detector.level_per_day(Stream("branch-1", "heat"), now_us=now_us) == pytest.approx(0.5)
+
+
+def test_a_branch_more_shares_the_budget_and_is_watched(
+    chain: Baseline, calibration: Calibration, new_detector: DetectorMaker
+) -> None:
+    detector = new_detector()
+    stream = Stream("new branch", "heat")
+    seen = Sighting("m1", NOON_US, stream, "c1")
+    assert detector.take(seen, now_us=NOON_US).taken is Taken.NOT_WATCHED
+    assert detector.watch("new branch")
+    assert not detector.watch("new branch")
+    assert detector.take(seen, now_us=NOON_US).taken is Taken.COUNTED
+    assert detector.n_branches == 11
+    shared = detector.calibration
+    assert shared.promised == pytest.approx(calibration.promised)
+    assert shared.n_streams == len(chain.streams) + 8
+    assert shared.threshold_of(0.5) > calibration.threshold_of(0.5)
+
+
+def test_one_stream_is_kept_alone(new_detector: DetectorMaker, sighting: SightingMaker) -> None:
+    detector = new_detector()
+    for minutes, customer in ((0, "c1"), (5, "c2"), (10, "c3")):
+        detector.take(sighting(minutes, customer), now_us=NOON_US + minutes * MINUTE_US)
+    kept = detector.dump([HEAT])
+    assert len(kept) < len(detector.dump()) / 10
+    again = new_detector()
+    again.restore(kept)
+    assert again.find_burst(HEAT) == detector.find_burst(HEAT) is not None
+
+
+@pytest.mark.parametrize("has_more_levels", [True, False])
+def test_another_detector_carries_on_and_keeps_the_better_level(
+    new_detector: DetectorMaker, sighting: SightingMaker, has_more_levels: bool
+) -> None:
+    """Of who has seen more lately; bursts and the last day go on in either case."""
+    day_us = 24 * 60 * MINUTE_US
+    one, other = new_detector(), new_detector(trailing_days=20.0)
+    learned = one if has_more_levels else other
+    for day in range(1, 20):
+        at_us = NOON_US - (22 - day) * day_us
+        learned.take(Sighting(f"d{day}", at_us, HEAT, f"d{day}"), now_us=at_us)
+    learned.level_per_day(HEAT, now_us=NOON_US - 2 * day_us)
+    level = learned.level_per_day(HEAT, now_us=NOON_US)
+    for minutes, customer in ((0, "c1"), (5, "c2"), (10, "c3")):
+        one.take(sighting(minutes, customer), now_us=NOON_US + minutes * MINUTE_US)
+    other.carry_over(one.dump())
+    assert other.find_burst(HEAT) == one.find_burst(HEAT) is not None
+    assert other.level_per_day(HEAT, now_us=NOON_US) == pytest.approx(level, rel=0.05)
+    later = sighting(15, "c4")
+    (grew,) = other.take(later, now_us=later.at_us).news
+    assert isinstance(grew, BurstGrew)
+    assert grew.n_customers == 4

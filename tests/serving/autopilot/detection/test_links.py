@@ -6,9 +6,8 @@ import pandas as pd
 import pytest
 
 from features.vocabulary import Trigger
-from serving.autopilot.detection.baseline import Stream
-from serving.autopilot.detection.bursts import Burst
 from serving.autopilot.detection.links import (
+    Complaining,
     Explanation,
     KnownDelay,
     KnownDisruption,
@@ -22,21 +21,8 @@ BOTH = (Trigger.SERVICE_DISRUPTION, Trigger.DELIVERY_DELAY)
 
 
 @pytest.fixture
-def burst() -> Burst:
-    return Burst(
-        burst_id="b/outage/1",
-        stream=Stream("b", "outage"),
-        first_at_us=NOON_US,
-        detected_at_us=NOON_US + 10 * MINUTE_US,
-        customer_ids=("c1", "c2", "c3"),
-        message_ids=("m1", "m2", "m3"),
-        n_usual=0.1,
-        score=12.0,
-        threshold=8.0,
-        per_day=0.5,
-        chance_per_week=0.01,
-        is_assumed=False,
-    )
+def seen() -> Complaining:
+    return Complaining(("c1", "c2", "c3"), NOON_US, NOON_US + 10 * MINUTE_US)
 
 
 def _disruption(region: str, *, begins: int, ends: int | None = None) -> KnownDisruption:
@@ -46,9 +32,9 @@ def _disruption(region: str, *, begins: int, ends: int | None = None) -> KnownDi
     )
 
 
-def test_explain_finds_the_disruption_of_those_who_complain(burst: Burst) -> None:
+def test_explain_finds_the_disruption_of_those_who_complain(seen: Complaining) -> None:
     found = explain(
-        burst,
+        seen,
         explained_by=BOTH,
         regions=REGIONS,
         disruptions=[_disruption("north", begins=-60), _disruption("south", begins=-60)],
@@ -66,36 +52,36 @@ def test_explain_finds_the_disruption_of_those_who_complain(burst: Burst) -> Non
     ],
 )
 def test_explain_leaves_out_what_cannot_be_behind_it(
-    burst: Burst, disruption: KnownDisruption
+    seen: Complaining, disruption: KnownDisruption
 ) -> None:
     told = {"regions": REGIONS, "disruptions": [disruption], "delays": []}
-    assert explain(burst, explained_by=BOTH, **told) == ()
+    assert explain(seen, explained_by=BOTH, **told) == ()
 
 
-def test_explain_finds_late_orders_known_by_then(burst: Burst) -> None:
+def test_explain_finds_late_orders_known_by_then(seen: Complaining) -> None:
     late = [
         KnownDelay("o1", "c1", NOON_US - 5),
         KnownDelay("o2", "c2", NOON_US),
         KnownDelay("o3", "c3", NOON_US + 60 * MINUTE_US),
         KnownDelay("o4", "c9", NOON_US),
     ]
-    (found,) = explain(burst, explained_by=BOTH, regions=REGIONS, disruptions=[], delays=late)
+    (found,) = explain(seen, explained_by=BOTH, regions=REGIONS, disruptions=[], delays=late)
     assert (found.trigger, found.n_touched) == (Trigger.DELIVERY_DELAY, 2)
     assert found.subject == "2 late orders"
 
 
-def test_an_order_that_came_before_the_burst_explains_nothing(burst: Burst) -> None:
+def test_an_order_that_came_before_the_burst_explains_nothing(seen: Complaining) -> None:
     def find(*, arrived_us: int) -> tuple[Explanation, ...]:
         late = [KnownDelay(f"o{who}", who, NOON_US - 500, arrived_us) for who in ("c1", "c2")]
-        return explain(burst, explained_by=BOTH, regions=REGIONS, disruptions=[], delays=late)
+        return explain(seen, explained_by=BOTH, regions=REGIONS, disruptions=[], delays=late)
 
     assert find(arrived_us=NOON_US) == ()
     assert [one.n_touched for one in find(arrived_us=NOON_US + 1)] == [2]
 
 
-def test_explain_asks_the_taxonomy_first(burst: Burst) -> None:
+def test_explain_asks_the_taxonomy_first(seen: Complaining) -> None:
     told = {"regions": REGIONS, "disruptions": [_disruption("north", begins=-60)], "delays": []}
-    assert explain(burst, explained_by=(), **told) == ()
+    assert explain(seen, explained_by=(), **told) == ()
 
 
 def test_known_facts_are_read_from_tables(clean_tables: dict[str, pd.DataFrame]) -> None:

@@ -8,13 +8,13 @@ from typing import TypeVar
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from serving.autopilot.inbound.masking import mask_personal_data
 from serving.autopilot.inbound.message import InboundMessage, TriagedBy
 from serving.autopilot.inbound.model_triage import ModelTriage
 from serving.autopilot.inbound.mood import Severity
 from serving.autopilot.inbound.taxonomy import load_taxonomy
 from serving.autopilot.inbound.triage import OfflineTriage
 from serving.copywriter.reply import Failure, Prompt, Reply, Role, Usage, WriterOutcome
+from serving.masking import mask_personal_data
 
 T = TypeVar("T", bound=BaseModel)
 SALON = load_taxonomy("salon")
