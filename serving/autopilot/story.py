@@ -13,6 +13,7 @@ from serving.autopilot.detection.bursts import Burst, BurstEnded, BurstGrew, Tak
 from serving.autopilot.detection.calibration import Calibration
 from serving.autopilot.detection.detector import BurstDetector
 from serving.autopilot.detection.links import (
+    Complaining,
     Explanation,
     KnownDelay,
     KnownDisruption,
@@ -24,7 +25,7 @@ from serving.autopilot.detection.setup import History, prepare_detection
 from serving.autopilot.detection.week import HOUR_US, WEEK_HOURS
 from serving.autopilot.inbound.desk import InboundDesk, KnownCustomers, Read
 from serving.autopilot.inbound.message import InboundMessage
-from serving.autopilot.inbound.mood import Severity
+from serving.autopilot.inbound.mood import Severity, sum_up
 from serving.autopilot.inbound.taxonomy import Taxonomy
 from serving.autopilot.inbound.triage import Triage
 
@@ -70,11 +71,7 @@ class Incident:
     @property
     def severity(self) -> Severity:
         """The worst of two or more messages, else the most usual one."""
-        counts = Counter(read.triaged.severity for read in self.reads)
-        for severity in (Severity.HIGH, Severity.MEDIUM):
-            if counts[severity] >= 2:
-                return severity
-        return counts.most_common(1)[0][0]
+        return sum_up(read.triaged.severity for read in self.reads)
 
     @property
     def languages(self) -> Mapping[str, int]:
@@ -210,7 +207,7 @@ class _Replay:
             burst,
             reads=tuple(self._reads[message_id] for message_id in burst.message_ids),
             explanations=explain(
-                burst,
+                Complaining(burst.customer_ids, burst.first_at_us, burst.detected_at_us),
                 explained_by=self._taxonomy.explained_by(burst.stream.topic),
                 regions=self._known.customers.regions,
                 disruptions=self._known.disruptions,

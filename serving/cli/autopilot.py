@@ -10,19 +10,21 @@ import typer
 
 from features.errors import BadInputError
 from features.sources import Location, locate, read_tables
-from serving.autopilot.detection.bursts import Burst
+from serving.autopilot.detection.bursts import Burst, tell_how_often
 from serving.autopilot.detection.settings import DetectionSettings
 from serving.autopilot.inbound.files import read_messages
 from serving.autopilot.inbound.known import assume_known, read_known
-from serving.autopilot.inbound.masking import mask_personal_data
-from serving.autopilot.inbound.taxonomy import Taxonomy, load_taxonomy, read_taxonomy
+from serving.autopilot.inbound.taxonomy import Taxonomy, find_taxonomy
 from serving.autopilot.inbound.triage import OfflineTriage
 from serving.autopilot.story import Incident, Story, tell_story
-from serving.cli.models import SeedOption
+from serving.cli.autopilot_words import add_commands
+from serving.cli.inbound import add_inbound_commands
 from serving.cli.output import Json, JsonOption, progress, say, show, show_json
+from serving.cli.seeds import SeedOption
 from serving.cli.switches import resume, stop
 from serving.cli.zones import read_zone
 from serving.lines import put_on_one_line
+from serving.masking import mask_personal_data
 from serving.policy.cases import from_us
 
 autopilot = typer.Typer(
@@ -40,6 +42,8 @@ def _group() -> None:
 
 autopilot.command("stop")(stop)
 autopilot.command("resume")(resume)
+add_commands(autopilot)
+add_inbound_commands(autopilot)
 
 
 @autopilot.command("replay")
@@ -67,7 +71,7 @@ def replay_messages(
     as_json: JsonOption = False,
 ) -> None:
     """Tell what would have been seen in a file of messages: when, how surely, whom it touches."""
-    topics = _find_taxonomy(taxonomy)
+    topics = find_taxonomy(taxonomy)
     given = read_messages(messages)
     if not given:
         raise BadInputError(f"{messages}: holds no message, expected at least one")
@@ -90,11 +94,6 @@ def replay_messages(
         say("without --data everybody with a customer_id is taken for a customer")
     for line in _write_story(story, topics, clock):
         show(line)
-
-
-def _find_taxonomy(given: str) -> Taxonomy:
-    is_file = given.endswith((".yaml", ".yml"))
-    return read_taxonomy(Path(given)) if is_file else load_taxonomy(given)
 
 
 def _write_story(story: Story, topics: Taxonomy, zone: ZoneInfo) -> list[str]:
@@ -136,7 +135,7 @@ def _write_incident(incident: Incident, topics: Taxonomy, zone: ZoneInfo) -> lis
     burst = incident.burst
     detected = from_us(burst.detected_at_us).astimezone(zone)
     first = from_us(burst.first_at_us).astimezone(zone)
-    n = len(burst.customer_ids)
+    n, often = len(burst.customer_ids), tell_how_often(burst.chance_per_week)
     lines = [
         (
             f"{detected:%Y-%m-%d %H:%M}  {burst.stream.branch}: complaints about"
@@ -146,10 +145,7 @@ def _write_incident(incident: Incident, topics: Taxonomy, zone: ZoneInfo) -> lis
             f"  since {first:%H:%M}: {n} customers within {_span(detected - first)},"
             f" {burst.n_usual:.2g} were to be expected ({burst.per_day:.2g} a day are usual)"
         ),
-        (
-            f"  how sure: chance brings as much {_often(burst.chance_per_week)} in the whole chain"
-            f" ({_write_score(burst)})"
-        ),
+        (f"  how sure: chance brings as much {often} in the whole chain ({_write_score(burst)})"),
         f"  who: {', '.join(burst.customer_ids)}; languages {_write_counts(incident)}",
     ]
     lines += [
@@ -191,14 +187,6 @@ def _write_counts(incident: Incident) -> str:
 
 def _span(passed: timedelta) -> str:
     return f"{passed.total_seconds() / 60:.0f} minutes"
-
-
-def _often(per_week: float) -> str:
-    """How often, in words a person has a feeling for."""
-    if per_week >= 1:
-        return f"{per_week:.1f} times a week"
-    weeks = 1 / per_week
-    return f"about once in {weeks:.0f} weeks" if weeks < 520 else "less than once in ten years"
 
 
 def _moment(at_us: int) -> str:

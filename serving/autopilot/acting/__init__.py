@@ -1,0 +1,1 @@
+"""What the autopilot does about a burst of complaints, within the corridor."""

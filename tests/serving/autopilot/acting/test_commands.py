@@ -1,0 +1,103 @@
+"""The commands by which people say what they want of an incident."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from serving.autopilot.acting.answers import VendorAnswer
+from serving.cli.autopilot import autopilot
+from serving.corridor.actions import ActionState
+from serving.store.amends import AskState
+from serving.store.store import Store
+from tests.serving.autopilot.acting.chain import Chain
+from tests.serving.autopilot.acting.conftest import ChainMaker
+from tests.serving.autopilot.acting.test_incident import begin
+
+CLI = CliRunner()
+
+
+@pytest.fixture
+def chain(
+    new_chain: ChainMaker, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Chain:
+    """An incident in the store that commands see, far enough behind their clock."""
+    monkeypatch.setenv("OPPORTUNE_HOME", str(tmp_path))
+    made = new_chain()
+    begin(made)
+    return made
+
+
+def run(*words: str, status: int = 0) -> str:
+    result = CLI.invoke(autopilot, list(words))
+    assert result.exit_code == status, result.output
+    return result.output
+
+
+def test_incidents_and_show_tell_what_waits_and_what_happened(chain: Chain) -> None:
+    incident = chain.burst.incident_id
+    assert incident in run("incidents")
+    told = run("show", incident)
+    for words in ("respond/checking", "waiting", "told the owner of Abay 10", "thinks"):
+        assert words in told
+    found = json.loads(run("show", incident, "--json"))
+    assert found["incident"]["customers"] == list(chain.burst.customer_ids)
+    assert {one["kind"] for one in found["actions"]} == {
+        "pause_marketing",
+        "message_customers",
+        "ask_vendor",
+    }
+    assert json.loads(run("incidents", "--json"))["incidents"][0]["incident"] == incident
+    assert "there is none; open ones: heat-" in str(
+        CLI.invoke(autopilot, ["show", "none"]).exception
+    )
+
+
+def test_a_veto_by_command_reaches_the_workflow(chain: Chain) -> None:
+    action = f"{chain.workflow_id}/respond/checking"
+    assert "vetoed" in run("veto", action, "--by", "Dana", "--note", "we know")
+    chain.live(1)
+    assert chain.state_of("respond/checking") is ActionState.VETOED
+    assert "vetoed already" in run("veto", action, "--by", "Dana")
+
+
+def test_an_approval_that_comes_too_late_or_of_nobody_is_refused(chain: Chain) -> None:
+    """Commands go by the wall clock, on which the holds of this test expired long since."""
+    action = f"{chain.workflow_id}/respond/checking"
+    late = run("approve", action, "--by", "Dana", "--role", "owner", status=1)
+    assert "refused by rule expired" in late
+    wrong = run("approve", action, "--by", "Dana", "--role", "guest", status=1)
+    assert "refused by rule role" in wrong
+    both = run(
+        "approve", f"{chain.workflow_id}/respond/*", "--by", "D", "--role", "owner", status=1
+    )
+    assert both.count("refused") == 2
+
+
+def test_answers_are_passed_on_and_read_as_amounts(chain: Chain) -> None:
+    incident = chain.burst.incident_id
+    chain.live(6)
+    said = run(
+        "answer", incident, "cool-air", "yes", "--price", "14000", "--eta", "40", "--by", "D"
+    )
+    assert "cool-air: offered" in said
+    with chain.store.reading() as session:
+        ask = session.amends.find_ask(chain.workflow_id, "cool-air")
+    assert ask is not None
+    assert (ask.state, ask.price_cents, ask.eta_minutes) == (AskState.OFFERED, 1_400_000, 40)
+    wrong = ["answer", incident, "klima", "yes", "--price", "much", "--by", "D"]
+    assert "--price 'much': expected an amount" in str(CLI.invoke(autopilot, wrong).exception)
+
+
+def test_a_cause_and_the_end_are_said_by_command(chain: Chain) -> None:
+    incident = chain.burst.incident_id
+    chain.answer("cool-air", VendorAnswer(is_yes=False))
+    assert "the cause is cooling" in run("confirm-cause", incident, "cooling", "--by", "Dana")
+    wrong = CLI.invoke(autopilot, ["confirm-cause", incident, "magic", "--by", "Dana"])
+    assert "expected one of cooling, power" in str(wrong.exception)
+    assert "is being closed" in run("close", incident, "--by", "Dana")
+    chain.live(1)
+    assert "confirmed by Dana" in chain.burst.report
+    assert incident not in run("incidents")
+    assert incident in run("incidents", "--all")
