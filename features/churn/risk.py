@@ -6,7 +6,7 @@ from a score to one.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache, cached_property
 from math import isnan
@@ -19,7 +19,7 @@ from pydantic import Field, model_validator
 
 from features.churn.limits import Bools, Floats, FrozenData, Limit
 from features.errors import BadInputError
-from features.vocabulary import Tier, tier_of
+from features.vocabulary import Tier
 
 _DEFAULTS = Path(__file__).with_name("risk.yaml")
 
@@ -45,6 +45,44 @@ class RiskRule(FrozenData):
     factor: float = Field(gt=0)
 
 
+class TierBorders(FrozenData):
+    """Where the tiers begin: a tier holds the scores above its border.
+
+    >>> TierBorders().find_tier(0.8), TierBorders(medium=0.1, high=0.2, critical=0.4).find_tier(0.8)
+    (<Tier.HIGH: 'high'>, <Tier.CRITICAL: 'critical'>)
+
+    Attributes:
+        medium: Scores up to this are low.
+        high: Scores up to this are medium.
+        critical: Scores up to this are high.
+    """
+
+    medium: float = Field(default=0.3, ge=0, lt=1)
+    high: float = Field(default=0.6, gt=0, lt=1)
+    critical: float = Field(default=0.8, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _rise(self) -> Self:
+        if not self.medium < self.high < self.critical:
+            raise ValueError("expected medium < high < critical")
+        return self
+
+    def find_tier(self, score: float) -> Tier:
+        """Tier of a score from 0 to 1."""
+        if not 0.0 <= score <= 1.0:
+            raise BadInputError(f"a churn score lies in [0, 1], got {score!r}")
+        if score > self.critical:
+            return Tier.CRITICAL
+        if score > self.high:
+            return Tier.HIGH
+        return Tier.MEDIUM if score > self.medium else Tier.LOW
+
+    def find_border(self, tier: Tier) -> float:
+        """The score above which a tier begins; 0 of the low one."""
+        borders = {Tier.MEDIUM: self.medium, Tier.HIGH: self.high, Tier.CRITICAL: self.critical}
+        return borders.get(tier, 0.0)
+
+
 @dataclass(frozen=True)
 class Risk:
     """The churn risk of n customers.
@@ -54,12 +92,14 @@ class Risk:
         risk_score: The same after the rules, (n,); NaN where p_churn is.
         fired: Which rules fired, (n, rules); none without a probability.
         tier_from: The score that decides the tier.
+        borders: Where the tiers begin.
     """
 
     p_churn: Floats
     risk_score: Floats
     fired: Bools
     tier_from: TierSource
+    borders: TierBorders = field(default_factory=TierBorders)
 
     @property
     def deciding(self) -> Floats:
@@ -70,7 +110,7 @@ class Risk:
     def tiers(self) -> tuple[Tier | None, ...]:
         """The tier of each customer; None where there is no score."""
         scores = self.deciding.tolist()
-        return tuple(None if isnan(score) else tier_of(score) for score in scores)
+        return tuple(None if isnan(score) else self.borders.find_tier(score) for score in scores)
 
 
 class RiskRules(FrozenData):
@@ -80,11 +120,13 @@ class RiskRules(FrozenData):
         tier_from: The score that decides the tier.
         cap: The score is at most this.
         rules: All that fire multiply.
+        borders: Where the tiers begin.
     """
 
     tier_from: TierSource
     cap: float = Field(gt=0, le=1)
     rules: tuple[RiskRule, ...]
+    borders: TierBorders = TierBorders()
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
@@ -130,7 +172,8 @@ class RiskRules(FrozenData):
             fired[:, n] = rule.when.holds(features, names=names) & known
         factors = np.array([rule.factor for rule in self.rules])
         raised = np.where(fired, factors, 1.0).prod(axis=1)
-        return Risk(p_churn, np.minimum(p_churn * raised, self.cap), fired, self.tier_from)
+        risk_score = np.minimum(p_churn * raised, self.cap)
+        return Risk(p_churn, risk_score, fired, self.tier_from, self.borders)
 
 
 @cache

@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from features.churn import CHURN_FEATURES
-from features.churn.risk import RiskRules, default_rules
+from features.churn.risk import Risk, RiskRules, default_rules
 from features.errors import BadInputError, ConflictError
 from serving.disruptions import follow_posted
+from serving.online.accounts import Account
 from serving.online.facts import Fact
 from serving.online.ledger import Taken, require_generation, take_facts
-from serving.online.live import read_features
+from serving.online.live import LiveCustomer, LiveProfile, read_features
 from serving.online.records import (
     Event,
     EventReceipt,
@@ -21,6 +22,8 @@ from serving.online.records import (
     Rescored,
 )
 from serving.online.triggers import find_online
+from serving.playbooks.following import RiskFollower
+from serving.playbooks.seen import Belongs, Seen, list_seen
 from serving.policy.cases import from_us, to_us
 from serving.policy.settings import DisruptionSettings
 from serving.snapshot.state import Snapshot
@@ -55,12 +58,14 @@ class EventDesk:
         takes_callers_time: The moment comes with the report (rehearsals), not from the clock.
         rules: How a probability of churn becomes a risk score and a tier.
         disruptions: Whether marketing rests while one is going on.
+        follower: Opens cases where the risk rises; None: nobody does.
     """
 
     store: Store
     takes_callers_time: bool = False
     rules: RiskRules = field(default_factory=default_rules)
     disruptions: DisruptionSettings = field(default_factory=DisruptionSettings)
+    follower: RiskFollower | None = None
 
     def take(self, report: EventReport, snapshot: Snapshot, *, now: datetime) -> EventReceipt:
         """Take the events in, and find what follows, all as of one moment; see the two steps.
@@ -73,7 +78,10 @@ class EventDesk:
         return self.find_triggers(arrival) if report.find_triggers else arrival.receipt
 
     def append(self, report: EventReport, snapshot: Snapshot, *, now: datetime) -> Arrival:
-        """Append the events to the log, apply them, and score their customers anew."""
+        """Append the events to the log, apply them, and score their customers anew.
+
+        Cases that are opened by it, and what open ones are told, are kept with the facts.
+        """
         self._require_own_time(report)
         with self.store.transaction() as session:
             moments_us = self._stamp(session.online, report, now=now)
@@ -84,10 +92,14 @@ class EventDesk:
             taken = take_facts(session.online, told)
             new = [fact for (fact, _), one in zip(told, taken.facts, strict=True) if one.is_new]
             follow_posted(session, new, now_us=moments_us[-1], settings=self.disruptions)
+            scored = _score(taken, snapshot, rules=self.rules, as_of_us=moments_us[-1] + 1)
+            if self.follower is not None and scored is not None:
+                known_at = from_us(moments_us[-1])
+                self.follower.follow(session, scored.see(), snapshot, now=known_at)
         receipt = EventReceipt(
             states=[_state_of(fact, taken, n) for n, (fact, _) in enumerate(told)],
             known_at=from_us(moments_us[-1]),
-            churn=_rescore(taken, snapshot, rules=self.rules, as_of_us=moments_us[-1] + 1),
+            churn=[] if scored is None else scored.tell(),
             triggers=[],
         )
         return Arrival(receipt, taken.generation, frozenset(taken.accounts))
@@ -136,28 +148,71 @@ def _state_of(fact: Fact, taken: Taken, position: int) -> EventState:
     return EventState.KEPT if leads_to_somebody and not is_known else EventState.APPLIED
 
 
-def _rescore(
-    taken: Taken, snapshot: Snapshot, *, rules: RiskRules, as_of_us: int
-) -> list[Rescored]:
-    """Churn risk of the customers to whom something new matters; none without a model."""
+@dataclass(frozen=True)
+class _Scored:
+    """Churn risk of the customers to whom something new matters, in one order.
+
+    Attributes:
+        customers: With the features they have now.
+        risk: Theirs.
+        belonging: Segment and language.
+        told_us: Moment of the last of the facts.
+    """
+
+    customers: dict[str, LiveCustomer]
+    risk: Risk
+    belonging: list[Belongs]
+    told_us: int
+
+    def see(self) -> list[Seen]:
+        """For whoever follows the risk."""
+        return list_seen(
+            list(self.customers),
+            self.risk,
+            churn=[live.churn for live in self.customers.values()],
+            engagement=[live.engagement for live in self.customers.values()],
+            belonging=self.belonging,
+            told_us=self.told_us,
+        )
+
+    def tell(self) -> list[Rescored]:
+        """For the answer."""
+        risk = self.risk
+        return [
+            Rescored(customer_id=id_, p_churn=None, risk_score=None, tier=None)
+            if tier is None
+            else Rescored(customer_id=id_, p_churn=p_churn, risk_score=score, tier=tier)
+            for id_, p_churn, score, tier in zip(
+                self.customers,
+                risk.p_churn.tolist(),
+                risk.risk_score.tolist(),
+                risk.tiers,
+                strict=True,
+            )
+        ]
+
+
+def _score(taken: Taken, snapshot: Snapshot, *, rules: RiskRules, as_of_us: int) -> _Scored | None:
+    """Churn risk of the customers to whom something new matters; None without a model."""
     model = snapshot.models.churn
     if model is None or not taken.accounts:
-        return []
-    customer_ids = sorted(taken.accounts)
-    read = [
-        read_features(taken.accounts[id_], taken.generation, as_of_us=as_of_us, model=model)
-        for id_ in customer_ids
-    ]
+        return None
+    customers = {
+        id_: read_features(taken.accounts[id_], taken.generation, as_of_us=as_of_us, model=model)
+        for id_ in sorted(taken.accounts)
+    }
     risk = rules.assess(
-        np.array([live.p_churn for live in read]),
-        features=np.vstack([live.churn for live in read]),
+        np.array([live.p_churn for live in customers.values()]),
+        features=np.vstack([live.churn for live in customers.values()]),
         names=CHURN_FEATURES.names,
     )
-    return [
-        Rescored(customer_id=id_, p_churn=None, risk_score=None, tier=None)
-        if tier is None
-        else Rescored(customer_id=id_, p_churn=p_churn, risk_score=score, tier=tier)
-        for id_, p_churn, score, tier in zip(
-            customer_ids, risk.p_churn.tolist(), risk.risk_score.tolist(), risk.tiers, strict=True
-        )
-    ]
+    belonging = [_find_belonging(taken.accounts[id_], as_of_us=as_of_us) for id_ in customers]
+    return _Scored(customers, risk, belonging, as_of_us - 1)
+
+
+def _find_belonging(account: Account, *, as_of_us: int) -> Belongs:
+    version = account.profile_at(as_of_us)
+    if version is None:
+        return Belongs(None, "en")
+    profile = LiveProfile(version.row)
+    return Belongs(profile.segment, profile.language)

@@ -1,7 +1,7 @@
 """What is known of customers at the moment of a decision, read from their states."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
@@ -91,6 +91,7 @@ class LiveCustomer:
         engagement: Features of the channel model; NaN is null.
         week_counts: Presence by hour of the week, (168,).
         p_churn: Churn probability; NaN without a model and for those who are gone.
+        told_us: Facts up to this moment are in it.
     """
 
     as_of_us: int
@@ -99,6 +100,7 @@ class LiveCustomer:
     engagement: Floats
     week_counts: Floats
     p_churn: float
+    told_us: int
 
 
 def read_live(
@@ -173,7 +175,8 @@ def read_features(
     if model is not None and _can_be_lost(engagement, present=present):
         p_churn = float(model.predict(churn[None, :])[0])
     hours = account.state.hours(as_of_us)
-    return LiveCustomer(as_of_us, None, churn, engagement, hours, p_churn)
+    told_us = max(account.state.known_us, generation.as_of_us)
+    return LiveCustomer(as_of_us, None, churn, engagement, hours, p_churn, told_us)
 
 
 def _read(
@@ -183,14 +186,7 @@ def _read(
     version = account.profile_at(as_of_us)
     if version is None or not _is_news(version.known_us, account.customer_id, snapshot, generation):
         return live
-    return LiveCustomer(
-        live.as_of_us,
-        LiveProfile(version.row),
-        live.churn,
-        live.engagement,
-        live.week_counts,
-        live.p_churn,
-    )
+    return replace(live, profile=LiveProfile(version.row))
 
 
 def _is_news(known_us: int, customer_id: str, snapshot: Snapshot, generation: Generation) -> bool:

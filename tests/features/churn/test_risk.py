@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from features.churn.risk import RiskRules, TierSource, default_rules
+from features.churn.risk import RiskRules, TierBorders, TierSource, default_rules
 from features.errors import BadInputError
-from features.vocabulary import Tier, tier_of
+from features.vocabulary import Tier
 
 NAMES = ("oldest_open_ticket_days", "tenure_days", "days_since_last_login")
 NULL = float("nan")
@@ -91,7 +91,7 @@ def test_the_score_lies_between_the_probability_and_one(
 
     assert ((risk.risk_score >= p_churn) & (risk.risk_score <= 1)).all()
     assert (np.diff(risk.risk_score) >= 0).all()
-    assert risk.tiers == tuple(tier_of(score) for score in p_churn.tolist())
+    assert risk.tiers == tuple(TierBorders().find_tier(score) for score in p_churn.tolist())
 
 
 def test_assess_names_what_it_lacks() -> None:
@@ -128,3 +128,23 @@ def test_without_rules_the_score_is_the_probability() -> None:
 
     assert risk.risk_score.tolist() == p.tolist()
     assert risk.fired.shape == (2, 0)
+
+
+def test_borders_of_a_company_make_the_tiers() -> None:
+    low = RiskRules.model_validate(data(borders={"medium": 0.05, "high": 0.1, "critical": 0.2}))
+
+    risk = low.assess(
+        np.array([0.05, 0.1, 0.2, 0.21, NULL]), features=np.zeros((5, 3)), names=NAMES
+    )
+
+    assert [None if tier is None else str(tier) for tier in risk.tiers] == [
+        "low", "medium", "high", "critical", None,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "borders", [{"medium": 0.6}, {"high": 0.9}, {"critical": 1.0}, {"severe": 0.9}]
+)
+def test_borders_that_do_not_rise_are_refused(borders: dict[str, float]) -> None:
+    with pytest.raises(ValidationError):
+        RiskRules.model_validate(data(borders=borders))

@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import event as sql_event
 
 from features.churn import CHURN_FEATURES
-from features.churn.risk import TierSource, default_rules
+from features.churn.risk import TierBorders, TierSource, default_rules
 from features.errors import BadInputError, ConflictError
 from features.tables import Tables
-from features.vocabulary import Channel, Outcome, Trigger, tier_of
+from features.vocabulary import Channel, Outcome, Trigger
 from serving.copy.settings import CopySettings
 from serving.decide import Engine
 from serving.online.desk import EventDesk
@@ -252,7 +252,7 @@ def test_rescored_customers_have_the_tier_that_the_rules_name(
     for rescored in receipt.churn:
         if rescored.p_churn is not None:
             assert rescored.risk_score == pytest.approx(min(1.0, 1.3 * rescored.p_churn))
-            assert rescored.tier == tier_of(rescored.risk_score or 0.0)
+            assert rescored.tier == TierBorders().find_tier(rescored.risk_score or 0.0)
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2), (2, 0, 1)])
