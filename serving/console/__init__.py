@@ -1,5 +1,6 @@
-"""The console: pages on which people look at what would be sent, and say yes or no.
+"""The console: pages on which people see what goes on, and say yes or no.
 
-`app` is the web application, `run` starts it on this machine. Today it holds the review of variants
-(docs/review.md). Everything it shows comes from its own server: no outside asset, no framework.
+`app` is the web application, with pages by subject beside it; `mounted` puts it into the service
+(docs/console.md), `run` starts the review of variants alone (docs/review.md). Everything it shows
+comes from its own server: no outside asset, no framework.
 """

@@ -1,36 +1,34 @@
 """Who may come in, and what they may do: visitors, roles, doors, and tokens against forged posts.
 
-A door says who somebody is; a signed cookie remembers it. Today's door takes the token that the
-command line printed, once. Another door (a login) can stand in its place: nothing else knows which.
+A signed cookie remembers who came in: by itself, where the command line let one person in for a
+while, or by a token of a session that the store keeps (`serving.console.accounts`).
 """
 
+import hashlib
 import secrets
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from enum import StrEnum
 from hmac import compare_digest
 from threading import Lock
-from typing import Protocol
+from typing import Final, Protocol
 
 from itsdangerous import BadSignature, URLSafeSerializer
 from pydantic import TypeAdapter
-from starlette.authentication import (
-    AuthCredentials,
-    AuthenticationBackend,
-    BaseUser,
-    SimpleUser,
-)
-from starlette.requests import HTTPConnection
+from starlette.authentication import AuthCredentials, AuthenticationBackend, BaseUser
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import HTTPConnection, Request
 
-LOOK, DECIDE = "look", "decide"
+LOOK, DECIDE, OWN = "look", "decide", "own"
 """What a page or a button needs; roles grant them."""
 
-_VISITOR, _SESSION_ID = "visitor", "id"
+SESSION_ID: Final = "id"
+_VISITOR = "visitor"
 _N_TOKEN_BYTES = 32
 
 
 class Role(StrEnum):
-    """What a visitor is; closed."""
+    """What a visitor is; closed. The corridor's approvers go by the same names."""
 
     VIEWER = "viewer"
     OPERATOR = "operator"
@@ -40,7 +38,7 @@ class Role(StrEnum):
 _GRANTS: Mapping[Role, tuple[str, ...]] = {
     Role.VIEWER: (LOOK,),
     Role.OPERATOR: (LOOK, DECIDE),
-    Role.OWNER: (LOOK, DECIDE),
+    Role.OWNER: (LOOK, DECIDE, OWN),
 }
 
 
@@ -58,6 +56,29 @@ class Visitor:
 
 
 _VISITORS = TypeAdapter(Visitor)
+
+
+class SignedIn(BaseUser):
+    """A visitor as Starlette knows users."""
+
+    def __init__(self, visitor: Visitor) -> None:
+        """Of that visitor."""
+        self.visitor = visitor
+
+    @property
+    def is_authenticated(self) -> bool:
+        """They came in."""
+        return True
+
+    @property
+    def display_name(self) -> str:
+        """Their name."""
+        return self.visitor.name
+
+    @property
+    def identity(self) -> str:
+        """Their name."""
+        return self.visitor.name
 
 
 class Door(Protocol):
@@ -86,28 +107,45 @@ class OneTimeDoor:
             return visitor
 
 
-def remember(visitor: Visitor, *, session: MutableMapping[str, object]) -> None:
-    """Keep who came in, under a new session."""
+def begin(session: MutableMapping[str, object], *, token: str | None = None) -> None:
+    """A new session under a new identity; nothing of the one before is kept."""
     session.clear()
-    session[_SESSION_ID] = secrets.token_urlsafe(_N_TOKEN_BYTES)
+    session[SESSION_ID] = token or secrets.token_urlsafe(_N_TOKEN_BYTES)
+
+
+def remember(visitor: Visitor, *, session: MutableMapping[str, object]) -> None:
+    """Keep who came in in the cookie itself, under a new session."""
+    begin(session)
     session[_VISITOR] = {"name": visitor.name, "role": visitor.role.value}
 
 
-def recall(session: Mapping[str, object]) -> Visitor | None:
-    """Who this session is of; None for nobody's."""
-    kept = session.get(_VISITOR)
+def recall_signed(conn: HTTPConnection) -> Visitor | None:
+    """Who this cookie says that came in; None for nobody."""
+    kept = conn.session.get(_VISITOR)
     return None if kept is None else _VISITORS.validate_python(kept)
 
 
 class SessionVisitors(AuthenticationBackend):
-    """What Starlette asks about every request: who it is of, from the signed session."""
+    """What Starlette asks about every request: who it is of."""
+
+    def __init__(self, recall: Callable[[HTTPConnection], Visitor | None]) -> None:
+        """Know visitors by this; it may read the store."""
+        self._recall = recall
 
     async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, BaseUser] | None:
         """The visitor and what their role grants; None when nobody came in."""
-        visitor = recall(conn.session)
+        visitor = await run_in_threadpool(self._recall, conn)
         if visitor is None:
             return None
-        return AuthCredentials(_GRANTS[visitor.role]), SimpleUser(visitor.name)
+        return AuthCredentials(_GRANTS[visitor.role]), SignedIn(visitor)
+
+
+def visitor_of(request: Request) -> Visitor:
+    """Who asks, behind a check that somebody came in."""
+    user = request.user
+    if not isinstance(user, SignedIn):
+        raise TypeError(f"{request.url.path}: answered without asking who came in")
+    return user.visitor
 
 
 class PostTokens:
@@ -118,14 +156,21 @@ class PostTokens:
         self._signer = URLSafeSerializer(secret, salt="opportune.console.post")
 
     def make(self, session: Mapping[str, object]) -> str:
-        """The token of a session; empty where nobody came in."""
-        identity = session.get(_SESSION_ID)
-        return "" if identity is None else str(self._signer.dumps(identity))
+        """The token of a session; empty where there is none."""
+        digest = _digest_of(session)
+        return "" if digest is None else str(self._signer.dumps(digest))
 
     def is_of(self, session: Mapping[str, object], *, token: str) -> bool:
         """Whether the token is the session's own."""
+        digest = _digest_of(session)
         try:
-            identity = self._signer.loads(token)
+            signed = self._signer.loads(token)
         except BadSignature:
             return False
-        return compare_digest(str(identity).encode(), str(session.get(_SESSION_ID, "")).encode())
+        return digest is not None and compare_digest(str(signed).encode(), digest.encode())
+
+
+def _digest_of(session: Mapping[str, object]) -> str | None:
+    """Pages show the token: the session's identity itself, which lets people in, stays out."""
+    identity = session.get(SESSION_ID)
+    return None if identity is None else hashlib.sha256(str(identity).encode()).hexdigest()

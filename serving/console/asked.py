@@ -23,11 +23,13 @@ _OrNone = BeforeValidator(lambda value: None if value == "" else value)
 _Word = Annotated[str, Field(max_length=60)]
 
 
-class _Asked(BaseModel):
+class Asked(BaseModel):
+    """What a request asks for; what nobody knows is left alone."""
+
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class QueueAsked(_Asked):
+class QueueAsked(Asked):
     """Which cells of the queue to list, and which page of them."""
 
     trigger: Annotated[Trigger | None, _OrNone] = None
@@ -52,7 +54,7 @@ class QueueAsked(_Asked):
 EVERYBODY = "-"
 
 
-class LookAsked(_Asked):
+class LookAsked(Asked):
     """How a cell is looked at."""
 
     segment: _Word = ""
@@ -60,17 +62,17 @@ class LookAsked(_Asked):
     marks: bool = True
 
 
-class _CellAsked(_Asked):
+class _CellAsked(Asked):
     trigger: Trigger
     channel: Channel
     language: _Word
 
 
-class PostAsked(_Asked):
+class PostAsked(Asked):
     """A form that says nothing but that it was sent."""
 
 
-class RulingAsked(_Asked):
+class RulingAsked(Asked):
     """What a form says about a variant, and how the cell was looked at."""
 
     seen: Annotated[int, Field(ge=0)]

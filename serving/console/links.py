@@ -1,6 +1,7 @@
 """Addresses of the console's own pages, wherever it is mounted."""
 
-from urllib.parse import urlencode
+from typing import Final
+from urllib.parse import quote, urlencode
 
 from starlette.requests import Request
 
@@ -8,10 +9,24 @@ from serving.console.asked import LookAsked, QueueAsked
 from serving.console.cells import CellKey
 from serving.console.values import Values
 
+SAID: Final = "said"
+"""Where a session keeps what was done, until the next page says it."""
+
 
 def link(request: Request, name: str, /, **path: str) -> str:
     """The address of a route on this server, wherever the application is mounted."""
-    return request.url_for(name, **path).path
+    quoted = {key: quote(value, safe="/") for key, value in path.items()}
+    return request.url_for(name, **quoted).path
+
+
+def link_subject(request: Request, subject: str, /) -> str | None:
+    """Where an incident or a case is looked at; None for what has no page."""
+    kind, _, identity = subject.partition("/")
+    if kind == "incident" and identity:
+        return link(request, "incident", incident_id=identity)
+    if kind == "case" and identity:
+        return link(request, "case", case_id=identity)
+    return None
 
 
 def link_cell(request: Request, key: CellKey, /, *, fragment: str = "", **query: object) -> str:

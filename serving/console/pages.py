@@ -28,6 +28,7 @@ from serving.console.desk import MAX_REASON_CHARACTERS, Desk, Done, Refused, Rul
 from serving.console.gallery import Gallery
 from serving.console.headers import LETTER_POLICY
 from serving.console.links import (
+    SAID,
     keep_switches,
     link,
     link_cell,
@@ -43,7 +44,6 @@ from serving.copy.content import Unrenderable
 from serving.copy.stored import StoredVariant, VariantState
 
 _CELLS_ON_A_PAGE = 50
-_SAID = "said"
 _ANGLE_CHARACTERS = 60  # also keeps the cookie small that says what was done
 
 
@@ -96,7 +96,7 @@ class ReviewPages:
             languages=sorted({cell.key.language for cell in everything}),
             segments=sorted({cell.key.segment or EVERYBODY for cell in everything}),
             states=sorted({state for cell in everything for state in cell.counts}),
-            said=request.session.pop(_SAID, ""),
+            said=request.session.pop(SAID, ""),
         )
 
     @requires(LOOK, status_code=HTTPStatus.UNAUTHORIZED)
@@ -110,7 +110,7 @@ class ReviewPages:
         drafts = self.desk.shelf.find(state=VariantState.DRAFT)
         key = find_next(list_cells(drafts, wanted=CellFilter()), after=read_cell(request))
         if key is None:
-            request.session[_SAID] = "No other cell has anything to review."
+            request.session[SAID] = "No other cell has anything to review."
             return RedirectResponse(link(request, "queue"), HTTPStatus.SEE_OTHER)
         at = link_cell(request, key, **keep_switches(read_query(request, LookAsked)))
         return RedirectResponse(at, HTTPStatus.SEE_OTHER)
@@ -170,7 +170,7 @@ class ReviewPages:
         rows = self._list_rows(key)
         waiting = [row for row in rows if row.state is VariantState.DRAFT]
         after = [row for row in waiting if _order(row) > _order(done.row)] or waiting
-        request.session[_SAID] = f"{_name(done.row, rows=rows)} is {ruling.verdict.past}."
+        request.session[SAID] = f"{_name(done.row, rows=rows)} is {ruling.verdict.past}."
         at = link_cell(
             request,
             key,
@@ -220,7 +220,7 @@ class ReviewPages:
             here=lambda **query: link_cell(request, key, **{**keep_switches(asked), **query}),
             letter=lambda name: link_letter(request, key, name, asked=asked),
             onwards=link_next(request, key, asked=asked),
-            said=request.session.pop(_SAID, ""),
+            said=request.session.pop(SAID, ""),
         )
 
     def _hang(self, key: CellKey, *, asked: LookAsked) -> tuple[Card, ...]:

@@ -56,8 +56,8 @@ def run_review(
     app = make_app(
         desk,
         gallery=gallery,
+        door=door,
         guarding=Guarding(
-            door=door,
             secret=secrets.token_urlsafe(_N_SECRET_BYTES),
             hosts=[address.host, *_LOOPBACK],
             cookie=f"opportune_console_{port}",

@@ -1,62 +1,137 @@
 """Pages from templates: everything is escaped, and nothing undefined passes."""
 
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import cache
 from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo
 
 import jinja2
 from babel import Locale, UnknownLocaleError
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from serving.console.access import DECIDE, PostTokens
-from serving.console.links import link, make_anchor
+from serving.console.access import DECIDE, OWN, PostTokens
+from serving.console.links import link, link_subject, make_anchor
+from serving.console.sections import Section
 from serving.copy.template import compile_template
 
+_UTC: Final = ZoneInfo("UTC")
 _FOLDER = Path(__file__).with_name("templates")
 
 
 class Renderer:
-    """Makes answers of templates."""
+    """Makes answers of templates.
 
-    def __init__(self, *, tokens: PostTokens) -> None:
-        """Compile the templates; forms carry these tokens."""
+    Attributes:
+        zone: By whose clock moments are told.
+    """
+
+    def __init__(
+        self, *, tokens: PostTokens, sections: Sequence[Section], zone: ZoneInfo = _UTC
+    ) -> None:
+        """Make pages of one application.
+
+        Args:
+            tokens: Of forms.
+            sections: Of the menu; the first one is where the name of the house leads.
+            zone: By whose clock moments are told.
+        """
         self._tokens = tokens
-        self._templates = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(_FOLDER),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._templates.filters |= {
-            "moment": write_moment,
-            "plain": write_plain,
-            "language": name_language,
-            "slots": split_slots,
-            "anchor": make_anchor,
-        }
+        self._sections = sections
+        self.zone = zone
 
     def answer(
-        self, request: Request, template: str, *, status: int = 200, **values: object
+        self,
+        request: Request,
+        template: str,
+        *,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        **values: object,
     ) -> HTMLResponse:
         """A page; it may also use the request's `link`, `may_decide`, `token` and `visitor`."""
-        text = self._templates.get_template(f"{template}.html.j2").render(
-            **values,
-            link=lambda name, **path: link(request, name, **path),
-            may_decide=DECIDE in request.auth.scopes,
-            visitor=request.user.display_name,
-            token=self._tokens.make(request.session),
+        scopes = request.auth.scopes if "auth" in request.scope else ()
+        text = (
+            _open_templates()
+            .get_template(f"{template}.html.j2")
+            .render(
+                **values,
+                link=lambda name, **path: link(request, name, **path),
+                subject_link=lambda subject: link_subject(request, subject),
+                may_decide=DECIDE in scopes,
+                may_own=OWN in scopes,
+                visitor=request.user.display_name if "user" in request.scope else "",
+                token=self._tokens.make(request.session),
+                sections=self._sections,
+                zone=self.zone,
+            )
         )
-        return HTMLResponse(text, status_code=status)
+        return HTMLResponse(text, status_code=status, headers=headers)
 
 
-def write_moment(at: datetime) -> str:
-    """A moment in UTC, for people.
+@cache
+def _open_templates() -> jinja2.Environment:
+    """The templates, compiled once in a process; a page's `zone` says by which clock it tells."""
+    templates = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_FOLDER),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters |= {
+        "moment": jinja2.pass_context(lambda page, at: write_moment(at, zone=page["zone"])),
+        "clock": jinja2.pass_context(lambda page, at: f"{at.astimezone(page['zone']):%H:%M:%S}"),
+        "day": jinja2.pass_context(lambda page, at: f"{at.astimezone(page['zone']):%-d %b %Y}"),
+        "near": jinja2.pass_context(
+            lambda page, at, now: write_near(at, now=now, zone=page["zone"])
+        ),
+        "money": write_money,
+        "share": lambda share: f"{share:.0%}",
+        "plain": write_plain,
+        "language": name_language,
+        "slots": split_slots,
+        "anchor": make_anchor,
+    }
+    return templates
 
-    >>> write_moment(datetime(2026, 6, 10, 7, 5, tzinfo=UTC))
+
+def write_moment(at: datetime, *, zone: ZoneInfo = _UTC) -> str:
+    """A moment by the clock of a place, for people.
+
+    >>> write_moment(datetime(2026, 6, 10, 7, 5, tzinfo=_UTC))
     '10 Jun 2026, 07:05 UTC'
+    >>> write_moment(datetime(2026, 6, 10, 7, 5, tzinfo=_UTC), zone=ZoneInfo("Asia/Almaty"))
+    '10 Jun 2026, 12:05 (Almaty)'
     """
-    return f"{at.astimezone(UTC):%-d %b %Y, %H:%M} UTC"
+    place = "UTC" if zone.key == "UTC" else f"({zone.key.rpartition('/')[2].replace('_', ' ')})"
+    return f"{at.astimezone(zone):%-d %b %Y, %H:%M} {place}"
+
+
+def write_near(at: datetime, *, now: datetime, zone: ZoneInfo = _UTC) -> str:
+    """A moment of this day by its time alone; of another day with it.
+
+    >>> now = datetime(2026, 6, 10, 7, 5, tzinfo=_UTC)
+    >>> write_near(now, now=now), write_near(datetime(2026, 6, 11, tzinfo=_UTC), now=now)
+    ('07:05', '11 Jun 2026, 00:00 UTC')
+    """
+    local = at.astimezone(zone)
+    if local.date() == now.astimezone(zone).date():
+        return f"{local:%H:%M}"
+    return write_moment(at, zone=zone)
+
+
+def write_money(cents: int, currency: str) -> str:
+    """An amount for people.
+
+    >>> write_money(1_500_000, "KZT"), write_money(1_999, "USD")
+    ('15,000 KZT', '19.99 USD')
+    """
+    whole, rest = divmod(abs(cents), 100)
+    digits = f"{whole:,}" + (f".{rest:02}" if rest else "")
+    return f"{'-' if cents < 0 else ''}{digits} {currency}"
 
 
 def write_plain(name: str) -> str:

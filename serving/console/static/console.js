@@ -1,15 +1,19 @@
-// Keys for reviewers, and an announcement for those who listen. Every page works without it.
+// Keys, and an announcement for those who listen. Every page works without it.
 "use strict";
 
 (() => {
-  const cards = [...document.querySelectorAll("article.card")];
+  const listCards = () => [...document.querySelectorAll("article.card")];
   const switchBox = document.getElementById("keys-on");
   const STORED = "opportune.keys";
+  const VERDICTS = ["a", "r", "u", "v", "w", "f"];
 
-  // The text that keys are about: the last one that had the focus.
-  let current = null;
+  // The card that keys are about: the last one that had the focus. Pages that look again by
+  // themselves put another one in its place, under its name.
+  let currentId = "";
+  const findCurrent = () => (currentId && document.getElementById(currentId)) || null;
   document.addEventListener("focusin", (event) => {
-    current = event.target.closest("article.card") || current;
+    const card = event.target.closest("article.card");
+    if (card) currentId = card.id;
   });
 
   // A live region is read when its text changes, not when the page arrives with it.
@@ -20,7 +24,7 @@
     setTimeout(() => { said.textContent = text; }, 150);
   }
 
-  // The text that a verdict led to: let keys work on it at once.
+  // The card that a verdict led to: let keys work on it at once.
   const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
   if (target) target.focus();
   const invalid = document.querySelector("[aria-invalid]");
@@ -34,27 +38,41 @@
   }
 
   const step = (by) => {
+    const cards = listCards();
+    const current = findCurrent();
     const at = current ? cards.indexOf(current) + by : 0;
     const card = cards[Math.min(Math.max(at, 0), cards.length - 1)];
     if (card) { card.focus(); card.scrollIntoView({ block: "nearest" }); }
   };
 
+  // A form that asks for words, or for a second key, gets the focus; any other one is sent.
   const rule = (verdict) => {
+    const current = findCurrent();
     if (!current) {  // nothing is decided that was not looked at
+      const cards = listCards();
       const first = cards.find((card) => "waits" in card.dataset) || cards[0];
       if (first) first.focus();
       return;
     }
     const form = current.querySelector(`form[data-verdict="${verdict}"]`);
     if (!form) return;
-    if (verdict === "r") form.elements.reason.focus();
+    const first = form.querySelector("[data-first]");
+    if (first) first.focus();
+    else if ("confirm" in form.dataset) form.querySelector("button").focus();
     else form.requestSubmit();
   };
 
+  const open = () => {
+    const anchor = (findCurrent() || document).querySelector("a.opens");
+    if (anchor) location.assign(anchor.href);
+  };
+
+  const findAnchor = (key) =>
+    [...document.querySelectorAll("a[data-key]")].find((one) => one.dataset.key === key);
+
   const follow = (key) => {
-    const anchor = document.querySelector(`a[data-key="${key}"]`);
-    if (!anchor) return;
-    const url = new URL(anchor.href);
+    const url = new URL(findAnchor(key).href);
+    const current = findCurrent();
     if (current && "123m".includes(key)) url.hash = current.id;  // stay at the same text
     location.assign(url);
   };
@@ -83,10 +101,9 @@
     const key = latin(event);
     if (key === "?") { event.preventDefault(); showKeys(); return; }
     if (!switchBox || !switchBox.checked) return;
-    const act = {
-      j: () => step(1), k: () => step(-1),
-      a: () => rule("a"), r: () => rule("r"), u: () => rule("u"),
-    }[key] || ("123mnq".includes(key) ? () => follow(key) : null);
+    const act = { j: () => step(1), k: () => step(-1), o: open }[key]
+      || (VERDICTS.includes(key) ? () => rule(key) : null)
+      || (findAnchor(key) ? () => follow(key) : null);
     if (!act) return;
     event.preventDefault();
     if (event.repeat && !"jk".includes(key)) return;  // a key held down decides once
@@ -94,10 +111,14 @@
   });
 
   // A form is sent once, however often its key is struck.
-  document.querySelectorAll("form[method=post]").forEach((form) => {
-    form.addEventListener("submit", (event) => {
-      if (form.dataset.sent) event.preventDefault();
-      form.dataset.sent = "yes";
-    });
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.method !== "post") return;
+    if (form.dataset.sent) event.preventDefault();
+    form.dataset.sent = "yes";
+  });
+  addEventListener("pageshow", (event) => {
+    if (!event.persisted) return;  // a page that came back from the browser's memory
+    document.querySelectorAll("form[data-sent]").forEach((form) => { delete form.dataset.sent; });
   });
 })();

@@ -1,0 +1,105 @@
+"""Answers to what may not be, cannot be, or went wrong."""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from features.errors import OpportuneError
+from serving.console.access import SESSION_ID, begin
+from serving.console.templating import Renderer
+from serving.faults import status_of
+
+_TITLES: Final = {
+    HTTPStatus.BAD_REQUEST: "That cannot be asked",
+    HTTPStatus.UNAUTHORIZED: "Not signed in",
+    HTTPStatus.FORBIDDEN: "Not allowed",
+    HTTPStatus.NOT_FOUND: "Not found",
+    HTTPStatus.CONFLICT: "That cannot be done any more",
+    HTTPStatus.TOO_MANY_REQUESTS: "Too many attempts",
+}
+
+
+@dataclass(frozen=True)
+class Refusals:
+    """Pages that say why not, and what to do.
+
+    Attributes:
+        renderer: Makes pages.
+        stranger: Template for whom nobody let in: `refusal`, or `sign_in` where one can.
+    """
+
+    renderer: Renderer
+    stranger: str
+
+    async def answer(self, request: Request, error: Exception) -> Response:
+        """Why not."""
+        headers = None
+        match error:
+            case HTTPException():
+                status, detail, headers = HTTPStatus(error.status_code), error.detail, error.headers
+            case OpportuneError():
+                status, detail = HTTPStatus(status_of(error).http_status), str(error)
+            case _:
+                raise error
+        if status is HTTPStatus.UNAUTHORIZED:
+            return self._meet(request, detail)
+        return self.renderer.answer(
+            request,
+            "refusal",
+            status=status,
+            headers=headers,
+            title=_TITLES.get(status, "That did not work"),
+            detail=detail,
+            is_stranger=False,
+        )
+
+    async def fail(self, request: Request, error: Exception) -> Response:  # noqa: ARG002  # Starlette's
+        """Something broke; what exactly is for the log alone, to which the server writes it."""
+        return PlainTextResponse(
+            "Something went wrong here; the server's log says what. Look whether what you asked "
+            "for was done. `opportune autopilot stop --by NAME` stops everything without a page.\n",
+            HTTPStatus.INTERNAL_SERVER_ERROR,
+        )
+
+    def _meet(self, request: Request, detail: str) -> Response:
+        """Somebody whom nobody let in, or whose cookie the browser kept back.
+
+        A link on another site, as in a mail, is followed without a cookie that is for our own pages
+        alone: the page asks for itself once more, which the browser does with it.
+        """
+        if (
+            self.stranger != "refusal"
+            and request.method == "GET"
+            and request.headers.get("sec-fetch-site") == "cross-site"
+        ):
+            return self.renderer.answer(request, "onwards", to=_find_target(request))
+        if SESSION_ID not in request.session and self.stranger != "refusal":
+            begin(request.session)
+        return self.renderer.answer(
+            request,
+            self.stranger,
+            status=HTTPStatus.UNAUTHORIZED,
+            title=_TITLES[HTTPStatus.UNAUTHORIZED],
+            detail="" if detail == HTTPStatus.UNAUTHORIZED.phrase else detail,
+            is_stranger=True,
+            to=_find_place(request),
+            name="",
+            trouble="",
+        )
+
+
+def _find_target(request: Request) -> str:
+    """The page itself, with its query."""
+    query = request.url.query
+    return request.url.path + (f"?{query}" if query else "")
+
+
+def _find_place(request: Request) -> str:
+    """The page within the application, to go to after signing in; only one that can be got."""
+    root = request.scope.get("root_path", "")
+    path = request.url.path
+    return path[len(root) :] if request.method == "GET" and path.startswith(root) else ""
