@@ -7,6 +7,7 @@ import typer
 
 from features.errors import BadInputError
 from serving.cli.output import JsonOption, progress, say
+from serving.cli.rehearse_playbooks import PLACES, WEEKS, AskedPlaybooks, rehearse_in_worlds
 from serving.cli.rows import show_rows
 from serving.rehearsal.measures import group_worlds, make_rows
 from serving.rehearsal.policies import Cadence, PolicyName
@@ -57,10 +58,40 @@ def rehearse(
         typer.Option(help="Folder in which trained models are kept for the next rehearsal."),
     ] = None,
     processes: Annotated[int, typer.Option(min=1, help="At once.")] = 2,
+    playbooks: Annotated[
+        bool,
+        typer.Option(
+            "--playbooks",
+            help="Rehearse churn playbooks instead of messages: who gets a case, and what for.",
+        ),
+    ] = False,
+    places: Annotated[
+        int, typer.Option(min=1, help="Of --playbooks: cases that may be open at once.")
+    ] = PLACES,
+    weeks: Annotated[
+        int, typer.Option(min=1, help="Of --playbooks: weeks in which cases are opened.")
+    ] = WEEKS,
     out: Annotated[Path | None, typer.Option(help="HTML page with plots to write.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Let policies act side by side, each in its own copy of a world whose truth is known."""
+    if playbooks:
+        if world is not None:
+            raise BadInputError("--playbooks is for our own world, not for --world")
+        rehearse_in_worlds(
+            AskedPlaybooks(
+                scenarios=tuple(dict.fromkeys(scenario or ("calm",))),
+                seeds=tuple(seed or _SEEDS),
+                n_customers=customers,
+                history_days=history,
+                n_places=places,
+                n_weeks=weeks,
+                n_processes=processes,
+            ),
+            out=out,
+            as_json=as_json,
+        )
+        return
     if last is not None and last > days:
         raise BadInputError(f"--last {last}: expected at most the {days} days of --days")
     if 24 % decide_hours:

@@ -64,21 +64,27 @@ def change_moods(realm: Realm, day: int) -> None:
     people, life = realm.people, realm.life
     start = day_start(day)
     life.mood[(life.mood == ABSENT) & (people.identity.signed_up_at < start)] = CONTENT
-    luck = realm.luck.of_day(day, subject="moods").random((4, people.n))
+    luck = _mood_luck(realm, day)
     before = life.mood
     life.mood = step_moods(before, temper=people.temper, luck=luck[0])
     turned = (before == CONTENT) & (life.mood == DISSATISFIED)
     left = (before != GONE) & (life.mood == GONE)
     at = start + (luck[1] * 6 * 3_600).astype(np.int64) * SECOND
-    _leave(realm, np.flatnonzero(left), at[left])
+    leave(realm, np.flatnonzero(left), at[left])
     turn(realm, np.flatnonzero(turned), at[turned], day=day)
     calm = np.flatnonzero((before == DISSATISFIED) & (life.mood == CONTENT))
     realm.close_case(Trigger.CHURN_RISK, calm, at[calm])
     since = day - life.turned_on
     lasts = (life.mood == DISSATISFIED) & (since > 0) & (since % _RISK_REOPENS_DAYS == 0)
     _open_risk(realm, np.flatnonzero(lasts), at[lasts])
-    shows = turned & (luck[2] < P_SHOWS_TICKET)
+    shows = turned & shows_ticket(realm, day)
     _open_tickets(realm, np.flatnonzero(shows), at[shows], luck[3, shows], worse=True)
+
+
+def shows_ticket(realm: Realm, day: int) -> Flags:
+    """Who opens a ticket at once where the day turns them dissatisfied, (n,)."""
+    shows: Flags = _mood_luck(realm, day)[2] < P_SHOWS_TICKET
+    return shows
 
 
 def turn(realm: Realm, who: Ints, at: Micros, *, day: int) -> None:
@@ -92,6 +98,15 @@ def recover(realm: Realm, who: Ints, at: Micros) -> None:
     """These customers are content again."""
     realm.life.mood[who] = CONTENT
     realm.close_case(Trigger.CHURN_RISK, who, at)
+
+
+def leave(realm: Realm, who: Ints, at: Micros) -> None:
+    """These customers are gone for good, and cancel."""
+    realm.life.mood[who] = GONE
+    realm.life.gone_at[who] = at
+    realm.close_case(Trigger.CHURN_RISK, who, at)
+    realm.close_case(Trigger.INACTIVITY, who, at)
+    subscribe(realm, who, at)
 
 
 def subscribe(realm: Realm, who: Ints, at: Micros) -> None:
@@ -197,15 +212,13 @@ def expire_cards(realm: Realm, day: int) -> None:
     )
 
 
+def _mood_luck(realm: Realm, day: int) -> Floats:
+    """Four uniform numbers for every customer, the same whenever they are asked for, (4, n)."""
+    return realm.luck.of_day(day, subject="moods").random((4, realm.people.n))
+
+
 def _open_risk(realm: Realm, who: Ints, at: Micros) -> None:
     realm.open_case(Trigger.CHURN_RISK, customer=who, at=at, closes_at=NEVER)
-
-
-def _leave(realm: Realm, who: Ints, at: Micros) -> None:
-    realm.life.gone_at[who] = at
-    realm.close_case(Trigger.CHURN_RISK, who, at)
-    realm.close_case(Trigger.INACTIVITY, who, at)
-    subscribe(realm, who, at)
 
 
 def _renew(realm: Realm, who: Ints, at: Micros) -> None:
