@@ -6,8 +6,6 @@ Members are strings, so they can be stored, compared and sent as they are:
 True
 >>> Trigger.DELIVERY_DELAY.is_service, Trigger.PRICE_DROP.is_service
 (True, False)
->>> tier_of(0.8), tier_of(0.81)
-(<Tier.HIGH: 'high'>, <Tier.CRITICAL: 'critical'>)
 """
 
 from enum import StrEnum
@@ -105,14 +103,3 @@ class Arm(StrEnum):
     RANDOM = "random"
     RULES = "rules"
     HOLDOUT = "holdout"
-
-
-def tier_of(score: float) -> Tier:
-    """Tier of a score: critical (0.8, 1], high (0.6, 0.8], medium (0.3, 0.6], low [0, 0.3]."""
-    if not 0.0 <= score <= 1.0:
-        raise ValueError(f"a churn score lies in [0, 1], got {score!r}")
-    if score > 0.8:
-        return Tier.CRITICAL
-    if score > 0.6:
-        return Tier.HIGH
-    return Tier.MEDIUM if score > 0.3 else Tier.LOW

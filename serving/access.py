@@ -10,14 +10,21 @@ from starlette.types import Scope as AsgiScope
 
 from serving.settings import ApiKey, Scope
 
-OPEN_PATHS = frozenset({"/", "/docs.json", "/livez", "/readyz", "/healthz", "/metrics"})
-OPEN_PREFIXES = ("/static/", "/static_content/")
+CONSOLE_PATH = "/console"
+"""The console lets people in by itself: by accounts, not by keys."""
+
+OPEN_PATHS = frozenset(
+    {"/", "/docs.json", "/livez", "/readyz", "/healthz", "/metrics", CONSOLE_PATH}
+)
+OPEN_PREFIXES = ("/static/", "/static_content/", f"{CONSOLE_PATH}/")
 
 SCOPES: Mapping[str, Scope] = {
     "/decide": Scope.DECIDE,
     "/decide_batch": Scope.DECIDE,
     "/outcomes": Scope.OUTCOMES,
     "/events": Scope.EVENTS,
+    "/inbound": Scope.INBOUND,
+    "/incidents": Scope.READ,
     "/customers/churn": Scope.READ,
 }
 """Scope by path; what is neither here nor open is refused to everybody."""
@@ -67,7 +74,7 @@ class BearerAccess:
 
 
 def is_open(path: str) -> bool:
-    """Whether a path needs no key: documentation, health and metrics."""
+    """Whether a path needs no key: documentation, health, metrics, and the console."""
     return path in OPEN_PATHS or path.startswith(OPEN_PREFIXES)
 
 

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.access import is_open
+from serving.by_get import document_gets
 from serving.faults import name_place
 
 _DOCUMENTATION = "/docs.json"
@@ -75,7 +76,7 @@ class PlainAnswers:
         }
         document.setdefault("components", {})["securitySchemes"] = {"key": _BEARER}
         document["security"] = [{"key": []}]
-        return document
+        return document_gets(document)
 
 
 def _refuse(answer: Mapping[str, Any]) -> dict[str, Any]:

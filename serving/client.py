@@ -8,6 +8,8 @@ import httpx
 from pydantic import BaseModel
 
 from features.errors import OpportuneError
+from serving.autopilot.inbound.records import InboundReceipt, InboundReport, InboundRow
+from serving.autopilot.watch.answers import IncidentAnswer, IncidentQuestion, ToldIncident
 from serving.online.records import Event, EventReceipt, EventReport
 from serving.records import (
     Decision,
@@ -20,12 +22,14 @@ from serving.records import (
     OutcomeState,
 )
 from serving.risk.records import ChurnAnswer, ChurnQuestion
+from serving.store.inbound import InboundState
 
 _Answer = TypeVar("_Answer", bound=BaseModel)
 
 _DECISIONS_AT_ONCE = 1000
 _OUTCOMES_AT_ONCE = 5000
 _EVENTS_AT_ONCE = 1000
+_MESSAGES_AT_ONCE = 1000
 
 
 class ServiceAnswerError(OpportuneError):
@@ -107,6 +111,27 @@ class ServiceClient:
         """Churn risk of one customer, told in a language."""
         question = ChurnQuestion(customer_id=customer_id, language=language)
         return self._post("/customers/churn", question, ChurnAnswer)
+
+    def send_messages(
+        self, messages: Sequence[InboundRow], *, arrived_at: datetime | None = None
+    ) -> list[InboundState]:
+        """Pass on what customers wrote, in as many calls as needed; what became of each.
+
+        Args:
+            messages: In any order.
+            arrived_at: When they came in; for services on the caller's clock only.
+        """
+        states: list[InboundState] = []
+        for start in range(0, len(messages), _MESSAGES_AT_ONCE):
+            part = list(messages[start : start + _MESSAGES_AT_ONCE])
+            report = InboundReport(messages=part, arrived_at=arrived_at)
+            states += self._post("/inbound", report, InboundReceipt).states
+        return states
+
+    def find_incidents(self, question: IncidentQuestion | None = None) -> list[ToldIncident]:
+        """Bursts of complaints, the newest first; open and recent ones where nothing is asked."""
+        asked = question or IncidentQuestion()
+        return self._post("/incidents", asked, IncidentAnswer).incidents
 
     def _post(self, path: str, body: BaseModel, kind: type[_Answer]) -> _Answer:
         response = self._http.post(

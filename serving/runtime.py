@@ -12,6 +12,13 @@ from pydantic import ValidationError
 from features.churn.risk import RiskRules, default_rules
 from features.economics import Economics, default_economics
 from features.errors import BadInputError, ConfigurationError
+from serving.autopilot.inbound.arrivals import ArrivalDesk
+from serving.autopilot.inbound.records import InboundReceipt, InboundReport
+from serving.autopilot.watch.answers import (
+    IncidentAnswer,
+    IncidentQuestion,
+    answer_incidents,
+)
 from serving.copy.library import default_library
 from serving.copy.settings import CopySettings
 from serving.copy.voice import read_brand, read_offers
@@ -21,6 +28,10 @@ from serving.learner.files import LearnerFiles
 from serving.online.desk import Arrival, EventDesk
 from serving.online.live import read_one
 from serving.online.records import EventReceipt, EventReport
+from serving.playbooks.following import RiskFollower
+from serving.playbooks.judges import ServedJudge
+from serving.playbooks.opening import Opener
+from serving.playbooks.settings import load_playbooks_file
 from serving.policy.cases import from_us, to_us
 from serving.policy.settings import PolicySettings, load_policy_settings, read_settings_file
 from serving.records import DecisionRequest
@@ -35,12 +46,17 @@ from serving.stored_words import WordKeeper
 
 @dataclass(frozen=True)
 class EngineParts:
-    """What an engine needs beside a snapshot; read once per process."""
+    """What an engine needs beside a snapshot; read once per process.
+
+    Attributes:
+        opener: Opens cases of customers who may be lost.
+    """
 
     policy: PolicySettings
     economics: Economics
     copy_settings: CopySettings
     risk: RiskRules
+    opener: Opener
     store: Store
     keeper: WordKeeper
     clock: Callable[[], datetime]
@@ -84,12 +100,14 @@ def wire_parts(settings: Settings, *, clock: Callable[[], datetime]) -> EnginePa
     brand = read_brand(settings.voice, settings=copy_settings)
     offers = read_offers(settings.offers)
     risk = read_risk_rules(settings.risk)
+    playbooks = load_playbooks_file(settings.playbooks)
     store = Store(settings.store_place)
     return EngineParts(
         policy=policy,
         economics=economics,
         copy_settings=copy_settings,
         risk=risk,
+        opener=Opener(playbooks, risk, economics, ServedJudge()),
         store=store,
         keeper=WordKeeper(
             store.variants,
@@ -161,7 +179,13 @@ class Runtime:
             parts.takes_callers_time,
             rules=parts.risk,
             disruptions=parts.policy.disruptions,
+            follower=RiskFollower(parts.opener),
         )
+
+    @property
+    def parts(self) -> EngineParts:
+        """What stays the same as long as the process lives."""
+        return self._parts
 
     def engine(self) -> Engine:
         """The engine for what is current; three small reads when nothing has changed."""
@@ -180,6 +204,16 @@ class Runtime:
     def find_triggers(self, arrival: Arrival) -> EventReceipt:
         """Say what follows from facts that were taken in; slow, and may run in another thread."""
         return self._desk.find_triggers(arrival)
+
+    def take_messages(self, report: InboundReport) -> InboundReceipt:
+        """Keep messages of customers; quick."""
+        desk = ArrivalDesk(self._parts.store, self._parts.takes_callers_time)
+        return desk.take(report, now=self._parts.clock())
+
+    def read_incidents(self, question: IncidentQuestion) -> IncidentAnswer:
+        """Bursts of complaints and where they stand."""
+        with self._parts.store.reading() as session:
+            return answer_incidents(session, question, now=self._parts.clock())
 
     def explain_churn(self, question: ChurnQuestion) -> ChurnAnswer:
         """The customer's churn risk: now where there is a state, else as of the snapshot."""

@@ -16,8 +16,12 @@ import bentoml
 from starlette.responses import JSONResponse
 
 from features.errors import OpportuneError
-from serving.access import BearerAccess
+from serving.access import CONSOLE_PATH, BearerAccess
 from serving.answers import OneLineForWrongBodies, PlainAnswers
+from serving.autopilot.inbound.records import InboundReceipt, InboundReport
+from serving.autopilot.watch.answers import IncidentAnswer, IncidentQuestion
+from serving.by_get import QuestionsByGet
+from serving.console.mounted import MountedConsole
 from serving.faults import status_of
 from serving.intake import JsonBodies
 from serving.online.records import EventReceipt, EventReport
@@ -34,6 +38,7 @@ from serving.runtime import Runtime
 from serving.settings import read_settings
 
 _SETTINGS = read_settings()
+_CONSOLE = MountedConsole()
 _ANSWER_WITHIN_SECONDS = 10
 _MAX_BODY_BYTES = 5_000_000
 
@@ -68,6 +73,7 @@ class OpportuneService:
     def __init__(self) -> None:
         """Load the current snapshot, then freeze what lives as long as the process."""
         self._runtime = Runtime(_SETTINGS, clock=_now)
+        _CONSOLE.open(_SETTINGS, self._runtime)
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 50, 1000)
@@ -117,6 +123,26 @@ class OpportuneService:
             refusal: EventReceipt = _refusal(error)
             return refusal
 
+    @bentoml.api(route="/inbound")
+    async def inbound(self, report: InboundReport, /) -> InboundReceipt:
+        """Take messages of customers in as they come: all of them, or none.
+
+        They are kept at once and read by the process that acts. What is told twice counts once.
+        """
+        try:
+            return self._runtime.take_messages(report)
+        except OpportuneError as error:
+            refusal: InboundReceipt = _refusal(error)
+            return refusal
+
+    @bentoml.api(route="/incidents")
+    async def incidents(self, question: IncidentQuestion, /) -> IncidentAnswer:
+        """Bursts of complaints, open and recent: where they stand and what happened when.
+
+        May be asked by GET, too, with the fields in the address.
+        """
+        return self._runtime.read_incidents(question)
+
     @bentoml.api(route="/customers/churn")
     async def churn(self, question: ChurnQuestion, /) -> ChurnAnswer:
         """Churn probability, risk score, tier, reasons and playbook of one customer."""
@@ -131,6 +157,8 @@ class OpportuneService:
 _APPLICATION: Any = OpportuneService  # the decorator made a bentoml.Service of the class
 # The first one added is the outermost: nobody without a key learns what a body must look like.
 _APPLICATION.add_asgi_middleware(BearerAccess, keys=_SETTINGS.api_keys)
+_APPLICATION.add_asgi_middleware(QuestionsByGet)
 _APPLICATION.add_asgi_middleware(JsonBodies, max_bytes=_MAX_BODY_BYTES)
 _APPLICATION.add_asgi_middleware(PlainAnswers, description=inspect.getdoc(_APPLICATION.inner))
+_APPLICATION.mount_asgi_app(_CONSOLE, path=CONSOLE_PATH)
 logging.getLogger("bentoml._internal.server.http_app").addFilter(OneLineForWrongBodies())

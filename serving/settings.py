@@ -26,6 +26,7 @@ class Scope(StrEnum):
     DECIDE = "decide"
     OUTCOMES = "outcomes"
     EVENTS = "events"
+    INBOUND = "inbound"
     READ = "read"
 
 
@@ -66,6 +67,17 @@ class Settings(BaseSettings):
         voice: File of the brand's voice, for whoever writes variants; a plain one when not given.
         offers: File of approved offers; none when not given.
         drafting: File of what is drafted and who approves; the one that ships when not given.
+        playbooks: File of what is done about customers who may be lost; the one that ships when not
+            given.
+        corridor: File of what may be done without asking; the one that ships when not given.
+        autopilot: File of what is done about incidents; the one that ships when not given.
+        detector: File that `opportune autopilot prepare` made; `detector.json` of the home when not
+            given, and where there is none what is usual is assumed.
+        taxonomy: What customers complain about, where no detector says: `salon`, `delivery`, or a
+            file.
+        zone: IANA name of the chain's time zone, likewise.
+        transports: File of how messages leave the machine, for `opportune deliver --live`.
+        parties: File of who can be told something, and how.
         api_keys: Keys by the name of who holds them, as JSON:
             {"shop": {"key": "...", "scopes": ["decide", "outcomes"]}}.
         clock: `system` reads the wall clock; `caller` takes `decided_at` from the request and is
@@ -74,6 +86,9 @@ class Settings(BaseSettings):
             that `opportune parity` can compare them with the tables.
         brand: Name that the texts speak in.
         currency: ISO code of the amounts in texts.
+        console_url: Address under which people open the console, such as
+            https://decide.example.com/console; that of host and port when not given. Other host
+            names are refused; https says that cookies may only travel encrypted.
         site_url: Where the buttons of the texts lead.
         unsubscribe_url: Link at the end of marketing e-mails.
         host: Address to listen on.
@@ -99,11 +114,20 @@ class Settings(BaseSettings):
     voice: Path | None = None
     offers: Path | None = None
     drafting: Path | None = None
+    playbooks: Path | None = None
+    corridor: Path | None = None
+    autopilot: Path | None = None
+    detector: Path | None = None
+    taxonomy: str = "salon"
+    zone: str = "Asia/Almaty"
+    transports: Path | None = None
+    parties: Path | None = None
     api_keys: dict[str, ApiKey] = Field(default_factory=dict)
     clock: Literal["system", "caller"] = "system"
     served_share: float = Field(default=1.0, ge=0, le=1)
     brand: str = "Opportune"
     currency: str = "USD"
+    console_url: str | None = Field(default=None, pattern=r"^https?://[^/?#\s]+/console$")
     site_url: str = "https://example.com"
     unsubscribe_url: str = "https://example.com/unsubscribe"
     host: str = "127.0.0.1"
@@ -140,6 +164,16 @@ class Settings(BaseSettings):
         if self.policy is None and self.promoted_policy.exists():
             return self.promoted_policy
         return self.policy
+
+    @property
+    def detector_file(self) -> Path:
+        """The detector of complaints, as it was prepared."""
+        return self.detector or self.home / "detector.json"
+
+    @property
+    def console_address(self) -> str:
+        """Where people open the console; its pages begin with it."""
+        return self.console_url or f"http://{self.host}:{self.port}/console"
 
     @property
     def snapshots(self) -> Path:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from features.errors import BadInputError, SourceUnreadableError
+from serving.audit.anchor_notice import leave_anchor_notice
 from serving.audit.anchors import (
     Anchor,
     make_keys,
@@ -113,17 +114,25 @@ def make_anchor(
     key: Annotated[Path, typer.Option(help="Key that signs (PEM).")],
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder elsewhere: gets anchor-DAY.jsonl. Printed when not given."),
+        typer.Option(help="Folder elsewhere: gets anchor-DAY.jsonl. Printed when no way is given."),
     ] = None,
+    mail: Annotated[
+        bool, typer.Option("--mail", help="Tell the owner, by `opportune deliver --live`.")
+    ] = False,
 ) -> None:
     """Sign the head of the log, to be kept elsewhere: once a day, by mail or as a file."""
     signer = read_private_key(key)
     now = datetime.now(UTC)
-    with closing(open_own_store(read_settings())) as store, store.reading() as session:
+    with closing(open_own_store(read_settings())) as store, store.transaction() as session:
         seq, head = session.audit.find_head()
-    line = write_anchor(Anchor.of(seq, head, at=now), key=signer)
+        line = write_anchor(Anchor.of(seq, head, at=now), key=signer)
+        if mail:
+            leave_anchor_notice(session, line, seq=seq, at=now)
+    if mail:
+        say(f"{seq:,} rows: left for the owner, whom `opportune deliver --live` tells")
     if out is None:
-        show(line)
+        if not mail:
+            show(line)
         return
     path = out / f"anchor-{now:%Y-%m-%d}.jsonl"
     try:

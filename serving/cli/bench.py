@@ -23,9 +23,9 @@ from serving.benchmarks.incidents.plot import plot_incidents
 from serving.benchmarks.online_store import bench_online_store
 from serving.benchmarks.spark import bench_spark
 from serving.benchmarks.world_channel import bench_world_channel
-from serving.cli.models import SeedOption
 from serving.cli.output import JsonOption, progress, say
 from serving.cli.rows import show_rows
+from serving.cli.seeds import SeedOption
 from training.benchmarks.bandit.bench import BanditPlan, bench_bandit
 from training.benchmarks.features.bench import FeaturePlan, bench_features
 from training.benchmarks.headlines.bench import HeadlinesPlan, bench_headlines

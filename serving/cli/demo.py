@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from serving.cli.models import SeedOption
 from serving.cli.output import JsonOption, Stages, say, show, show_json
+from serving.cli.seeds import SeedOption
 from serving.demo.page import make_page
 from serving.demo.real import RealResult, run_real
 from serving.demo.simulated import SimulatedResult, SimulatedSize, run_simulated

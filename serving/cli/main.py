@@ -63,13 +63,18 @@ _COMMANDS: Mapping[str, _Entry] = {
     ),
     "copy": _Entry("copy", "copy", "Variants: drafted, checked, reviewed, approved, retired."),
     "serve": _Entry("serve", "serve", "Serve decisions over HTTP."),
+    "console": _Entry("console", "console", "Who may come into the console at /console."),
     "learn": _Entry("learn", "learn", "Turn outcomes into what the words are chosen by."),
+    "act": _Entry("act", "act", "Run playbooks and the autopilot; one process, until interrupted."),
     "deliver": _Entry("deliver", "deliver", "Hand over messages that are due; files by default."),
     "incident": _Entry("incident", "incident", "Pause marketing where something is wrong."),
     "cancel": _Entry("incident", "cancel", "Cancel planned messages; budgets get theirs back."),
     "online": _Entry("online", "online", "States and facts of the running service."),
     "parity": _Entry("online", "parity", "Compare features served with those of the tables."),
     "autopilot": _Entry("autopilot", "autopilot", "What bursts of complaints would be seen."),
+    "playbooks": _Entry(
+        "playbooks", "playbooks", "Customers who may be lost: cases, tasks and offers."
+    ),
     "audit": _Entry("audit", "audit", "The log: whether it is whole, and what it tells."),
     "bench": _Entry("bench", "bench", "Measure ours beside a reference."),
 }

@@ -21,6 +21,7 @@ from serving.cli.evaluate import (
 )
 from serving.cli.judgements import show_policy_answer
 from serving.cli.output import Json, JsonOption, progress, say, show, show_json, show_table
+from serving.cli.seeds import SeedOption
 from serving.faults import EXIT_REFUSED
 from serving.home import claim_home
 from serving.settings import read_settings
@@ -38,7 +39,6 @@ from training.train import TrainedModel, Trainings, train_model
 from training.trained_on import TrainedOn
 
 WHICH_MODEL = "Which model; delivery is the one registered as opportune-lateness."
-SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Of everything random.")]
 CapacityOption = Annotated[
     str,
     typer.Option(

@@ -11,8 +11,9 @@ import typer
 
 from features.vocabulary import Priority
 from serving.cli.data import AsOfOption, DataOption, read_as_of
-from serving.cli.models import WHICH_MODEL, CapacityOption, SeedOption, Trainable
+from serving.cli.models import WHICH_MODEL, CapacityOption, Trainable
 from serving.cli.output import Json, JsonOption, progress, say, show, show_json, show_table
+from serving.cli.seeds import SeedOption
 from serving.faults import EXIT_REFUSED
 from serving.home import claim_home
 from serving.policy.settings import load_policy_settings

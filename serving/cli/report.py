@@ -8,8 +8,8 @@ import typer
 
 from features.sources import Location, locate
 from serving.cli.data import AsOfOption, read_as_of
-from serving.cli.models import SeedOption
 from serving.cli.output import JsonOption, progress, say, show, show_json
+from serving.cli.seeds import SeedOption
 from serving.home import claim_home
 from serving.settings import read_settings
 from training.monitoring.freshness import check_freshness

@@ -7,8 +7,9 @@ import typer
 from features.churn.risk import TierSource
 from features.errors import NotReadyError
 from serving.cli.data import AsOfOption, DataOption, read_as_of
-from serving.cli.models import CapacityOption, SeedOption
+from serving.cli.models import CapacityOption
 from serving.cli.output import Json, JsonOption, progress, show, show_json
+from serving.cli.seeds import SeedOption
 from serving.faults import EXIT_REFUSED
 from serving.home import claim_home
 from serving.runtime import read_risk_rules

@@ -106,6 +106,7 @@ def _start(settings: Settings, snapshot: Snapshot) -> None:
     if launch.development_key is not None:
         say("[yellow]no OPPORTUNE_API_KEYS configured[/yellow]: made a key for this start only")
         say(f"  export OPPORTUNE_KEY={launch.development_key}")
+    say(f"console on {settings.console_address}/ - `opportune console add-user` lets people in")
     say(f"serving on {url} - documentation at {url}/ - try:")
     body = {"customer_id": str(profile["customer_id"].iloc[0]), "trigger": "abandoned_cart"}
     say(

@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from features.errors import BadInputError
-from serving.audit.entries import EntryKind
 from serving.cli.output import say, show
 from serving.cli.own_store import open_own_store
 from serving.corridor.stop_files import put_stop_file, remove_stop_files
+from serving.corridor.switching import MOST_BYTES, is_switch_name, name_scope, throw_switch
 from serving.faults import EXIT_REFUSED
 from serving.settings import Settings, read_settings
 
@@ -19,8 +19,6 @@ ByOption = Annotated[str, typer.Option("--by", help="Who says so; the log keeps 
 BranchOption = Annotated[
     str | None, typer.Option("--branch", help="Only this branch; everything when not given.")
 ]
-
-_MOST_BYTES = 200  # so that it fits into the name of a file
 
 
 def stop(by: ByOption, branch: BranchOption = None) -> None:
@@ -42,7 +40,7 @@ def stop(by: ByOption, branch: BranchOption = None) -> None:
         left = "other homes on it go on" if is_written else "nothing is stopped"
         say(f"the store could not be told ({type(fault).__name__}): {left}")
         raise typer.Exit(EXIT_REFUSED) from fault
-    show(f"{_name(branch)} is stopped: in the store")
+    show(f"{name_scope(branch)} is stopped: in the store")
     if not is_written:
         raise typer.Exit(EXIT_REFUSED)
 
@@ -54,7 +52,7 @@ def resume(by: ByOption, branch: BranchOption = None) -> None:
     if _has_store(settings):
         _throw(settings, is_stopped=False, by=by, branch=branch, now=datetime.now(UTC))
     gone = remove_stop_files(settings.home, branch=branch) if settings.home.exists() else []
-    show(f"{_name(branch)} goes on" + "".join(f"; {path} is gone" for path in gone))
+    show(f"{name_scope(branch)} goes on" + "".join(f"; {path} is gone" for path in gone))
 
 
 def _write_file(home: Path, *, by: str, branch: str | None, now: datetime) -> bool:
@@ -64,21 +62,15 @@ def _write_file(home: Path, *, by: str, branch: str | None, now: datetime) -> bo
     except OSError as fault:
         say(f"the file could not be written: {fault.filename}: {fault.strerror}")
         return False
-    show(f"{_name(branch)} is stopped: {path}")
+    show(f"{name_scope(branch)} is stopped: {path}")
     return True
 
 
 def _throw(
     settings: Settings, *, is_stopped: bool, by: str, branch: str | None, now: datetime
 ) -> None:
-    """Throw the store's switch, and write it to the log in the same transaction."""
-    words = f"{by} {'stops' if is_stopped else 'resumes'} {_name(branch)}"
     with closing(open_own_store(settings)) as store, store.transaction() as session:
-        session.switches.throw(branch=branch, is_stopped=is_stopped, by=by, at=now)
-        if not is_stopped:
-            session.holds.set_clock(now)
-        body = {"branch": branch, "is_stopped": is_stopped}
-        session.audit.append(EntryKind.HUMAN, "switch", body, by=by, at=now, words=words)
+        throw_switch(session, is_stopped=is_stopped, by=by, branch=branch, now=now)
 
 
 def _has_store(settings: Settings) -> bool:
@@ -90,11 +82,7 @@ def _require_names(by: str, branch: str | None) -> None:
     for option, name in (("--by", by), ("--branch", branch)):
         if name is None:
             continue
-        if not (name.strip() and name.isprintable() and len(name.encode()) <= _MOST_BYTES):
+        if not is_switch_name(name):
             raise BadInputError(
-                f"{option} {name!r}: expected a printable name of at most {_MOST_BYTES} bytes"
+                f"{option} {name!r}: expected a printable name of at most {MOST_BYTES} bytes"
             )
-
-
-def _name(branch: str | None) -> str:
-    return "everything" if branch is None else f"branch {branch}"
