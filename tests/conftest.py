@@ -556,14 +556,17 @@ def event() -> EventMaker:
 def spark() -> Iterator[SparkEngine]:
     """Spark on two cores, one session for all tests: starting one takes seconds.
 
-    Two partitions, and plans that are not changed on the way, since the data is small. Tests that
-    need Spark are skipped where Java or PySpark is missing.
+    Two partitions, and plans that are not changed on the way, since the data is small; Java's quick
+    compiler alone, since no query runs long enough to repay the thorough one. Tests that need Spark
+    are skipped where Java or PySpark is missing.
     """
     engine = SparkEngine()
     settings = (
         "--conf spark.sql.shuffle.partitions=2 --conf spark.sql.adaptive.enabled=false"
         " --conf spark.sql.codegen.wholeStage=false --conf spark.sql.codegen.factoryMode=NO_CODEGEN"
-        " --conf spark.driver.host=127.0.0.1"
+        " --conf spark.driver.host=127.0.0.1 --conf spark.ui.enabled=false"
+        " --conf spark.sql.constraintPropagation.enabled=false"
+        " --driver-java-options '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC'"
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYSPARK_SUBMIT_ARGS", f"--master local[2] {settings} pyspark-shell")

@@ -12,7 +12,7 @@ import pytest
 
 from features.all_features import ALL_FEATURES
 from features.checks import require_valid
-from features.churn.risk import default_rules
+from features.churn.risk import TierBorders, default_rules
 from features.engines import DUCKDB
 from features.engines.batches import InProcess
 from features.engines.spark import SparkEngine
@@ -28,7 +28,7 @@ from features.sources import write_tables
 from features.table_files import TableFiles
 from features.tables import Tables
 from features.triggers import find_triggers
-from features.vocabulary import Channel, Outcome, Trigger, tier_of
+from features.vocabulary import Channel, Outcome, Trigger
 from serving.batch.decisions import book_decisions, to_table, write_cases
 from serving.batch.run import claim_home_by_sample, decide_on_spark
 from serving.batch.scores import make_scorer, score_rows
@@ -200,7 +200,7 @@ def test_churn_scores_are_those_of_the_snapshot(
     found = found.loc[snapshot.customers.profile["customer_id"]]
     assert np.array_equal(found["p_churn"], snapshot.customers.p_churn, equal_nan=True)
     assert found["p_churn"].notna().any()
-    told = [None if np.isnan(p) else tier_of(p) for p in found["p_churn"]]
+    told = [None if np.isnan(p) else TierBorders().find_tier(p) for p in found["p_churn"]]
     assert [None if pd.isna(tier) else tier for tier in found["tier"]] == told
 
 

@@ -1,5 +1,6 @@
 """DuckDB as an engine: base relations from frames and files, lateness, writing."""
 
+import os
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -219,3 +220,30 @@ def test_frames_are_read_where_they_lie_and_closed_connections_are_closed(
         assert relations.query("SELECT SUM(t.n) AS n FROM twice t")["n"].to_list() == [6]
     with pytest.raises(duckdb.ConnectionException):
         relations.query("SELECT 1")
+
+
+def test_relations_that_are_open_at_once_do_not_see_each_other(make_table: MakeTable) -> None:
+    frames = [make_table("activity", *[{"customer_id": "a"}] * n) for n in (1, 2)]
+    with (
+        DUCKDB.open({"activity": frames[0]}, names=["activity"]) as one,
+        DUCKDB.open({"activity": frames[1]}, names=["activity"]) as other,
+    ):
+        one.create_table("kept", "SELECT 1 AS n")
+        other.create_table("kept", "SELECT 2 AS n")
+        found = [
+            x.query("SELECT n, (SELECT COUNT(*) FROM base_activity) AS k FROM kept")
+            for x in (one, other)
+        ]
+    with DUCKDB.open({}, names=[]) as later, pytest.raises(duckdb.CatalogException):
+        later.query("SELECT * FROM kept")
+    assert [frame.iloc[0].to_list() for frame in found] == [[1, 1], [2, 2]]
+
+
+def test_a_file_that_is_written_anew_is_read_anew(make_table: MakeTable, tmp_path: Path) -> None:
+    files = TableFiles({"activity": tmp_path / "activity.parquet"})
+    for who in ("a", "b"):
+        frame = make_table("activity", {"customer_id": who, "at": AS_OF, "kind": "login"})
+        frame.to_parquet(files.files["activity"])
+        os.utime(files.files["activity"], (0, 0))
+        with DUCKDB.open(files, names=["activity"]) as relations:
+            assert relations.query("SELECT * FROM base_activity")["customer_id"].to_list() == [who]
