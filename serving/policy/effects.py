@@ -31,29 +31,78 @@ class Effect:
 
 
 def find_effect(
-    cases: Cases, uplift: UpliftModel | None, *, believed: Floats, learned: LearnedSettings
+    cases: Cases,
+    uplift: UpliftModel | None,
+    *,
+    most: Floats,
+    share: float,
+    learned: LearnedSettings,
 ) -> Effect:
-    """The effect on the cases; what is believed (n, 5) alone where nothing was measured.
+    """The effect on the cases; what is believed alone where nothing was measured.
 
-    That is so without a model, for triggers it does not know, and for those of which it saw no
-    outcome: their calls come later than the days that a trial looks at.
+    That is so without a model, and for triggers it does not know.
+
+    Args:
+        cases: Of one trigger.
+        uplift: What was measured.
+        most: What a message on each channel is believed to change at most, (n, 5).
+        share: How much of that it is believed to change.
+        learned: Caution, and how much a belief weighs.
     """
-    unmeasured = Effect(believed, np.ones(believed.shape), np.full(cases.n, learned.believed_error))
-    if uplift is None or cases.trigger not in uplift.groups:
-        return unmeasured
-    belonging = Belonging(
-        np.array(cases.segments, dtype=object), np.array(cases.languages, dtype=object)
-    )
-    told = uplift.effects(cases.engagement, group=cases.trigger, belonging=belonging)
-    if not (told.value.any() or np.nan_to_num(told.sd, nan=1.0).any()):
-        return unmeasured  # an effect of nothing that is sure of it: there was nothing to see
-    own_sd = uplift.own_sd[uplift.groups.index(cases.trigger)] * told.value
+    believed = most * share
+    told = _find_measured(cases, uplift, most=most)
+    if told is None:
+        return Effect(believed, np.ones(believed.shape), np.full(cases.n, learned.believed_error))
     sd = np.where(np.isnan(told.sd), learned.believed_error * np.abs(told.value), told.sd)
-    level_sd = np.sqrt(np.maximum(sd**2 - own_sd**2, 0.0))
+    level_sd = np.sqrt(np.maximum(sd**2 - (told.own_sd * told.value) ** 2, 0.0))
     measured = np.maximum(told.value - learned.caution * level_sd, 0.0)
-    share = learned.believed_share
-    p = measured ** (1.0 - share) * believed**share
+    weight = learned.believed_share
+    p = measured ** (1.0 - weight) * believed**weight
     borne_out = np.divide(p, believed, out=np.zeros(p.shape), where=believed > 0.0)
     value = np.maximum(told.value, 0.0).sum(axis=1)
     error = np.divide(sd.sum(axis=1), value, out=np.ones(cases.n), where=value > 0.0)
     return Effect(p, np.minimum(borne_out, 1.0), np.minimum(error, 1.0))
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """What the trial found.
+
+    Attributes:
+        value: The effect, (n, 5).
+        sd: How unsure it is, (n, 5); NaN where that is not known.
+        own_sd: The part of it that is the customer's own, over the effect.
+    """
+
+    value: Floats
+    sd: Floats
+    own_sd: float
+
+
+def _find_measured(cases: Cases, uplift: UpliftModel | None, *, most: Floats) -> _Measured | None:
+    """What a trial says of the cases; None where it says nothing.
+
+    Calls that come later than the days a trial looks at leave it nothing to see: an effect of
+    nothing that is sure of it. Then the family tells, by the share of the most that can be changed
+    which its messages achieve.
+
+    Args:
+        cases: Of one trigger.
+        uplift: The model.
+        most: What a message on each channel is believed to change at most, (n, 5).
+    """
+    if uplift is None or cases.trigger not in uplift.groups:
+        return None
+    belonging = Belonging(
+        np.array(cases.segments, dtype=object), np.array(cases.languages, dtype=object)
+    )
+    told = uplift.effects(cases.engagement, group=cases.trigger, belonging=belonging)
+    own_sd = uplift.own_sd[uplift.groups.index(cases.trigger)]
+    if told.value.any() or np.nan_to_num(told.sd, nan=1.0).any():
+        return _Measured(told.value, told.sd, own_sd)
+    shares = uplift.shares(cases.trigger)
+    if shares is None:
+        return None
+    level = shares.mean()
+    unsure = shares.std(ddof=1) if len(shares) > 2 else np.nan
+    return _Measured(most * level, most * np.hypot(unsure, own_sd * level), own_sd)

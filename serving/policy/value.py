@@ -193,12 +193,12 @@ def _predict_odds(
     )
     acted = np.array([model.acted_per_open[channel] for channel in CHANNELS])
     p_seen = np.minimum(p_open * acted, 1.0)
-    believed = (
-        p_seen * rule.p_call * rule.prevented_share
+    most, share = (
+        (p_seen * rule.p_call, rule.prevented_share)
         if cases.trigger.is_service
-        else p_convert * learned.incremental_share
+        else (p_convert, learned.incremental_share)
     )
-    effect = find_effect(cases, uplift, believed=believed, learned=learned)
+    effect = find_effect(cases, uplift, most=most, share=share, learned=learned)
     return _ChannelOdds(p_seen, effect, p_unsubscribe)
 
 

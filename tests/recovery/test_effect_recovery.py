@@ -27,7 +27,7 @@ def draw_trials(shares: Floats, *, error: float, n: int, seed: int) -> tuple[Flo
 
 
 def pool_all(found: Floats, precision: Floats) -> Floats:
-    return np.array([pool_shares(own * precision, precision)[0] for own in found])
+    return np.array([pool_shares([(own * precision, precision)])[0][0] for own in found])
 
 
 def test_a_family_that_achieves_nothing_is_found_out_where_clipped_shares_are_positive() -> None:
@@ -38,7 +38,7 @@ def test_a_family_that_achieves_nothing_is_found_out_where_clipped_shares_are_po
     cautious = np.array(
         [
             np.maximum(mean - 0.5 * sd, 0.0).max()
-            for mean, sd in (pool_shares(own * precision, precision) for own in found)
+            for mean, sd in (pool_shares([(own * precision, precision)])[0] for own in found)
         ]
     )
     assert np.mean(cautious < 0.02) > 0.85

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from training.registry.servable import (
     Reach,
     ReachEffect,
     Stakes,
+    TreeEffect,
     UpliftModel,
     load_servable,
     save_servable,
@@ -114,6 +116,14 @@ def test_who_belongs_to_a_group_that_notices_more_is_moved_more() -> None:
 def test_an_interval_is_never_narrower_than_customers_differ() -> None:
     effects = make_model(0.3).effects(customers(), group=Trigger.PRICE_DROP)
     assert (effects.sd >= 0.1 * np.abs(effects.value)).all()
+
+
+def test_shares_are_told_where_they_were_learned() -> None:
+    model = make_model(0.3)
+    np.testing.assert_allclose(model.shares(Trigger.PRICE_DROP), [0.3, 0.31, 0.29])
+    assert model.shares(Trigger.ABANDONED_CART) is None  # without a reach
+    trees = Member((0.5, 0.5), (*model.members[0].parts, TreeEffect((), ())))
+    assert replace(model, members=(trees,)).shares(Trigger.PRICE_DROP) is None
 
 
 def test_a_message_prevents_at_most_the_calls_that_would_come() -> None:

@@ -10,6 +10,8 @@ its expectation by the known probabilities (Robinson 1988; Nie & Wager 2021): tr
 be noticed more than others tell as much as those who were left without.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -20,9 +22,9 @@ from training.uplift.trial import NONE, Trial
 
 _FACTOR_SD: Final = 0.05
 _SHARE_MEAN, _SHARE_SD = 0.5, 0.29  # of a uniform distribution between none and all
-_P_NOTHING: Final = 0.5  # before the trial: a family of messages may achieve nothing at all
 _SPREADS: Final = np.array([0.05, 0.1, 0.15, 0.2, 0.25, 0.3])
 _N_ROUNDS: Final = 6
+_N_NODES: Final = 8
 _TINY: Final = 1e-12
 
 
@@ -106,28 +108,62 @@ def _find_numbers(
 ) -> tuple[Floats, Floats]:
     """Number of each group and its standard deviation, (groups,) each."""
     n_groups = len(found)
+    inside = [np.array(sorted(g for g in f if g < n_groups), dtype=np.int64) for f in families]
     is_free = np.ones(n_groups, dtype=bool)
-    middle, sd = np.zeros(n_groups), np.zeros(n_groups)
-    for family in families:
-        at = np.array(sorted(g for g in family if g < n_groups), dtype=np.int64)
-        is_free[at] = False
-        middle[at], sd[at] = pool_shares(found[at], precision[at])
+    is_free[[at for family in inside for at in family]] = False
     rest = _shrink(np.where(is_free, found, 0.0), np.where(is_free, precision, 0.0))
-    return np.where(is_free, rest[0], middle), np.where(is_free, rest[1], sd)
+    middle, sd = rest[0].copy(), rest[1].copy()
+    shares = pool_shares([(found[at], precision[at]) for at in inside])
+    for at, (middles, sds) in zip(inside, shares, strict=True):
+        middle[at], sd[at] = middles, sds
+    return middle, sd
 
 
-def pool_shares(found: Floats, precision: Floats) -> tuple[Floats, Floats]:
-    """Shares of a family, and their standard deviations, (groups,) each.
+def pool_shares(families: Sequence[tuple[Floats, Floats]]) -> list[tuple[Floats, Floats]]:
+    """Shares of the groups of each family, and their standard deviations, (groups,) each.
 
-    A family may achieve nothing at all (a mass at zero; Mitchell & Beauchamp 1988): as likely
-    beforehand as not, then by how well nothing explains what was found. Else shares are normal
-    around the family's mean, of which nothing is believed but that it lies between none and all;
-    how far they spread is summed over, each spread by how well it explains what was found
-    (Gelman 2006: even over the spread).
+    A family may achieve nothing at all (a mass at zero; Mitchell & Beauchamp 1988), else its shares
+    are those of `_pool_family`. How often a family achieves something is not known beforehand
+    (Jeffreys' prior over that rate), so the families tell of each other: where one surely achieves
+    nothing, another must show more to be believed, and where one surely does something, less
+    (Scott & Berger 2010: so the prior itself pays for how many are tried).
 
     Args:
-        found: Sum of what was found, weighed by its precision, (groups,).
-        precision: 1 / variance of each estimate, (groups,); 0 where nothing was seen.
+        families: Of each, the sums of what was found, weighed by its precision, (groups,), and the
+            precision, 1 / variance of each estimate, (groups,); 0 where nothing was seen.
+    """
+    pooled = [_pool_family(found, precision) for found, precision in families]
+    chances = _weigh_families(np.array([family.log_bayes for family in pooled]))
+    return [family.weigh(chance) for family, chance in zip(pooled, chances, strict=True)]
+
+
+@dataclass(frozen=True)
+class _Pooled:
+    """A family, were it to achieve something.
+
+    Attributes:
+        mean: Share of each group, (groups,).
+        square: Mean of its square, (groups,).
+        log_bayes: How much better than nothing at all it explains what was found, in logs.
+    """
+
+    mean: Floats
+    square: Floats
+    log_bayes: float
+
+    def weigh(self, chance: float) -> tuple[Floats, Floats]:
+        """Shares and their standard deviations, where this is the chance of anything at all."""
+        mean = chance * self.mean
+        sd: Floats = np.sqrt(np.maximum(chance * self.square - mean**2, 0.0))
+        return np.clip(mean, 0.0, 1.0), sd
+
+
+def _pool_family(found: Floats, precision: Floats) -> _Pooled:
+    """Shares that are normal around the family's mean.
+
+    Of the mean nothing is believed but that it lies between none and all; how far shares spread is
+    summed over, each spread by how well it explains what was found (Gelman 2006: even over the
+    spread).
     """
     seen = precision > 0
     own = np.divide(found, precision, out=np.zeros(len(found)), where=seen)
@@ -143,16 +179,27 @@ def pool_shares(found: Floats, precision: Floats) -> tuple[Floats, Floats]:
         means.append(pulled * centre + (1.0 - pulled) * own)
         variance = pulled * spread**2 + pulled**2 / centre_precision
         squares.append(variance + means[-1] ** 2)
+    likely = np.exp(np.array(logs) - max(logs))
+    odds = likely / likely.sum()
     # Nothing at all: no spread, and a centre that is known to be 0.
     none = 0.5 * np.log(precision[seen]).sum() - 0.5 * (precision * own**2).sum()
-    weights = np.array([*np.array(logs) - np.log(_SHARE_SD * len(_SPREADS)), none])
-    odds = np.exp(weights - weights.max()) * np.array(
-        [*[1.0 - _P_NOTHING] * len(_SPREADS), _P_NOTHING]
-    )
-    odds /= odds.sum()
-    mean = odds[:-1] @ np.array(means)
-    sd: Floats = np.sqrt(np.maximum(odds[:-1] @ np.array(squares) - mean**2, 0.0))
-    return np.clip(mean, 0.0, 1.0), sd
+    something = max(logs) + np.log(likely.mean()) - np.log(_SHARE_SD)
+    return _Pooled(odds @ np.array(means), odds @ np.array(squares), float(something - none))
+
+
+def _weigh_families(log_bayes: Floats) -> Floats:
+    """P(each family achieves something), (families,).
+
+    The rate of families that do is summed over Gauss-Chebyshev nodes, which are even under
+    Jeffreys' prior and exact for as few families as these.
+    """
+    angles = (2.0 * np.arange(_N_NODES) + 1.0) * np.pi / (2.0 * _N_NODES)
+    rate = 0.5 * (1.0 + np.cos(angles))[:, None]
+    top = np.maximum(log_bayes, 0.0)
+    some, none = rate * np.exp(log_bayes - top), (1.0 - rate) * np.exp(-top)
+    weights = np.prod(some + none, axis=1, keepdims=True)
+    chances: Floats = (weights * some / (some + none)).sum(axis=0) / weights.sum()
+    return chances
 
 
 def _shrink(found: Floats, precision: Floats) -> tuple[Floats, Floats]:

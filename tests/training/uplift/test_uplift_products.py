@@ -58,18 +58,36 @@ def test_products_take_out_what_later_messages_brought_where_the_naive_share_is_
 def test_shares_of_a_family_are_drawn_to_each_other_as_far_as_they_are_unsure() -> None:
     own = np.array([0.30, 0.34, 0.95, 0.32])
     precision = np.array([1e4, 1e4, 4.0, 1e4])
-    middle, sd = pool_shares(own * precision, precision)
+    ((middle, sd),) = pool_shares([(own * precision, precision)])
     np.testing.assert_allclose(middle[[0, 1, 3]], own[[0, 1, 3]], atol=0.01)
     assert middle[2] < 0.5
     assert sd[2] > 5 * sd[0]
-    clear, _ = pool_shares(own * 1e4, np.full(4, 1e4))
+    ((clear, _),) = pool_shares([(own * 1e4, np.full(4, 1e4))])
     assert clear[2] == pytest.approx(0.95, abs=0.01)
 
 
 def test_a_group_that_was_never_seen_has_the_share_of_its_family_and_is_unsure() -> None:
-    middle, sd = pool_shares(np.array([3e3, 0.0]), np.array([1e4, 0.0]))
+    ((middle, sd),) = pool_shares([(np.array([3e3, 0.0]), np.array([1e4, 0.0]))])
     assert 0.28 < middle[1] < 0.42  # between its family's and what is believed
     assert sd[1] > 0.1 > sd[0]
+
+
+def test_families_tell_of_each_other_whether_messages_do_anything() -> None:
+    """The same weak evidence, beside a family that surely does something, or surely nothing."""
+    weak = (np.array([1.5, 1.5]), np.full(2, 6.0))
+    nothing = (np.zeros(3), np.full(3, 1e4))
+    something = (np.full(3, 4e3), np.full(3, 1e4))
+    (alone, _), *_ = pool_shares([weak])
+    (beside_nothing, _), (none, _) = pool_shares([weak, nothing])
+    (beside_something, _), (some, _) = pool_shares([weak, something])
+    assert beside_nothing[0] < 0.6 * alone[0]
+    assert beside_something[0] > 1.2 * alone[0]
+    assert none.max() < 0.001
+    np.testing.assert_allclose(some, 0.4, atol=0.01)
+
+
+def test_pool_shares_has_nothing_to_say_of_no_family() -> None:
+    assert pool_shares([]) == []
 
 
 def draw_counts(own_sd: float, *, seed: int) -> tuple[Floats, Floats, Floats]:

@@ -253,6 +253,20 @@ class UpliftModel:
         who = belonging or Belonging.of(len(X))
         return self.reaches[group].predict(X, group=at, belonging=who)
 
+    def shares(self, group: str) -> Floats | None:
+        """Share of the reach that the group's messages achieve, by member, (members,).
+
+        None where that is not what was learned: of groups without a reach, and of trees.
+        """
+        at = self._position(group)
+        parts = [part for member in self.members for part in member.parts]
+        learned = [
+            p.by_group[at] for p in parts if isinstance(p, ReachEffect) and at < len(p.by_group)
+        ]
+        if group not in self.reaches or not len(learned) == len(parts) == len(self.members):
+            return None
+        return np.array(learned)
+
     def p_without(self, X: Floats, *, group: str) -> Floats:
         """P(good outcome without treatment), (n,)."""
         at = np.full(len(X), float(self._position(group)))
