@@ -153,10 +153,22 @@ def read_risk_rules(path: Path | None) -> RiskRules:
 class Runtime:
     """The engine of a serving process; it takes up snapshots, bandits and words by itself."""
 
-    def __init__(self, settings: Settings, *, clock: Callable[[], datetime]) -> None:
-        """Load the current snapshot; NotReadyError where there is none."""
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Callable[[], datetime],
+        parts: EngineParts | None = None,
+    ) -> None:
+        """Load the current snapshot; NotReadyError where there is none.
+
+        Args:
+            settings: Of the process.
+            clock: What time it is.
+            parts: What is wired already, its store among it; wired here when not given.
+        """
         self._settings = settings
-        self._parts = wire_parts(settings, clock=clock)
+        self._parts = parts or wire_parts(settings, clock=clock)
         self._bandits = LearnerFiles(settings.bandit)
         self._served = self._look()
         self._snapshot = load_snapshot(settings.snapshots)

@@ -3,6 +3,7 @@
 import logging
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
@@ -14,13 +15,14 @@ from typing import Annotated
 import typer
 
 from features.sources import locate
+from serving.autopilot.acting.settings import load_acting_settings
 from serving.autopilot.acting.workflow import make_incident_workflow, wire_pilot
 from serving.autopilot.watch.watcher import Watcher
 from serving.autopilot.watch.wiring import wire_watcher
 from serving.cli.output import JsonOption, say, show_json
 from serving.decide import Engine
 from serving.playbooks.workflow import make_case_workflow
-from serving.runtime import Runtime, wire_parts
+from serving.runtime import EngineParts, Runtime, wire_parts
 from serving.settings import Settings, read_settings
 from serving.store.acting_lock import ActingLock, hold_acting_lock
 from serving.workflows.catalogue import Catalogue
@@ -70,6 +72,7 @@ class _Acting:
     switches: SwitchWatch
     words: str
     _fault: str = field(default="")
+    _news: threading.Event = field(default_factory=threading.Event)
 
     def look_until(self, stop: threading.Event, lock: ActingLock, *, every: float) -> int:
         """Look again and again until told to stop; wake-ups."""
@@ -79,12 +82,20 @@ class _Acting:
         try:
             while not stop.is_set():
                 lock.require()
+                self._news.clear()
                 n += self._look()
-                stop.wait(_PAUSE_AFTER_FAULT_SECONDS if self._fault else every)
+                self._rest(stop, _PAUSE_AFTER_FAULT_SECONDS if self._fault else every)
         finally:
             stop.set()
             reader.join()
         return n
+
+    def _rest(self, stop: threading.Event, seconds: float) -> None:
+        """Wait as long, or until there is news, or nearly until told to stop."""
+        ends_at = time.monotonic() + seconds
+        while not stop.is_set() and (left := ends_at - time.monotonic()) > 0:
+            if self._news.wait(min(left, 0.5)):
+                return
 
     def look_until_quiet(self) -> int:
         """Look until nothing can go on now; wake-ups."""
@@ -127,6 +138,8 @@ class _Acting:
                 if not is_faulty:
                     _log.error("cannot read messages, and try again: %s", locate_fault(fault))
                 is_faulty, n = True, 0
+            if n:
+                self._news.set()  # an incident may have begun: nobody waits for the next look
             stop.wait(_PAUSE_AFTER_FAULT_SECONDS if is_faulty else 0 if n else every)
 
 
@@ -139,8 +152,9 @@ def _open(settings: Settings, data: str | None) -> Iterator[_Acting]:
         acting = ActingParts(
             parts.store,
             DeskFile(settings.corridor, settings.home),
-            _EngineSource(settings),
+            _EngineSource(settings, parts),
             _read_clock,
+            language=load_acting_settings(settings.autopilot).language,
         )
         wired = wire_watcher(settings, store=parts.store, data=place)
         stack.callback(wired.watcher.close)
@@ -159,10 +173,12 @@ def _open(settings: Settings, data: str | None) -> Iterator[_Acting]:
 class _EngineSource:
     """The engine for what is current; made when it is first asked for.
 
-    There may be nothing published yet: what does not need an engine goes on without.
+    There may be nothing published yet: what does not need an engine goes on without. It shares the
+    store that is open: it may be asked for in a transaction, in which another could not be opened.
     """
 
     settings: Settings
+    parts: EngineParts
     _runtime: Runtime | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -170,7 +186,7 @@ class _EngineSource:
         """The engine; NotReadyError where nothing is published."""
         with self._lock:
             if self._runtime is None:
-                self._runtime = Runtime(self.settings, clock=_read_clock)
+                self._runtime = Runtime(self.settings, clock=_read_clock, parts=self.parts)
             return self._runtime.engine()
 
 

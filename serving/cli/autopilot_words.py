@@ -30,6 +30,7 @@ from serving.corridor.held import Held
 from serving.corridor.settings import find_corridor
 from serving.faults import EXIT_REFUSED
 from serving.settings import Settings, read_settings
+from serving.store.amends import IssuedCredit
 from serving.store.bursts import BurstRow
 from serving.store.store import Store, StoreSession
 from serving.workflows.words import approve_action, veto_action
@@ -90,9 +91,16 @@ def show_incident(incident: IncidentArgument, as_json: JsonOption = False) -> No
         burst = _require_burst(session, incident)
         holds = session.holds.find_of(_name_workflow(incident))
         entries = list(session.audit.read(subject=_name_workflow(incident)))
+        given = session.amends.find_credits(_name_workflow(incident))
     if as_json:
-        actions: list[Json] = [_describe_hold(held) for held in holds]
-        show_json({"incident": _describe(burst), "actions": actions, "report": burst.report})
+        show_json(
+            {
+                "incident": _describe(burst),
+                "actions": [_describe_hold(held) for held in holds],
+                "credits": [_describe_credit(one) for one in given],
+                "report": burst.report,
+            }
+        )
         return
     show(f"{burst.incident_id}: {burst.branch}, {burst.topic}, {burst.state}")
     rows = [
@@ -299,4 +307,16 @@ def _describe_hold(held: Held) -> dict[str, Json]:
         "settled_cents": held.settled_cents,
         "due_at": held.due_at.isoformat(),
         "expires_at": held.expires_at.isoformat(),
+    }
+
+
+def _describe_credit(credit: IssuedCredit) -> dict[str, Json]:
+    return {
+        "customer_id": credit.customer_id,
+        "code": credit.code,
+        "amount_cents": credit.amount_cents,
+        "currency": credit.currency,
+        "issued_at": credit.issued_at.isoformat(),
+        "expires_at": credit.expires_at.isoformat(),
+        "revoked_at": None if credit.revoked_at is None else credit.revoked_at.isoformat(),
     }

@@ -7,7 +7,13 @@ import typer
 
 from features.errors import BadInputError
 from serving.cli.output import JsonOption, progress, say
-from serving.cli.rehearse_playbooks import PLACES, WEEKS, AskedPlaybooks, rehearse_in_worlds
+from serving.cli.rehearse_playbooks import (
+    PAST_DAYS,
+    PLACES,
+    WEEKS,
+    AskedPlaybooks,
+    rehearse_in_worlds,
+)
 from serving.cli.rows import show_rows
 from serving.rehearsal.measures import group_worlds, make_rows
 from serving.rehearsal.policies import Cadence, PolicyName
@@ -18,6 +24,7 @@ from serving.settings import read_settings
 
 _SEEDS = (0, 1, 2, 3, 4)
 _LAST_DAYS = 20
+_PAST_DAYS = 180
 
 
 def rehearse(
@@ -38,7 +45,13 @@ def rehearse(
         list[int] | None, typer.Option(help="Of a world; may be repeated, 0 to 4 when not given.")
     ] = None,
     customers: Annotated[int, typer.Option(min=50, help="Of our world.")] = 20_000,
-    history: Annotated[int, typer.Option(min=10, help="Days before the loop, of ours.")] = 180,
+    history: Annotated[
+        int | None,
+        typer.Option(
+            min=10,
+            help="Days before the loop, of ours; 180 when not given, 300 with --playbooks.",
+        ),
+    ] = None,
     policies: Annotated[
         list[PolicyName] | None,
         typer.Option(help="Which; may be repeated, all of them when not given."),
@@ -83,7 +96,7 @@ def rehearse(
                 scenarios=tuple(dict.fromkeys(scenario or ("calm",))),
                 seeds=tuple(seed or _SEEDS),
                 n_customers=customers,
-                history_days=history,
+                history_days=history or PAST_DAYS,
                 n_places=places,
                 n_weeks=weeks,
                 n_processes=processes,
@@ -96,8 +109,9 @@ def rehearse(
         raise BadInputError(f"--last {last}: expected at most the {days} days of --days")
     if 24 % decide_hours:
         raise BadInputError(f"--decide-hours {decide_hours}: expected a divisor of 24")
+    past_days = history or _PAST_DAYS
     plan = RehearsalPlan(
-        source=_find_source(world, scenario, customers=customers, history=history),
+        source=_find_source(world, scenario, customers=customers, history=past_days),
         seeds=tuple(seed or _SEEDS),
         n_days=days,
         last_days=min(_LAST_DAYS, days) if last is None else last,
@@ -115,7 +129,7 @@ def rehearse(
     grouped = group_worlds(found, last_days=plan.last_days)
     rows = [row for worlds in grouped for row in make_rows(worlds)]
     if out is not None:
-        make_page(grouped, rows, history_days=None if world else history).write(out)
+        make_page(grouped, rows, history_days=None if world else past_days).write(out)
         say(f"report: {out}")
     show_rows("rehearse", rows, as_json=as_json)
 

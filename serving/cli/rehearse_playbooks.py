@@ -14,9 +14,12 @@ from serving.rehearsal.playbooks.report import make_playbook_rehearsal
 from serving.rehearsal.playbooks.run import NothingLearned, PlaybookPlan, run_playbooks
 from serving.settings import read_settings
 
-PLACES: Final = 40
-WEEKS: Final = 4
-_HORIZON_DAYS: Final = 45
+PLACES: Final = 30
+WEEKS: Final = 3
+PAST_DAYS: Final = 300
+"""The first half makes a churn model, the second holds the pilot that contact is learned from."""
+
+_HORIZON_DAYS: Final = 35
 _BOOTSTRAP_SEED: Final = 0
 
 

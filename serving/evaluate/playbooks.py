@@ -53,7 +53,7 @@ def make_playbook_page(found: Found, outcomes: CaseOutcomes) -> Page:
             "What to know first",
             (_say_what_counts(outcomes),),
             points=list_words(found),
-            pictures=(_picture(told, "Share of customers who stay because of it.", by=False),)
+            pictures=(_picture(told, "The share of customers who stay, less that of the others."),)
             if told
             else (),
         ),
@@ -137,11 +137,11 @@ def _cohort_section(cohorts: Found) -> Section:
         "Cohorts",
         words,
         grids=(Grid(header, rows),) if rows else (),
-        pictures=(_picture(told, "The same by cohort.", by=True),) if told else (),
+        pictures=(_picture(told, "The same by cohort."),) if told else (),
     )
 
 
-def _picture(told: Sequence[Comparison], caption: str, *, by: bool) -> Picture:
+def _picture(told: Sequence[Comparison], caption: str) -> Picture:
     """Points with intervals, one for each comparison."""
     drawing = Drawing(figsize=(8.0, 1.2 + 0.38 * len(told)), layout="constrained")
     axes = drawing.subplots()
@@ -155,6 +155,6 @@ def _picture(told: Sequence[Comparison], caption: str, *, by: bool) -> Picture:
     axes.axvline(0.0, color="0.6", linewidth=0.8)
     axes.set_yticks(at, [name_comparison(one) for one in told])
     axes.set_ylim(-0.7, len(told) - 0.3)
-    axes.set_xlabel("share saved" if by else "share of customers saved")
+    axes.set_xlabel("share of customers saved")
     axes.spines[["top", "right"]].set_visible(False)
     return Picture(drawing, caption)

@@ -333,7 +333,7 @@ def list_words(found: Sequence[Comparison | NotEnoughCases]) -> list[str]:
         saved, net = one.find(Measure.SAVED), one.find(Measure.NET)
         words.append(
             f"{who} against {one.theirs}: {saved.value:+.3f} [{saved.low:+.3f}, {saved.high:+.3f}] "
-            f"of the customers stay because of it, {net.value:+,.0f} [{net.low:+,.0f}, "
+            f"in the share of customers who stay, {net.value:+,.0f} [{net.low:+,.0f}, "
             f"{net.high:+,.0f}] cents a case net of cost."
         )
     return words

@@ -61,7 +61,7 @@ def _section(worlds: Worlds, rows: Sequence[BenchRow], history_days: int | None)
         f"{worlds.last_days} days, calls against holdout and retained customers about all days. "
         "There is no ratio to a policy that earns nothing, and no fall from no calls."
     )
-    cells = [_cells(row) for row in rows if row.case == worlds.case]
+    cells = [write_cells(row) for row in rows if row.case == worlds.case]
     header = ("measure", "learned policy or as named", "95 % interval", "beside", "of")
     return Section(
         worlds.case,
@@ -115,7 +115,8 @@ def describe_models(worlds: Worlds) -> str:
     )
 
 
-def _cells(row: BenchRow) -> tuple[str, ...]:
+def write_cells(row: BenchRow) -> tuple[str, ...]:
+    """A figure as cells: measure, value, interval, what stands beside, and whose that is."""
     interval = "" if row.low is None or row.high is None else f"{row.low:.4g} to {row.high:.4g}"
     unit = "" if row.unit == "1" or not math.isfinite(row.ours) else f" {row.unit}"
     return (

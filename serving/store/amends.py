@@ -31,7 +31,6 @@ _CREDITS = (
     .where(given_credits.c.subject == bindparam("subject"))
     .order_by(given_credits.c.issued_at_us, given_credits.c.customer_id)
 )
-_CREDIT = select(given_credits).where(given_credits.c.credit_id == bindparam("credit_id"))
 _CLOSING = select(asked_closings).where(asked_closings.c.subject == bindparam("subject"))
 _CAUSE = select(confirmed_causes).where(confirmed_causes.c.subject == bindparam("subject"))
 
@@ -179,11 +178,6 @@ class AmendsBook:
         """Credits of an incident, revoked ones too."""
         found = self._connection.execute(_CREDITS, {"subject": subject})
         return [_read_credit(row) for row in found]
-
-    def find_credit(self, credit_id: str) -> IssuedCredit | None:
-        """The credit that an action issued, or None."""
-        row = self._connection.execute(_CREDIT, {"credit_id": credit_id}).first()
-        return None if row is None else _read_credit(row)
 
     def revoke(self, credit_id: str, *, at: datetime) -> None:
         """A credit is worth nothing from now on; one that is not there, or is revoked, stays so."""

@@ -86,7 +86,7 @@ class RecoveryRules(_Data):
     """
 
     quiet_minutes: Minutes
-    most_hours: Annotated[int, Field(ge=1, le=14 * 24)]
+    most_hours: Annotated[int, Field(ge=1, le=72)]  # which the steps have room for
 
 
 class ActingSettings(_Data):

@@ -87,15 +87,16 @@ def wire_pilot(settings: Settings, *, taxonomy: Taxonomy, data: Location | None 
     Args:
         settings: With the autopilot's file, the zone and the console's address.
         taxonomy: Of the watcher.
-        data: Tables with `vendors`; read each time when help is wanted.
+        data: Tables with `vendors`, which are read now: help is looked for in a transaction.
 
     Raises:
         ConfigurationError: A file cannot be read, or is wrong.
     """
+    vendors = read_known_vendors(data)
     return Pilot(
         settings=load_acting_settings(settings.autopilot),
         taxonomy=taxonomy,
-        vendors=lambda: read_known_vendors(data),
+        vendors=lambda: vendors,
         zone=settings.zone,
         console_address=settings.console_address,
         new_code=make_code,

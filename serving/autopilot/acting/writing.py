@@ -130,18 +130,17 @@ def write_letters(request: ActionRequest, *, context: IncidentContext, now: date
     aside = sent.n_sent * context.pilot.settings.messages.cents
     cost = ceil(sent.cents) if sent.currency == request.currency else aside
     words = f"writes to {sent.n_sent} customers; {sent.n_refused} are not written to"
-    return Acted(min(cost, request.amount_cents), words)
+    return Acted(cost, words)
 
 
 def unsend_letters(request: ActionRequest, *, context: IncidentContext, now: datetime) -> None:
     """Cancel what an action planned and nobody has sent yet; asked again, nothing changes."""
-    store = context.parts.store
-    with store.reading() as session:
-        ids = [one.decision_id for one in session.letters.find_by(request.action_id)]
-    decisions = [store.read_decision(one) for one in ids if one is not None]
-    messages = [m.message_id for one in decisions if one is not None for m in one.messages]
-    if messages:
-        with store.transaction() as session:
+    with context.parts.store.transaction() as session:
+        letters = session.letters.find_by(request.action_id)
+        asked = [letter.request for letter in letters if letter.request is not None]
+        decisions = session.find_by_keys(asked).values()
+        messages = [message.message_id for one in decisions for message in one.messages]
+        if messages:
             session.cancel(messages, at=now)
 
 

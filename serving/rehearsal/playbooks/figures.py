@@ -98,16 +98,29 @@ def make_rows(worlds: PlaybookWorlds, *, rng: np.random.Generator) -> list[Bench
 
 def _compare_net(worlds: PlaybookWorlds) -> list[BenchRow]:
     """Ours beside the others, world by world."""
-    ours = _net_of(worlds, OURS)
-    rows = []
-    for other in (RISKIEST, RANDOM, ORACLE):
-        if other not in worlds.policies:
-            continue
-        theirs = _net_of(worlds, other)
-        gain = worlds.over_seeds(lambda seed, theirs=theirs: ours(seed) - theirs(seed))  # type: ignore[misc]
-        beside = worlds.over_seeds(theirs).value
-        rows.append(_row(worlds, f"gain_over_{other}", gain, _CENTS, beside, other))
-    return rows
+    return [
+        _row(
+            worlds,
+            f"gain_over_{other}",
+            worlds.over_seeds(_gain_over(worlds, other)),
+            _CENTS,
+            worlds.over_seeds(_net_of(worlds, other)).value,
+            other,
+        )
+        for other in (RISKIEST, RANDOM, ORACLE)
+        if other in worlds.policies
+    ]
+
+
+def _gain_over(worlds: PlaybookWorlds, other: PlaybookPolicy) -> Callable[[int], float]:
+    ours, theirs = _net_of(worlds, OURS), _net_of(worlds, other)
+    return lambda seed: ours(seed) - theirs(seed)
+
+
+def _figure_of(
+    worlds: PlaybookWorlds, policy: PlaybookPolicy, of: Callable[[PlaybookRun], float]
+) -> Callable[[int], float]:
+    return lambda seed: of(worlds.by_seed[seed][policy])
 
 
 def _net_of(worlds: PlaybookWorlds, policy: PlaybookPolicy) -> Callable[[int], float]:
@@ -130,13 +143,13 @@ def _describe(worlds: PlaybookWorlds, policy: PlaybookPolicy) -> list[BenchRow]:
             lambda run: _ratio(len(run.disturbed), len(_spoken(run))),
             "1",
         ),
-        ("save_rate", lambda run: _save_rate(run), "1"),
+        ("save_rate", _save_rate, "1"),
     ]
     rows = [
         _row(
             worlds,
             f"{name}_of_{policy}",
-            worlds.over_seeds(lambda seed, of=of: of(worlds.by_seed[seed][policy])),  # type: ignore[misc]
+            worlds.over_seeds(_figure_of(worlds, policy, of)),
             unit,
             *_find_beside(worlds, name),
         )

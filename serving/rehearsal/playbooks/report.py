@@ -60,11 +60,18 @@ def make_playbook_rehearsal(
 
 def _section(worlds: PlaybookWorlds, rows: Sequence[BenchRow]) -> Section:
     seeds = ", ".join(map(str, sorted(worlds.by_seed)))
+    sizes = [next(iter(runs.values())).n_customers for runs in worlds.by_seed.values()]
+    words = (
+        f"Seeds {seeds}; {min(sizes):,} to {max(sizes):,} customers a world at the start. Net "
+        "value is the true value of every contact, taken when it was made, less offers and "
+        "people's time, by customer of the company. Saved, and net as it happened, are beside the "
+        "copy of the world in which nothing is done."
+    )
     cells = [write_cells(row) for row in rows if row.case == worlds.case]
     header = ("measure", "value", "95 % interval", "beside", "of")
     return Section(
         worlds.case,
-        (f"Seeds {seeds}.",),
+        (words,),
         grids=(Grid(header, cells),),
         pictures=(
             Picture(

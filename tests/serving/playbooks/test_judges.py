@@ -32,6 +32,7 @@ class SaidUplift:
     def effects(self, X: Floats, *, group: str, belonging: object) -> Effects:
         assert group in self.groups
         assert belonging is not None
+        assert len(X) == 3
         second = np.array([0.2, 0.0, -0.2])
         value = np.column_stack([-second, second])
         sd = np.full_like(value, 0.05)
@@ -39,12 +40,12 @@ class SaidUplift:
 
     def net_values(self, effects: Effects, *, group: str) -> NetValues:
         assert group in self.groups
-        cents = np.column_stack([np.zeros(3), np.ones(3)])
+        cents = np.zeros_like(effects.value) + np.array([0.0, 1.0])
         return NetValues(cents, cents, np.ones(3, dtype=np.int64))
 
     def p_without(self, X: Floats, *, group: str) -> Floats:
         assert group in self.groups
-        return np.array([0.1, 0.9, 0.1])
+        return np.array([0.1, 0.9, 0.1])[: len(X)]
 
 
 def judge(snapshot: Snapshot, groups: tuple[str, ...] | None) -> list[Judged]:

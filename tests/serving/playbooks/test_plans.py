@@ -128,8 +128,12 @@ def test_faults_of_a_file_are_named_together(tmp_path: Path) -> None:
         load_playbooks_file(place)
 
     for words in (
-        "never switch off", "team nobody", "tiers.high: dance", "onboarding missing", "items: watch",
-    ):  # fmt: skip
+        "never switch off",
+        "team nobody",
+        "tiers.high: dance",
+        "onboarding missing",
+        "items: watch",
+    ):
         assert words in str(fault.value)
 
 

@@ -116,7 +116,7 @@ def value_contacts(
     moods = moods_ahead(
         realm.life.mood[who],
         customer=who,
-        steps=day_of(at) - realm.day,
+        steps=day_of(at - 1) - realm.day,  # at midnight it lands before the day's step
         temper=realm.people.temper,
     )
     lost = p_lost_ahead(realm.people, days=SAVE_DAYS)[who]

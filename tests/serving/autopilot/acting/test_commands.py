@@ -1,6 +1,7 @@
 """The commands by which people say what they want of an incident."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from typer.testing import CliRunner
 from serving.autopilot.acting.answers import VendorAnswer
 from serving.cli.autopilot import autopilot
 from serving.corridor.actions import ActionState
-from serving.store.amends import AskState
+from serving.store.amends import AskState, IssuedCredit
 from serving.store.store import Store
 from tests.serving.autopilot.acting.chain import Chain
 from tests.serving.autopilot.acting.conftest import ChainMaker
@@ -43,6 +44,7 @@ def test_incidents_and_show_tell_what_waits_and_what_happened(chain: Chain) -> N
         assert words in told
     found = json.loads(run("show", incident, "--json"))
     assert found["incident"]["customers"] == list(chain.burst.customer_ids)
+    assert found["credits"] == []
     assert {one["kind"] for one in found["actions"]} == {
         "pause_marketing",
         "message_customers",
@@ -101,3 +103,23 @@ def test_a_cause_and_the_end_are_said_by_command(chain: Chain) -> None:
     assert "confirmed by Dana" in chain.burst.report
     assert incident not in run("incidents")
     assert incident in run("incidents", "--all")
+
+
+def test_credits_are_listed_for_the_company_s_own_system(chain: Chain) -> None:
+    customer_id = chain.burst.customer_ids[0]
+    with chain.store.transaction() as session:
+        session.amends.issue(
+            IssuedCredit(
+                credit_id=f"{chain.workflow_id}/amends/credit-{customer_id}",
+                subject=chain.workflow_id,
+                customer_id=customer_id,
+                code="BCDFGHJKL",
+                amount_cents=300_000,
+                currency="KZT",
+                issued_at=chain.clock.now,
+                expires_at=chain.clock.now + timedelta(days=60),
+            )
+        )
+    (credit,) = json.loads(run("show", chain.burst.incident_id, "--json"))["credits"]
+    assert (credit["code"], credit["amount_cents"]) == ("BCDFGHJKL", 300_000)
+    assert credit["revoked_at"] is None

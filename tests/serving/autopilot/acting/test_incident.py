@@ -8,6 +8,8 @@ import pytest
 from features.errors import BadInputError
 from serving.audit.chain import verify_chain
 from serving.autopilot.acting.answers import VendorAnswer
+from serving.autopilot.acting.context import make_context
+from serving.autopilot.acting.writing import unsend_letters, write_letters
 from serving.corridor.actions import ActionState, Denied, Done
 from serving.corridor.settings import BrokenCorridor
 from serving.store.amends import AskState
@@ -253,6 +255,20 @@ def test_who_complains_later_is_told_with_the_others_or_after_them(chain: Chain)
     chain.live(1)
     chain.approve("/checking")
     assert set(chain.read_texts("checking")) == set(CUSTOMERS[:5])
+
+
+def test_letters_that_nobody_has_sent_yet_can_be_taken_back(chain: Chain) -> None:
+    begin(chain)
+    chain.clock.now += timedelta(hours=12)  # at night: the messages wait for the morning
+    now = chain.clock.now
+    request = chain.find_hold("respond/checking").request
+    context = make_context(chain.flow, parts=chain.parts, pilot=chain.pilot)
+    write_letters(request, context=context, now=now)
+    assert len(chain.store.read_messages(since=now, until=now + timedelta(days=1))) == 6
+    for _ in range(2):  # asked again, nothing changes
+        unsend_letters(request, context=context, now=now)
+    assert len(chain.store.read_messages(since=now, until=now + timedelta(days=1))) == 0
+    assert len(chain.read_texts("checking")) == 3  # the records say what was planned
 
 
 def test_a_cause_is_told_once_a_human_confirms_it(chain: Chain) -> None:
