@@ -75,7 +75,7 @@ def test_import_contract_of_the_live_path_names_every_module() -> None:
     training = {
         path.stem for path in (ROOT / "training").iterdir() if not path.name.startswith("_")
     }
-    data = {"py", "playbooks"}
+    data = {"py"}
 
     assert {f"serving.{name}" for name in serving - free - data} == set(live["source_modules"])
     allowed = {"bandit", "registry"}
