@@ -45,6 +45,7 @@ _PRIOR_WOKEN: Final = (-4.5, 1.0)  # about one in a hundred of those who would s
 _PRIOR_FEATURE: Final = (0.0, 0.7)
 _N_DRAWS: Final = 300
 _MOST_STEPS: Final = 60
+_MOST_HALVES: Final = 30
 _CLOSE: Final = 1e-6
 _NUDGE: Final = 1e-5
 _CLIP: Final = 3.0  # standard deviations: an outlier's effect is not extrapolated
@@ -195,7 +196,8 @@ def fit_retention(
 ) -> RetentionModel | NotEnoughData:
     """Learn what contact does from cases in which chance decided whether, and with which lever.
 
-    Where something else than chance decided, what is learned is who was picked.
+    Where something else than chance decided, what is learned is who was picked. Nothing is learned
+    of too few cases, nor of those that leave the coefficients no rest.
     """
     if lack := cases.describe_lack():
         return NotEnoughData(lack)
@@ -208,13 +210,21 @@ def fit_retention(
     def p_lost(coefficients: Floats) -> Floats:
         return np.clip(_p_lost(coefficients, cases, z, usual=usual), _LEAST_P, 1.0 - _LEAST_P)
 
+    def log_posterior(coefficients: Floats) -> float:
+        p = p_lost(coefficients)
+        likely = np.log(np.where(cases.lost, p, 1.0 - p)).sum()
+        return float(likely - 0.5 * (((coefficients - mean) / sd) ** 2).sum())
+
     mode = mean.copy()
     for _ in range(_MOST_STEPS):
         gradient, information = _score(mode, p_lost, cases.lost, mean=mean, sd=sd)
-        step = _shorten(np.asarray(np.linalg.solve(information, gradient), dtype=np.float64))
+        step = np.asarray(np.linalg.solve(information, gradient), dtype=np.float64)
+        step = _shorten(step, at=mode, height=log_posterior)
         mode += step
         if np.abs(step).max() < _CLOSE:
             break
+    else:
+        return NotEnoughData(f"the coefficients do not settle in {_MOST_STEPS} steps")
     _, information = _score(mode, p_lost, cases.lost, mean=mean, sd=sd)
     covariance = np.linalg.inv(information)
     return RetentionModel(tuple(levers), scale, usual, mode, (covariance + covariance.T) / 2.0)
@@ -235,9 +245,15 @@ def _score(
     return gradient, slopes.T @ weighted + np.diag(1.0 / sd**2)
 
 
-def _shorten(step: Floats) -> Floats:
-    """The step, at most 1 in any direction: the chances bend."""
+def _shorten(step: Floats, *, at: Floats, height: Callable[[Floats], float]) -> Floats:
+    """The step, at most 1 in any direction, halved while that climbs higher: the chances bend."""
     shortened: Floats = step / max(1.0, float(np.abs(step).max()))
+    reached = height(at + shortened)
+    for _ in range(_MOST_HALVES):
+        half: Floats = shortened / 2.0
+        if (higher := height(at + half)) <= reached:
+            break
+        shortened, reached = half, higher
     return shortened
 
 

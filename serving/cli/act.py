@@ -56,7 +56,11 @@ def act(
     with hold_acting_lock(settings.store_place) as lock, _open(settings, data) as acting:
         if not as_json:
             say(f"acting on {', '.join(acting.driver.catalogue.kinds)}; {acting.words}")
-        n = acting.look_until_quiet() if once else acting.look_until(stop, lock, every=every)
+        if once:
+            acting.look_until_quiet()
+        else:
+            acting.look_until(stop, lock, every=every)
+    n = acting.driver.n_woken  # those, too, that came to their end while it was closed
     if as_json:
         show_json({"wake_ups": n})
     else:
@@ -74,21 +78,19 @@ class _Acting:
     _fault: str = field(default="")
     _news: threading.Event = field(default_factory=threading.Event)
 
-    def look_until(self, stop: threading.Event, lock: ActingLock, *, every: float) -> int:
-        """Look again and again until told to stop; wake-ups."""
-        n = 0
+    def look_until(self, stop: threading.Event, lock: ActingLock, *, every: float) -> None:
+        """Look again and again until told to stop."""
         reader = threading.Thread(target=self._read_inbound, args=(stop, every), name="inbound")
         reader.start()
         try:
             while not stop.is_set():
                 lock.require()
                 self._news.clear()
-                n += self._look()
+                self._look()
                 self._rest(stop, _PAUSE_AFTER_FAULT_SECONDS if self._fault else every)
         finally:
             stop.set()
             reader.join()
-        return n
 
     def _rest(self, stop: threading.Event, seconds: float) -> None:
         """Wait as long, or until there is news, or nearly until told to stop."""
@@ -97,30 +99,29 @@ class _Acting:
             if self._news.wait(min(left, 0.5)):
                 return
 
-    def look_until_quiet(self) -> int:
-        """Look until nothing can go on now; wake-ups."""
-        n = 0
+    def look_until_quiet(self) -> None:
+        """Look until nothing can go on now."""
         now = self.driver.parts.clock
         pause = threading.Event()
         while (read := self.watcher.look(now())) or self.watcher.n_waiting:
             _log.info("%d messages read", read)
             pause.wait(0 if read else 0.1)
         self.switches.look(now())
-        while (woken := self.driver.look()) or self.driver.n_awake:
-            n += woken
+        n_quiet = 0
+        while n_quiet < 2:  # one that ends between a look and its count may have woken another
+            woken = self.driver.look()
+            n_quiet = 0 if woken or self.driver.n_awake else n_quiet + 1
             pause.wait(0.02)
-        return n
 
-    def _look(self) -> int:
+    def _look(self) -> None:
         """One look; a fault is logged once, and tried again."""
         try:
             self.switches.look(self.driver.parts.clock())
-            n = self.driver.look()
+            self.driver.look()
         except Exception as fault:  # noqa: BLE001  # the store may be back in a moment
             self._note(fault)
-            return 0
+            return
         self._fault = ""
-        return n
 
     def _note(self, fault: Exception) -> None:
         if type(fault).__name__ != self._fault:

@@ -126,10 +126,10 @@ def make_anchor(
     with closing(open_own_store(read_settings())) as store, store.transaction() as session:
         seq, head = session.audit.find_head()
         line = write_anchor(Anchor.of(seq, head, at=now), key=signer)
-        if mail:
-            leave_anchor_notice(session, line, seq=seq, at=now)
+        is_new = mail and leave_anchor_notice(session, line, seq=seq, at=now)
     if mail:
-        say(f"{seq:,} rows: left for the owner, whom `opportune deliver --live` tells")
+        left = "left" if is_new else "nothing new since one was left today"
+        say(f"{seq:,} rows: {left} for the owner, whom `opportune deliver --live` tells")
     if out is None:
         if not mail:
             show(line)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated
 
@@ -12,6 +12,7 @@ import typer
 from features.errors import BadInputError
 from serving.audit.story import tell_entries
 from serving.autopilot.acting.answers import (
+    MOST_CENTS,
     VendorAnswer,
     answer_vendor,
     ask_to_close,
@@ -31,7 +32,7 @@ from serving.corridor.settings import find_corridor
 from serving.faults import EXIT_REFUSED
 from serving.settings import Settings, read_settings
 from serving.store.amends import IssuedCredit
-from serving.store.bursts import BurstRow
+from serving.store.bursts import BurstRow, BurstState
 from serving.store.store import Store, StoreSession
 from serving.workflows.words import approve_action, veto_action
 
@@ -50,6 +51,9 @@ ActionsArgument = Annotated[
 RoleOption = Annotated[str, typer.Option(help="As what: `owner`, `operator`.")]
 
 
+group = typer.Typer()
+
+
 class YesNo(StrEnum):
     """What a vendor says."""
 
@@ -57,6 +61,7 @@ class YesNo(StrEnum):
     NO = "no"
 
 
+@group.command("incidents")
 def list_incidents(
     all_: Annotated[bool, typer.Option("--all", help="Closed ones, too.")] = False,
     as_json: JsonOption = False,
@@ -80,9 +85,10 @@ def list_incidents(
         )
         for one in found
     ]
-    show_table(("incident", "branch", "topic", "seen", "customers", "state"), rows)
+    show_table(("incident", "branch", "topic", f"seen ({zone.key})", "customers", "state"), rows)
 
 
+@group.command("show")
 def show_incident(incident: IncidentArgument, as_json: JsonOption = False) -> None:
     """An incident: its actions, what waits for a word, and its log as a story."""
     settings = read_settings()
@@ -113,13 +119,14 @@ def show_incident(incident: IncidentArgument, as_json: JsonOption = False) -> No
         )
         for held in holds
     ]
-    show_table(("action", "state", "at most", "window ends", "held until"), rows)
+    show_table(("action", "state", "at most", f"window ends ({zone.key})", "held until"), rows)
     for line in tell_entries(entries, zone=zone):
         show(line)
     if burst.report:
         show(f"\n{burst.report}")
 
 
+@group.command("approve")
 def approve(action: ActionsArgument, by: ByOption, role: RoleOption) -> None:
     """Say yes to actions that wait. 1 where one was refused."""
     settings = read_settings()
@@ -133,6 +140,7 @@ def approve(action: ActionsArgument, by: ByOption, role: RoleOption) -> None:
     _exit(answers)
 
 
+@group.command("veto")
 def veto(
     action: ActionsArgument,
     by: ByOption,
@@ -151,6 +159,7 @@ def veto(
     _exit(answers)
 
 
+@group.command("answer")
 def pass_on_answer(
     incident: IncidentArgument,
     vendor: Annotated[str, typer.Argument(help="Identity of the vendor that was asked.")],
@@ -168,13 +177,14 @@ def pass_on_answer(
         eta_minutes=eta,
     )
     with _speaking(read_settings()) as (session, now):
-        _require_burst(session, incident)
+        _require_open_burst(session, incident)
         state = answer_vendor(
             session, _name_workflow(incident), vendor, answer=told, by=by, now=now
         )
     show(f"{vendor}: {state}")
 
 
+@group.command("confirm-cause")
 def confirm(
     incident: IncidentArgument,
     cause: Annotated[str, typer.Argument(help="Its name in the words of incidents.")],
@@ -184,7 +194,7 @@ def confirm(
     settings = read_settings()
     updates = load_updates(load_acting_settings(settings.autopilot).updates)
     with _speaking(settings) as (session, now):
-        burst = _require_burst(session, incident)
+        burst = _require_open_burst(session, incident)
         confirm_cause(
             session,
             _name_workflow(incident),
@@ -197,23 +207,13 @@ def confirm(
     show(f"{burst.incident_id}: the cause is {cause}")
 
 
+@group.command("close")
 def close(incident: IncidentArgument, by: ByOption) -> None:
     """Close an incident: what waits is given up, and the report is written."""
     with _speaking(read_settings()) as (session, now):
-        burst = _require_burst(session, incident)
+        burst = _require_open_burst(session, incident)
         ask_to_close(session, _name_workflow(incident), by=by, now=now)
     show(f"{burst.incident_id}: is being closed")
-
-
-def add_commands(group: typer.Typer) -> None:
-    """Put these commands into the group `opportune autopilot`."""
-    group.command("incidents")(list_incidents)
-    group.command("show")(show_incident)
-    group.command("approve")(approve)
-    group.command("veto")(veto)
-    group.command("answer")(pass_on_answer)
-    group.command("confirm-cause")(confirm)
-    group.command("close")(close)
 
 
 @contextmanager
@@ -237,6 +237,13 @@ def _require_burst(session: StoreSession, incident: str) -> BurstRow:
     if burst is None:
         known = ", ".join(one.incident_id for one in session.bursts.list(only_open=True)) or "none"
         raise BadInputError(f"incident {incident!r}: there is none; open ones: {known}")
+    return burst
+
+
+def _require_open_burst(session: StoreSession, incident: str) -> BurstRow:
+    burst = _require_burst(session, incident)
+    if burst.state is BurstState.CLOSED:
+        raise BadInputError(f"incident {incident!r}: it is closed; nobody acts on a word any more")
     return burst
 
 
@@ -275,9 +282,9 @@ def _read_cents(text: str) -> int:
     """
     try:
         cents = Decimal(text) * 100
-        if cents == cents.to_integral_value() and cents >= 0:
+        if 0 <= cents <= MOST_CENTS and cents == cents.to_integral_value():
             return int(cents)
-    except (InvalidOperation, ValueError, OverflowError):
+    except ArithmeticError:  # of which those of decimals are
         pass
     raise BadInputError(f"--price {text!r}: expected an amount such as 14000 or 99.50")
 

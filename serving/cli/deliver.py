@@ -131,10 +131,12 @@ def deliver(
             resolve(store, key, answer, by=by, lane=lane, at=read_clock(), as_json=as_json)
         else:
             parts = _make_parts(settings, settings_file, data=data, folder=folder)
+            # The dry run needs no secrets: it reads only files that its own options name.
+            leaves = live or live_notices or check
             files = read_live_files(
                 parts,
-                transports=transports or settings.transports,
-                parties=parties or settings.parties,
+                transports=transports or (settings.transports if leaves else None),
+                parties=parties or (settings.parties if leaves else None),
             )
             with closing(files.stack):
                 if check:

@@ -7,7 +7,7 @@ import typer
 from features.errors import BadInputError
 from serving.audit.entries import EntryKind
 from serving.cli.output import Json, show, show_json, show_table
-from serving.corridor.switching import is_switch_name
+from serving.corridor.switch_names import is_switch_name
 from serving.faults import EXIT_REFUSED
 from serving.policy.cases import from_us, to_us
 from serving.store.claims import OutboxState

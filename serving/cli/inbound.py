@@ -27,6 +27,7 @@ from serving.cli.own_store import open_own_store
 from serving.cli.seeds import SeedOption
 from serving.cli.switches import ByOption
 from serving.cli.zones import read_zone
+from serving.corridor.log import name_of
 from serving.lines import put_on_one_line
 from serving.masking import mask_personal_data
 from serving.settings import Settings, read_settings
@@ -43,6 +44,10 @@ DataOption = Annotated[
 ]
 
 
+group = typer.Typer()
+
+
+@group.command("prepare")
 def prepare(
     messages: Annotated[
         Path | None,
@@ -107,6 +112,7 @@ def prepare(
     show(f"{path}: detector {prepared.version}; `opportune act` watches by it from its next start")
 
 
+@group.command("label")
 def label(
     inbound_id: Annotated[str, typer.Argument(help="Identity of the message.")],
     topic: Annotated[str, typer.Argument(help="What it is about, by the taxonomy.")],
@@ -125,21 +131,22 @@ def label(
         if arrived.is_forgotten:
             raise BadInputError(f"message {inbound_id!r}: its text is forgotten")
         text = _mask(session, arrived)
-        session.inbound.label(Label(inbound_id, topic, text, by, now))
+        session.inbound.label(Label(inbound_id, topic, text, name_of(by), now))
         reading = session.inbound.find_readings([inbound_id]).get(inbound_id)
         before = None if reading is None else reading.triaged.topic
         session.audit.append(
             EntryKind.HUMAN,
             f"inbound/{inbound_id}",
             {"topic": topic, "was": before},
-            by=by,
+            by=name_of(by),
             at=now,
-            words=f"{by} says that message {inbound_id} is about {topic}",
+            words=f"{name_of(by)} says that message {inbound_id} is about {topic}",
         )
     was = "it was not read yet" if before is None else f"it was sorted under {before}"
     show(f"{inbound_id}: {topic}; {was}")
 
 
+@group.command("messages")
 def list_messages(
     topic: Annotated[
         str, typer.Option(help="What they were sorted under, by the taxonomy.")
@@ -148,7 +155,9 @@ def list_messages(
     as_json: JsonOption = False,
 ) -> None:
     """Messages that were sorted under a topic, the newest first, without personal data."""
-    with closing(open_own_store(read_settings())) as store, store.reading() as session:
+    settings = read_settings()
+    zone = read_zone(settings.zone)
+    with closing(open_own_store(settings)) as store, store.reading() as session:
         past = session.inbound.read_latest(topic=topic, limit=most)
         texts = {
             one.message.inbound_id: "" if one.is_forgotten else _mask(session, one)
@@ -173,7 +182,7 @@ def list_messages(
         [
             (
                 one.inbound_id,
-                one.at.strftime("%Y-%m-%d %H:%M"),
+                f"{one.at.astimezone(zone):%Y-%m-%d %H:%M}",
                 one.branch or "",
                 one.reading.triaged.by.value,
                 put_on_one_line(texts[one.inbound_id])[:_SHOWN_CHARACTERS] or "(forgotten)",
@@ -183,8 +192,11 @@ def list_messages(
     )
 
 
+@group.command("forget")
 def forget(
-    days: Annotated[int, typer.Option(min=0, help="Texts that came longer ago are removed.")],
+    days: Annotated[
+        int, typer.Option(min=0, max=36_500, help="Texts that came longer ago are removed.")
+    ],
     by: ByOption,
     as_json: JsonOption = False,
 ) -> None:
@@ -197,23 +209,15 @@ def forget(
             EntryKind.HUMAN,
             "inbound",
             {"n_forgotten": n_forgotten, "days": days},
-            by=by,
+            by=name_of(by),
             at=now,
-            words=f"{by} has the texts of {n_forgotten} messages before"
+            words=f"{name_of(by)} has the texts of {n_forgotten} messages before"
             f" {before:%Y-%m-%d %H:%M} UTC removed",
         )
     if as_json:
         show_json({"n_forgotten": n_forgotten, "before": before.isoformat()})
     else:
         show(f"the texts of {n_forgotten:,} messages are gone")
-
-
-def add_inbound_commands(group: typer.Typer) -> None:
-    """Let a group of commands have these."""
-    group.command("prepare")(prepare)
-    group.command("label")(label)
-    group.command("messages")(list_messages)
-    group.command("forget")(forget)
 
 
 def _read(

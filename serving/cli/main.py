@@ -71,7 +71,9 @@ _COMMANDS: Mapping[str, _Entry] = {
     "cancel": _Entry("incident", "cancel", "Cancel planned messages; budgets get theirs back."),
     "online": _Entry("online", "online", "States and facts of the running service."),
     "parity": _Entry("online", "parity", "Compare features served with those of the tables."),
-    "autopilot": _Entry("autopilot", "autopilot", "Bursts of complaints: learned, watched, answered."),
+    "autopilot": _Entry(
+        "autopilot", "autopilot", "Bursts of complaints: learned, watched, answered."
+    ),
     "playbooks": _Entry(
         "playbooks", "playbooks", "Customers who may be lost: cases, tasks and offers."
     ),

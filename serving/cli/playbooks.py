@@ -14,12 +14,14 @@ from serving.cli.output import Json, JsonOption, progress, say, show, show_json,
 from serving.cli.own_store import open_own_store
 from serving.cli.playbook_report import report
 from serving.cli.zones import read_zone
+from serving.corridor.settings import Corridor, find_corridor
 from serving.home import claim_home
 from serving.playbooks.batch import Started, start_cases
 from serving.playbooks.plans import KIND
 from serving.playbooks.words import drop_task, finish_task, stop_case, take_task
 from serving.runtime import wire_parts
 from serving.settings import Settings, read_settings
+from serving.snapshot.files import current_version
 from serving.snapshot.making import make_snapshot
 from serving.snapshot.state import Models
 from serving.store.cases import CaseRow, CaseState
@@ -71,6 +73,7 @@ def start(data: DataOption, as_of: AsOfOption = None, as_json: JsonOption = Fals
     if started.opened:
         show_table(_CASE_HEADER, [_case_cells(case) for case in started.opened])
         say("`opportune act` takes their steps")
+        _warn_of_currency(settings)
     if started.n_unjudged:
         say(
             f"of {started.n_unjudged:,} no uplift model says what contact does to them: they get "
@@ -206,11 +209,25 @@ def _start(settings: Settings, tables: Tables, moment: datetime) -> Started:
     models = _load_models(settings)
     if models.churn is None:
         raise NotReadyError("no churn champion yet: train churn, then promote it")
+    if current_version(settings.snapshots) is None:
+        raise NotReadyError(
+            f"nothing is published in {settings.home}, and no step of a case can be taken without: "
+            "start `opportune serve --data DIR` once"
+        )
     parts = wire_parts(settings, clock=lambda: moment)
     snapshot = make_snapshot(tables, as_of=moment, models=models, bandit=new_bandit())
     started = start_cases(parts.store, parts.opener, snapshot, now=moment)
     parts.store.close()
     return started
+
+
+def _warn_of_currency(settings: Settings) -> None:
+    corridor = find_corridor(settings.corridor)
+    if isinstance(corridor, Corridor) and corridor.currency != settings.currency:
+        say(
+            f"[yellow]no offer can be made[/yellow]: amounts are {settings.currency} "
+            f"(OPPORTUNE_CURRENCY), the corridor counts {corridor.currency} (OPPORTUNE_CORRIDOR)"
+        )
 
 
 def _load_models(settings: Settings) -> Models:
@@ -310,7 +327,8 @@ def _show_whole(session: StoreSession, case: CaseRow, *, zone: ZoneInfo) -> None
     show_table(_CASE_HEADER, [_case_cells(case)])
     flow = session.flows.find(f"{KIND}/{case.case_id}")
     if flow is not None and flow.due_at is not None:
-        show(f"\nstep {flow.step}; goes on at {flow.due_at.astimezone(zone):%Y-%m-%d %H:%M}")
+        step = flow.step or "none yet"
+        show(f"\nstep {step}; goes on at {flow.due_at.astimezone(zone):%Y-%m-%d %H:%M}")
     offers = session.cases.list_offers(case_id=case.case_id)
     if offers:
         rows = [(o.offer, o.state, f"{o.cost_cents / 100:,.2f} {o.currency}") for o in offers]

@@ -91,6 +91,8 @@ def rehearse(
     if playbooks:
         if world is not None:
             raise BadInputError("--playbooks is for our own world, not for --world")
+        if policies or models or last is not None:
+            raise BadInputError("--policies, --models and --last are not for --playbooks")
         rehearse_in_worlds(
             AskedPlaybooks(
                 scenarios=tuple(dict.fromkeys(scenario or ("calm",))),

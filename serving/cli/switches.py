@@ -1,4 +1,7 @@
-"""Commands that stop the autopilot and let it go on: everything, or a branch."""
+"""Commands that stop the autopilot and let it go on: everything, or a branch.
+
+This module imports little, so that the file that stops this home is written at once.
+"""
 
 from contextlib import closing
 from datetime import UTC, datetime
@@ -9,9 +12,8 @@ import typer
 
 from features.errors import BadInputError
 from serving.cli.output import say, show
-from serving.cli.own_store import open_own_store
 from serving.corridor.stop_files import put_stop_file, remove_stop_files
-from serving.corridor.switching import MOST_BYTES, is_switch_name, name_scope, throw_switch
+from serving.corridor.switch_names import MOST_BYTES, is_switch_name, name_scope
 from serving.faults import EXIT_REFUSED
 from serving.settings import Settings, read_settings
 
@@ -20,7 +22,10 @@ BranchOption = Annotated[
     str | None, typer.Option("--branch", help="Only this branch; everything when not given.")
 ]
 
+group = typer.Typer()
 
+
+@group.command("stop")
 def stop(by: ByOption, branch: BranchOption = None) -> None:
     """Stop at once: nothing new is done from now on. 1 where one of both switches failed."""
     _require_names(by, branch)
@@ -45,6 +50,7 @@ def stop(by: ByOption, branch: BranchOption = None) -> None:
         raise typer.Exit(EXIT_REFUSED)
 
 
+@group.command("resume")
 def resume(by: ByOption, branch: BranchOption = None) -> None:
     """Go on: takes back both switches, and sets the corridor's clock to this moment."""
     _require_names(by, branch)
@@ -69,6 +75,10 @@ def _write_file(home: Path, *, by: str, branch: str | None, now: datetime) -> bo
 def _throw(
     settings: Settings, *, is_stopped: bool, by: str, branch: str | None, now: datetime
 ) -> None:
+    # Imported here since it takes a second: by now the file has stopped this home.
+    from serving.cli.own_store import open_own_store
+    from serving.corridor.switching import throw_switch
+
     with closing(open_own_store(settings)) as store, store.transaction() as session:
         throw_switch(session, is_stopped=is_stopped, by=by, branch=branch, now=now)
 

@@ -16,7 +16,7 @@ from serving.audit.entries import EntryKind
 from serving.console.access import SESSION_ID, Role, Visitor
 from serving.console.passwords import Passwords
 from serving.corridor.stop_files import fold_name
-from serving.corridor.switching import is_switch_name
+from serving.corridor.switch_names import is_switch_name
 from serving.store.console import AccountRow
 from serving.store.store import Store, StoreSession
 

@@ -49,7 +49,7 @@ def rank_customers(customers: Customers, *, order: RiskOrder, most: int) -> list
     rows = np.flatnonzero(~np.isnan(p_churn))
     keys = (at_stake if order is RiskOrder.VALUE else p_churn)[rows]
     known = np.where(np.isnan(keys), -np.inf, keys)
-    # Of equal ones the riskier, then by name, so that the list does not jump.
+    # Of equal ones the riskier, then as the snapshot has them, so that the list does not jump.
     first = rows[np.lexsort((rows, -p_churn[rows], -known))][:most]
     names = customers.profile["customer_id"]
     return [

@@ -20,7 +20,6 @@ from serving.corridor.actions import ActionState
 from serving.corridor.settings import BrokenCorridor
 from serving.store.tasks import TaskRow
 
-_MOST_TASKS = 500
 _MOST_CARDS = 30
 
 
@@ -62,7 +61,7 @@ class OverviewPage:
                 list_cards(session, waiting, corridor=corridor, role=visitor.role, now=now)
             )
             incidents = session.bursts.list(only_open=True)
-            tasks = session.tasks.list(most=_MOST_TASKS)
+            tasks = session.tasks.list()
             stops = house.find_stops(session)
         return self.renderer.answer(
             request,

@@ -20,7 +20,8 @@ from serving.console.links import SAID, link
 from serving.console.templating import Renderer
 from serving.corridor.settings import BrokenCorridor
 from serving.corridor.stop_files import put_stop_file, remove_stop_files
-from serving.corridor.switching import MOST_BYTES, is_switch_name, name_scope, throw_switch
+from serving.corridor.switch_names import MOST_BYTES, is_switch_name, name_scope
+from serving.corridor.switching import throw_switch
 
 _MOST_BRANCHES = 500
 

@@ -6,10 +6,8 @@ It looks at neither the corridor's file nor its limits, so that it works whateve
 from datetime import datetime
 
 from serving.audit.entries import EntryKind
+from serving.corridor.switch_names import name_scope
 from serving.store.store import StoreSession
-
-MOST_BYTES = 200
-"""Of the name of whoever throws it and of a branch, so that the name of a file can hold it."""
 
 
 def throw_switch(
@@ -30,21 +28,3 @@ def throw_switch(
         session.holds.set_clock(now)
     body = {"branch": branch, "is_stopped": is_stopped}
     session.audit.append(EntryKind.HUMAN, "switch", body, by=by, at=now, words=words)
-
-
-def name_scope(branch: str | None) -> str:
-    """What a switch is about, in words.
-
-    >>> name_scope(None), name_scope("Abay 10")
-    ('everything', 'branch Abay 10')
-    """
-    return "everything" if branch is None else f"branch {branch}"
-
-
-def is_switch_name(name: str) -> bool:
-    """Whether a name can stand in a switch, its file and the log.
-
-    >>> is_switch_name("Abay 10"), is_switch_name(" "), is_switch_name("a" + chr(10))
-    (True, False, False)
-    """
-    return bool(name.strip()) and name.isprintable() and len(name.encode()) <= MOST_BYTES

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Generic
+from typing import Generic, assert_never
 
 import numpy as np
 
@@ -30,7 +30,7 @@ from serving.store.store import Store, StoreSession
 _SECOND_US = 1_000_000
 _FAILURES_OF_MESSAGES = 2  # so many in a row may be for the messages' sake
 _ABANDONED = "whoever handed it over ended in the middle, and the receiver cannot be asked"
-_BOTH = {"sent": "taken as sent, as the settings say", "not_sent": "sent again, as they say"}
+_TAKEN_FOR = {"sent": "taken as sent, as the settings say", "not_sent": "sent again, as they say"}
 
 
 @dataclass
@@ -206,8 +206,8 @@ class _Look(Generic[Item]):
         elif isinstance(receipt, Later):
             until_us = max(receipt.until_us, self.began_us + 1)
             self._wait(session, held, receipt.reason, until_us=until_us, gives_back=True)
-        else:
-            assert isinstance(receipt, Lost)  # noqa: S101  # tells mypy that none is left
+        elif not isinstance(receipt, Lost):
+            assert_never(receipt)
 
     def _try_again(
         self, session: StoreSession, held: Item, receipt: TryAgain, *, at_us: int
@@ -241,7 +241,7 @@ class _Look(Generic[Item]):
             state = OutboxState.UNCERTAIN
             self._end(session, item, state, reason, at_us=at_us, receipt=receipt)
             return
-        why = f"{reason}; {_BOTH[resolution]}"
+        why = f"{reason}; {_TAKEN_FOR[resolution]}"
         if resolution == "sent":
             state = OutboxState.HANDED_OVER
             self._end(session, item, state, why, at_us=at_us, receipt=receipt)

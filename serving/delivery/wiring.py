@@ -158,5 +158,5 @@ def find_unfit(parts: DeliveryParts, transports: TransportSettings) -> str | Non
     if urlsplit(url).hostname == _NOBODYS:
         faults.append(f"OPPORTUNE_UNSUBSCRIBE_URL: {url} is nobody's; expected your own")
     if sender.rstrip(">").endswith(f"@{_NOBODYS}"):
-        faults.append(f"sender: {sender} is nobody's; expected your own")
+        faults.append(f"sender of --settings: {sender} is nobody's; expected your own")
     return "; ".join(faults) or None

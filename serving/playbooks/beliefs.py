@@ -26,6 +26,7 @@ _PSEUDO = 5.0
 """Losses, foretold and seen, by which the holdout's ratio is drawn to a calibrated model's, 1."""
 
 _LEAST_FIT = 0.05
+_LEAST_FORETOLD = 1e-6  # cases of which nobody was to leave tell next to nothing
 _GIVEN = (OfferState.MADE, OfferState.ACCEPTED, OfferState.DECLINED)
 
 
@@ -124,7 +125,7 @@ def _measure(
     """Share kept by an offer that fits fully, and the variance of that (delta method)."""
     with_it = Tally.of(got)
     base = (holdout.lost + _PSEUDO) / (holdout.foretold + _PSEUDO)
-    foretold = max(with_it.foretold, np.finfo(float).tiny)
+    foretold = max(with_it.foretold, _LEAST_FORETOLD)
     ratio = with_it.lost / foretold
     scale = playbooks.choice.group_scale
     fits = [

@@ -11,7 +11,7 @@ from features.uplift_groups import UpliftGroup
 from features.vocabulary import Tier
 from serving.playbooks.choose import Candidates, OfferBeliefs, expect_net_cents
 from serving.playbooks.judges import Judged
-from serving.playbooks.plans import list_items
+from serving.playbooks.plans import has_offer, list_items
 from serving.playbooks.seen import Seen
 from serving.playbooks.settings import Playbooks
 
@@ -142,6 +142,8 @@ def _find_best_offer(
 ) -> float:
     """What the best offer brings less its cost; -inf where none may be made."""
     seen, factors = prospect.seen, prospect.factors
+    if not has_offer(prospect.tier, factors[0] if factors else None, playbooks=playbooks):
+        return -np.inf
     mrr_cents = seen.mrr_cents
     pairs = [
         Pair(0, seen.customer_id, offer, name, seen.p_churn or 0.0, value, mrr_cents, factors)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 import numpy as np
 
@@ -12,10 +13,13 @@ from serving.playbooks.beliefs import make_beliefs
 from serving.playbooks.candidates import Pair, fits_offer, list_candidates
 from serving.playbooks.choose import Candidates, OfferBeliefs, choose_offers, expect_net_cents
 from serving.playbooks.judges import Judged
+from serving.playbooks.plans import has_offer
 from serving.playbooks.settings import Playbooks
 from serving.policy.arms import stable_uniform
 from serving.store.cases import CaseRow, CaseState, OfferRow, OfferState
 from serving.store.store import StoreSession
+
+_TINY: Final = 1e-9
 
 
 @dataclass(frozen=True)
@@ -57,9 +61,9 @@ def choose_for_case(
 ) -> Offered | NoOffer:
     """The offer of a case.
 
-    `learned` shares what is left of the month's budget out among all open cases that had no offer
-    yet, and takes what falls to this one, or with the probability `explore` any other; `random`
-    takes any that is allowed, or none; `rules` the first.
+    `learned` shares what is left of the month's budget out among all open cases that may still come
+    to an offer, and takes what falls to this one, or with the probability `explore` any other;
+    `random` takes any that is allowed, or none; `rules` the first.
 
     Args:
         session: A transaction that writes, so that two cases do not spend the same budget.
@@ -72,7 +76,7 @@ def choose_for_case(
     if refusal := _refuse(group, case, playbooks=playbooks):
         return NoOffer(refusal)
     left = playbooks.choice.cents_per_month - session.cases.sum_offers(since=_month_of(now))
-    rivals = _list_rivals(session, case)
+    rivals = _list_rivals(session, case, playbooks=playbooks)
     had = {(row.customer_id, row.offer) for row in _list_had(session, rivals)}
     book = _OfferBook.of(rivals, playbooks=playbooks, judged=judged, had=had)
     beliefs = make_beliefs(playbooks, session.cases.list(), session.cases.list_offers(), now=now)
@@ -141,11 +145,18 @@ def _refuse(group: UpliftGroup | None, case: CaseRow, *, playbooks: Playbooks) -
     return None
 
 
-def _list_rivals(session: StoreSession, case: CaseRow) -> list[CaseRow]:
-    """This case, and the open ones of the learned arm that had no offer."""
-    busy = {row.case_id for row in session.cases.list_offers()}
+def _list_rivals(session: StoreSession, case: CaseRow, *, playbooks: Playbooks) -> list[CaseRow]:
+    """This case, and the open ones of the learned arm that had no offer and have a step for one."""
+    busy = {case.case_id, *(row.case_id for row in session.cases.list_offers())}
     others = session.cases.list(state=CaseState.OPEN, arm=Arm.LEARNED)
-    return [case, *(c for c in others if c.case_id != case.case_id and c.case_id not in busy)]
+    return [
+        case,
+        *(
+            one
+            for one in others
+            if one.case_id not in busy and has_offer(one.tier, one.factor, playbooks=playbooks)
+        ),
+    ]
 
 
 def _list_had(session: StoreSession, cases: Sequence[CaseRow]) -> Sequence[OfferRow]:
@@ -186,7 +197,11 @@ def _draw(
     u = stable_uniform("offer", playbooks.experiment, case.case_id)
     drawn = int((np.cumsum(chances) <= u).sum())
     if drawn >= len(own):
-        return NoOffer("none is worth its cost within the budget", 1.0 - sum(chances))
+        none = 1.0 - sum(chances)
+        explored = playbooks.choice.explore / (len(own) + 1)
+        by_chance = case.arm is Arm.RANDOM or none <= explored + _TINY
+        why = "chance drew none" if by_chance else "none is worth its cost within the budget"
+        return NoOffer(why, none)
     row = own[drawn]
     net = float(expect_net_cents(book.candidates, beliefs=beliefs)[row])
     return Offered(

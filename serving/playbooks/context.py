@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from features.errors import NotReadyError
+from serving.corridor.settings import Corridor
 from serving.playbooks.opening import Opener
 from serving.playbooks.seen import Seen, see_now
 from serving.policy.cases import to_us
@@ -49,6 +50,15 @@ class CaseContext:
     def currency(self) -> str:
         """Of the company's amounts."""
         return self.parts.engine().copy_settings.currency
+
+    @property
+    def free_currency(self) -> str:
+        """Of what costs nothing: the corridor's.
+
+        That the company counts in another one is no reason why a task should not be made.
+        """
+        corridor = self.parts.desk().corridor
+        return corridor.currency if isinstance(corridor, Corridor) else self.currency
 
     def find_case(self, session: StoreSession) -> CaseRow:
         """The case; NotReadyError where its row is not there."""

@@ -4,9 +4,9 @@ from datetime import datetime
 
 from serving.playbooks.context import CaseContext, Look
 from serving.playbooks.following import find_exit
+from serving.playbooks.words import asked_for_rest
 from serving.store.cases import CaseExit, CaseRow, CaseState
 from serving.store.store import StoreSession
-from serving.store.tasks import TaskOutcome, TaskState
 from serving.workflows.actions import Condition
 
 
@@ -19,7 +19,7 @@ def find_end(
     """
     if case.state is CaseState.CLOSED:
         return case.exit_reason
-    if _asked_for_rest(session, case):
+    if asked_for_rest(session, case):
         return CaseExit.LEFT_ALONE
     look = context.look(session, case, now=now)
     return None if look is None else _read_end(look, case, context=context)
@@ -34,11 +34,6 @@ def _read_end(look: Look, case: CaseRow, *, context: CaseContext) -> CaseExit | 
         return CaseExit.LEFT
     recovered = look.seen.score < find_exit(context.opener, case)
     return CaseExit.RECOVERED if recovered else None
-
-
-def _asked_for_rest(session: StoreSession, case: CaseRow) -> bool:
-    done = session.tasks.list(states=[TaskState.DONE], case_id=case.case_id)
-    return any(task.outcome is TaskOutcome.LEAVE_ALONE for task in done)
 
 
 def is_over(session: StoreSession, context: CaseContext, now: datetime) -> bool:

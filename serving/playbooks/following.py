@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from features.vocabulary import Tier
+from features.vocabulary import Arm, Tier
 from serving.playbooks.opening import Opener
 from serving.playbooks.plans import KIND, RISK
 from serving.playbooks.seen import Seen, see_snapshot
@@ -89,13 +89,14 @@ class RiskFollower:
         return self.opener.open(session, riskiest, snapshot, source=SOURCE, now=now, tier=tier)
 
     def _tell(self, session: StoreSession, case: CaseRow, seen: Seen, *, now: datetime) -> bool:
-        """Wake the case where that may end it; tell its people where it got worse."""
+        """Wake the case where that may end it; tell its people, if any, where it got worse."""
         if seen.score is None or seen.score < find_exit(self.opener, case):
             body = json.dumps({"p_churn": seen.p_churn, "tier": seen.tier})
             key = f"{RISK}/{to_us(now)}"
             flow = f"{KIND}/{case.case_id}"
             return session.flows.signal(flow, topic=RISK, at=now, key=key, body_json=body)
-        if _RANKS.index(seen.tier) > _RANKS.index(case.tier):
+        got_worse = _RANKS.index(seen.tier) > _RANKS.index(case.tier)
+        if got_worse and case.arm is not Arm.HOLDOUT:  # nobody acts on those, so nobody is told
             session.notices.add(_say_worse(case, seen, now=now))
         return False
 

@@ -94,14 +94,12 @@ class OfferItem(_Item):
         team: Who presents it.
         title: Of the task to present it; the offer's own title follows.
         within_hours: When that is due.
-        answer_days: How long the customer's answer is waited for, while the money is held.
     """
 
     do: Literal["offer"]
     team: str
     title: Title
     within_hours: Hours
-    answer_days: float = Field(gt=0, le=90)
 
     def find_team(self) -> str | None:
         """Who presents it."""

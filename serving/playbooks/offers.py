@@ -1,6 +1,8 @@
 """Offers as data: what one costs, whom it fits, what it is believed to do, how it is taken back."""
 
+from decimal import Decimal
 from enum import StrEnum
+from math import ceil
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -39,10 +41,13 @@ class Cost(_Data):
 
         >>> Cost(mrr_months=1.2, cents=50).find_cents(10_001), Cost(mrr_months=1).find_cents(None)
         (12052, None)
+        >>> Cost(mrr_months=1.1).find_cents(100)
+        110
         """
         if mrr_cents is None:
             return self.cents if self.mrr_months == 0 else None
-        return -int(-(self.mrr_months * mrr_cents) // 1) + self.cents  # a cent begun is a cent
+        months = Decimal(str(self.mrr_months))  # as it is written: 1.1 x 100 is 110
+        return ceil(months * mrr_cents) + self.cents  # a cent begun is a cent
 
 
 class Prior(_Data):

@@ -18,7 +18,7 @@ from serving.playbooks.words import wants_no_contact
 from serving.policy.arms import assign_arm
 from serving.policy.cases import to_us
 from serving.snapshot.state import Snapshot
-from serving.store.cases import CaseRow, CaseState
+from serving.store.cases import CaseRow
 from serving.store.store import StoreSession
 
 
@@ -82,7 +82,9 @@ class Opener:
         alive = [seen for seen in customers if seen.p_churn is not None]
         past = session.cases.find_of([seen.customer_id for seen in alive])
         since = now - timedelta(days=self.playbooks.start.cool_down_days)
-        return [seen for seen in alive if _is_free(past.get(seen.customer_id, []), since=since)]
+        return [
+            seen for seen in alive if _is_free(session, past.get(seen.customer_id, []), since=since)
+        ]
 
     def _make_case(
         self,
@@ -156,10 +158,10 @@ def make_case_id(customer_id: str, *, opened_at: datetime) -> str:
     return hashlib.blake2b(said.encode(), digest_size=9).hexdigest()
 
 
-def _is_free(past: list[CaseRow], *, since: datetime) -> bool:
-    if any(case.state is CaseState.OPEN for case in past) or wants_no_contact(past):
+def _is_free(session: StoreSession, past: list[CaseRow], *, since: datetime) -> bool:
+    if any(case.closed_at is None or case.closed_at > since for case in past):
         return False
-    return not any(case.closed_at is not None and case.closed_at > since for case in past)
+    return not wants_no_contact(session, past)
 
 
 def _log(session: StoreSession, case: CaseRow, *, given: CaseGiven) -> None:

@@ -116,6 +116,11 @@ def list_items(tier: Tier, factor: Factor | None, *, playbooks: Playbooks) -> li
     return list(_once(ordered))
 
 
+def has_offer(tier: Tier, factor: Factor | None, *, playbooks: Playbooks) -> bool:
+    """Whether a case of that tier and reason comes to a step that makes an offer."""
+    return any(_is_offer(step, playbooks) for step in list_items(tier, factor, playbooks=playbooks))
+
+
 def _is_offer(step: PlannedItem, playbooks: Playbooks) -> bool:
     return isinstance(playbooks.items[step.item], OfferItem)
 

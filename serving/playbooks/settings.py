@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from enum import StrEnum
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -193,9 +193,9 @@ class Playbooks(_Data):
             raise ValueError("; ".join(faults))
         return self
 
-    @cached_property
+    @property
     def offer_names(self) -> tuple[str, ...]:
-        """Offers in their order."""
+        """Offers in their order; not kept, as a copy with other offers would keep it too."""
         return tuple(self.offers)
 
     def _find_faults(self) -> Iterator[str]:

@@ -1,15 +1,16 @@
 """What people say about tasks and cases: kept, logged, and told to the case, in one transaction."""
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
 from serving.audit.entries import EntryKind
 from serving.corridor.log import name_of
 from serving.playbooks.plans import STOP, TASK
-from serving.store.cases import CaseExit, CaseRow, CaseState, OfferState
+from serving.store.cases import CaseExit, CaseRow, OfferState
 from serving.store.store import StoreSession
-from serving.store.tasks import TaskAnswer, TaskOutcome, TaskRow
+from serving.store.tasks import TaskAnswer, TaskOutcome, TaskRow, TaskState
 
 OFFER_TASK: Final = "offer"
 """Kind of the task by which an offer is presented."""
@@ -66,7 +67,7 @@ def finish_task(
     if task.case_id is None:
         return answer
     if task.kind == OFFER_TASK and outcome in _ANSWERS:
-        _answer_offer(session, task, state=_ANSWERS[outcome], now=now)
+        _answer_offer(session, task, state=_ANSWERS[outcome])
     body = json.dumps({"task_id": task_id, "outcome": outcome.value}, ensure_ascii=False)
     session.flows.signal(
         f"case/{task.case_id}", topic=TASK, at=now, key=f"task/{task_id}", body_json=body
@@ -109,20 +110,24 @@ def stop_case(session: StoreSession, case_id: str, *, by: str, now: datetime, wh
     return True
 
 
-def wants_no_contact(cases: list[CaseRow]) -> bool:
-    """Whether a customer with these cases once asked not to be contacted."""
+def wants_no_contact(session: StoreSession, cases: Sequence[CaseRow]) -> bool:
+    """Whether a customer with these cases once asked not to be contacted, by its end or later."""
     return any(
-        case.state is CaseState.CLOSED and case.exit_reason is CaseExit.LEFT_ALONE for case in cases
+        case.exit_reason is CaseExit.LEFT_ALONE or asked_for_rest(session, case) for case in cases
     )
 
 
-def _answer_offer(
-    session: StoreSession, task: TaskRow, *, state: OfferState, now: datetime
-) -> None:
+def asked_for_rest(session: StoreSession, case: CaseRow) -> bool:
+    """Whether a task of the case ended with the wish not to be contacted."""
+    done = session.tasks.list(states=[TaskState.DONE], case_id=case.case_id)
+    return any(task.outcome is TaskOutcome.LEAVE_ALONE for task in done)
+
+
+def _answer_offer(session: StoreSession, task: TaskRow, *, state: OfferState) -> None:
     for offer in session.cases.list_offers(case_id=task.case_id):
         if offer.state is OfferState.MADE:
             session.cases.set_offer(
-                offer.customer_id, offer=offer.offer, case_id=offer.case_id, state=state, at=now
+                offer.customer_id, offer=offer.offer, case_id=offer.case_id, state=state
             )
 
 

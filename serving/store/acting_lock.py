@@ -70,6 +70,6 @@ def _hold_file(path: Path) -> Iterator[None]:
     with path.open("a", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as fault:
+        except BlockingIOError as fault:
             raise ConflictError(_BUSY) from fault
         yield

@@ -96,7 +96,7 @@ class OfferRow:
         cost_cents: What it costs at most.
         propensity: Probability with which it was chosen.
         saved_share: Share of those who would leave whom it was believed to keep.
-        at: When it was proposed, or last changed.
+        at: When it was proposed; the budget of that month pays for it.
     """
 
     customer_id: str
@@ -148,7 +148,7 @@ _MOVE_OFFER = (
     update(playbook_offers)
     .where(_O.customer_id == bindparam("of_customer"), _O.offer == bindparam("of_offer"))
     .where(_O.case_id == bindparam("of_case"))
-    .values(state=bindparam("to_state"), at_us=bindparam("to_at"))
+    .values(state=bindparam("to_state"))
 )
 
 
@@ -259,21 +259,18 @@ class CaseBook:
             for row in self._connection.execute(wanted, {"customers": ids})
         ]
 
-    def set_offer(
-        self, customer_id: str, *, offer: str, case_id: str, state: OfferState, at: datetime
-    ) -> bool:
+    def set_offer(self, customer_id: str, *, offer: str, case_id: str, state: OfferState) -> bool:
         """Move an offer of that case; False: there is none."""
         values = {
             "of_customer": customer_id,
             "of_offer": offer,
             "of_case": case_id,
             "to_state": state.value,
-            "to_at": to_us(at),
         }
         return self._connection.execute(_MOVE_OFFER, values).rowcount == 1
 
     def sum_offers(self, *, since: datetime) -> int:
-        """Cents promised and spent by offers since then."""
+        """Cents promised and spent by offers that were proposed since then."""
         found = self._connection.execute(_SPENT, {"since_us": to_us(since)})
         return int(found.scalar_one())
 

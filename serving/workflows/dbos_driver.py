@@ -45,6 +45,7 @@ class DbosDriver:
         database: Of DBOS: a file of SQLite, made where there is none, or the URL of PostgreSQL.
         reach: Told of every point between two writes.
         n_threads: Wake-ups that run at once.
+        n_woken: Wake-ups that are over.
     """
 
     catalogue: Catalogue
@@ -52,6 +53,7 @@ class DbosDriver:
     database: Path | str
     reach: Reach = pass_by
     n_threads: int = 4
+    n_woken: int = field(default=0, init=False)
     _awake: set[str] = field(default_factory=set)
     _handed: dict[str, str] = field(default_factory=dict)
     _idle: dict[str, int] = field(default_factory=dict)
@@ -78,6 +80,7 @@ class DbosDriver:
                 runner.postpone(workflow_id, fault)
             finally:
                 with self._lock:
+                    self.n_woken += 1
                     self._awake.discard(workflow_id)
                     self._handed.pop(workflow_id, None)
                     self._over.append(_name(workflow_id, turn))
@@ -98,7 +101,7 @@ class DbosDriver:
         DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=30)
 
     def look(self) -> int:
-        """Wake every workflow that can go on; how many could."""
+        """Wake every workflow that can go on; how many can, those handed over before among them."""
         now, kinds = self.parts.clock(), self.catalogue.kinds
         with self.parts.store.reading() as session:
             found = [

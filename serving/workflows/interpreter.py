@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
-from features.errors import OpportuneError
 from serving.corridor.actions import ActionRequest
 from serving.store.flows import FlowRow, FlowState
 from serving.store.store import StoreSession
@@ -57,7 +56,8 @@ async def run_workflow(
     leave = await _take_steps(run, spec.steps, started_at=started.at, settled=settled)
     closing = replace(run, is_closing=True)
     await _take_back(closing, settled, is_early=leave is not None)
-    await _take_steps(closing, spec.closing, started_at=started.at, settled=settled)
+    closed = await _take_steps(closing, spec.closing, started_at=started.at, settled=settled)
+    leave = leave or closed
     await driver.once("end", lambda s, now: _end(run, s, leave=leave, now=now), as_=_FLAG)
 
 
@@ -71,7 +71,7 @@ def _start(
 ) -> Started:
     try:
         spec = workflow.require_known(workflow.choose_spec(flow.given_json))
-    except OpportuneError as fault:
+    except Exception as fault:  # noqa: BLE001  # whatever it was: it would be asked for for ever
         why = f"it cannot be started: {describe_fault(fault)}"
         write_log(session, flow, why, at=now)
         key = f"{flow.workflow_id}/unstarted"

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Generic, TypeVar
 
-from features.errors import ConflictError
 from serving.store.flows import FlowRow
 from serving.store.store import StoreSession
 from serving.workflows.catalogue import Workflow
@@ -66,12 +65,14 @@ class Run(Generic[ContextT]):
     async def attempt(
         self, key: str, effect: Callable[[StoreSession, datetime], R], *, as_: Kept[R]
     ) -> R | Raised:
-        """An effect; where it raises, that is kept in its stead, and nothing of it."""
+        """An effect; where it raises, that is kept in its stead, and nothing of it.
+
+        Raises:
+            ConflictError: Another process has kept a result: what it did holds.
+        """
         kept = as_.or_(Raised)
         try:
             return await self.driver.once(key, effect, as_=kept)
-        except ConflictError:
-            raise  # another process runs this workflow: what it did holds
         except Exception as fault:  # noqa: BLE001  # whatever it was, it is tried again
             return await self._keep_fault(key, fault, as_=kept)
 
@@ -82,8 +83,6 @@ class Run(Generic[ContextT]):
         kept = as_.or_(Raised)
         try:
             return await self.driver.do(key, act, as_=kept)
-        except ConflictError:
-            raise
         except Exception as fault:  # noqa: BLE001  # whatever it was, it is tried again
             return await self._keep_fault(key, fault, as_=kept)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from serving.corridor.stop_files import STOP
+from serving.corridor.stop_files import list_stop_files
 from serving.store.flows import FlowState
 from serving.store.store import Store, StoreSession
 from serving.workflows.moves import RESUMED
@@ -27,10 +27,14 @@ class SwitchWatch:
         """Wake what waits for a switch if one was lifted since the last look; how many."""
         with self.store.reading() as session:
             thrown = self._find_thrown(session)
-        before, self._thrown = self._thrown, thrown
+        before = self._thrown
         # One may have been lifted before the first look: then whatever waits asks once more.
-        if (before is None and thrown) or (before is not None and not before - thrown):
-            return 0
+        is_lifted = not thrown if before is None else bool(before - thrown)
+        n_woken = self._wake_waiting(now) if is_lifted else 0
+        self._thrown = thrown  # now, so that a fault on the way leaves the lifting to the next look
+        return n_woken
+
+    def _wake_waiting(self, now: datetime) -> int:
         with self.store.transaction() as session:
             waiting = [
                 flow.workflow_id
@@ -42,6 +46,5 @@ class SwitchWatch:
 
     def _find_thrown(self, session: StoreSession) -> frozenset[str]:
         rows = {f"row {s.branch}" for s in session.switches.find_all() if s.is_stopped}
-        names = (path.name for path in self.home.iterdir())
-        files = {f"file {name}" for name in names if name.upper().startswith(STOP)}
+        files = {f"file {branch}" for branch, _ in list_stop_files(self.home)}
         return frozenset(rows | files)

@@ -1,5 +1,6 @@
 """What the interpreter itself writes: rows of the log, and notices to the owner."""
 
+import shlex
 import traceback
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -18,24 +19,24 @@ _NEEDS_A_WORD = {
         "{kind} waits for your yes",
         (
             "{what} waits for your yes until {until}; without it, it is not done.\n"
-            "Yes: opportune autopilot approve {action_id}\n"
-            "No: opportune autopilot veto {action_id}"
+            "Yes: opportune autopilot approve {action_id} --by NAME --role owner\n"
+            "No: opportune autopilot veto {action_id} --by NAME"
         ),
     ),
     "ru": (
         "{kind} ждёт вашего согласия",
         (
             "{what} ждёт вашего согласия до {until}; без него это не будет сделано.\n"
-            "Да: opportune autopilot approve {action_id}\n"
-            "Нет: opportune autopilot veto {action_id}"
+            "Да: opportune autopilot approve {action_id} --by NAME --role owner\n"
+            "Нет: opportune autopilot veto {action_id} --by NAME"
         ),
     ),
     "kk": (
         "{kind} келісіміңізді күтуде",
         (
             "{what} {until} дейін келісіміңізді күтеді; келісімсіз орындалмайды.\n"
-            "Иә: opportune autopilot approve {action_id}\n"
-            "Жоқ: opportune autopilot veto {action_id}"
+            "Иә: opportune autopilot approve {action_id} --by NAME --role owner\n"
+            "Жоқ: opportune autopilot veto {action_id} --by NAME"
         ),
     ),
 }
@@ -112,7 +113,7 @@ def ask_for_word(
         "kind": request.kind,
         "what": what,
         "until": f"{until:%Y-%m-%d %H:%M} UTC",
-        "action_id": request.action_id,
+        "action_id": shlex.quote(request.action_id),  # the name of a vendor may be in it
     }
     _tell(
         session,

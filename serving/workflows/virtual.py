@@ -98,7 +98,7 @@ class VirtualDriver:
         with self._store.reading() as session:
             found = [
                 *session.flows.find_asked(self._kinds, most=_MOST),
-                *session.flows.find_told(),
+                *(flow for flow in session.flows.find_told() if flow.kind in self._kinds),
                 *session.flows.find_due(self._kinds, now=self._clock.now, most=_MOST),
             ]
         return list({flow.workflow_id: flow for flow in found}.values())

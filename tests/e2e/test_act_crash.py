@@ -18,7 +18,7 @@ from serving.autopilot.inbound.message import InboundMessage
 from serving.autopilot.inbound.mood import Severity
 from serving.store.acting_lock import hold_acting_lock
 from serving.store.bursts import BurstComplaint, NewBurst
-from serving.store.flows import FlowState
+from serving.store.flows import FlowRow, FlowState
 from serving.store.store import Store
 
 pytestmark = pytest.mark.e2e
@@ -124,9 +124,12 @@ def test_a_killed_process_goes_on_where_it_was(tmp_path: Path) -> None:
     with acting(tmp_path) as again:
         assert again.stderr is not None
         assert "acting on" in again.stderr.readline()
+        # The kill may have come before the first sleep: then it is told while it waits for news.
+        wait_until(lambda: "close" in read_flow(store).topics)
+        turn = read_flow(store).turn
         with store.transaction() as session:
             session.flows.signal(WORKFLOW, topic="close", at=datetime.now(UTC), key="close")
-        wait_until(lambda: read_turn(store) > 1)
+        wait_until(lambda: read_flow(store).turn > turn)
         again.send_signal(signal.SIGTERM)
         assert again.wait(_MOST_SECONDS) == 0
 
@@ -139,9 +142,9 @@ def test_a_killed_process_goes_on_where_it_was(tmp_path: Path) -> None:
     store.close()
 
 
-def read_turn(store: Store) -> int:
+def read_flow(store: Store) -> FlowRow:
     with store.reading() as session:
         flow = session.flows.find(WORKFLOW)
     assert flow is not None
     assert flow.state in (FlowState.RUNNING, FlowState.ENDED)
-    return flow.turn
+    return flow

@@ -152,7 +152,6 @@ def test_alert_look_veto_within_two_minutes_by_keyboard_alone(
     assert state_of(console, BOOK) is ActionState.VETOED
     assert len(asked) > 5
     assert all(url.startswith(console.origin) for url in asked), asked
-    page.keyboard.press("k")
     context.close()
 
 

@@ -230,7 +230,7 @@ def test_letters_are_uncertain_where_the_relay_may_have_them_and_nowhere_else(
         assert len(sent) == N_MESSAGES - int(step == "end_of_letter"), (step, nth)
 
 
-def test_an_owner_is_told_within_a_second_or_so(tmp_path: Path) -> None:
+def test_an_owner_is_told_long_before_the_next_look(tmp_path: Path) -> None:
     home = tmp_path / "home"
     store = Store(home / "store.db")
     with run_hook(Hook()) as hook:
@@ -267,7 +267,7 @@ def test_an_owner_is_told_within_a_second_or_so(tmp_path: Path) -> None:
             process.communicate(timeout=30)
     store.close()
     assert process.returncode == 0
-    assert min(took) < 1.0, took  # others may have the machine for a while
+    assert max(took) < 30, took  # the next look is an hour away
 
 
 def find_start(store: Store) -> int | None:

@@ -9,7 +9,6 @@ from http import HTTPStatus
 import httpx
 import pytest
 
-from serving.autopilot.detection.settings import DetectionSettings
 from serving.autopilot.inbound.desk import KnownCustomers
 from serving.autopilot.inbound.records import InboundRow
 from serving.autopilot.inbound.taxonomy import load_taxonomy
@@ -17,7 +16,6 @@ from serving.autopilot.inbound.triage import OfflineTriage
 from serving.autopilot.story import KnownFacts
 from serving.autopilot.watch.answers import IncidentQuestion
 from serving.autopilot.watch.known import Directory
-from serving.autopilot.watch.prepared import assume_detector
 from serving.autopilot.watch.sorting import Sorter
 from serving.autopilot.watch.watcher import Watcher
 from serving.client import ServiceClient
@@ -28,6 +26,7 @@ from serving.snapshot.state import Snapshot
 from serving.store.bursts import BurstState
 from serving.store.inbound import InboundState
 from serving.store.store import Store
+from tests.serving.autopilot.acting.chain import find_detector
 
 pytestmark = pytest.mark.e2e
 
@@ -84,12 +83,11 @@ def rows(now: datetime) -> list[InboundRow]:
 
 
 def make_watcher(store: Store) -> Watcher:
-    taxonomy = load_taxonomy("salon")
-    triage = OfflineTriage(taxonomy)
+    triage = OfflineTriage(load_taxonomy("salon"))
     known = KnownFacts(KnownCustomers({"c0": "ru", "c1": "kk", "c2": None}, {}))
     return Watcher(
         store,
-        prepared=assume_detector(taxonomy, zone="Asia/Almaty", settings=DetectionSettings()),
+        prepared=find_detector(),
         triage=triage,
         sorter=Sorter(triage),
         directory=Directory(known),

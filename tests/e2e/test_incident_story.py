@@ -11,15 +11,19 @@ from features.language import identify_language
 from serving.audit.chain import verify_chain
 from serving.audit.story import tell_entries
 from serving.autopilot.acting.answers import VendorAnswer
-from serving.autopilot.detection.settings import DetectionSettings
-from serving.autopilot.inbound.taxonomy import load_taxonomy
-from serving.autopilot.watch.prepared import assume_detector
 from serving.corridor.actions import ActionState
 from serving.store.amends import AskState
 from serving.store.bursts import BurstState
 from serving.store.flows import FlowState
 from serving.store.store import Store
-from tests.serving.autopilot.acting.chain import BRANCH, BRANCHES, CUSTOMERS, LANGUAGES, Chain
+from tests.serving.autopilot.acting.chain import (
+    BRANCH,
+    BRANCHES,
+    CUSTOMERS,
+    LANGUAGES,
+    Chain,
+    find_detector,
+)
 
 N_COMPLAIN = 7
 VISITED = CUSTOMERS[:5]
@@ -30,13 +34,8 @@ WRITTEN = dict(zip(CUSTOMERS[:N_COMPLAIN], LANGUAGES, strict=False))
 def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
     """The whole case, lived once; Dana is the owner."""
     home = tmp_path_factory.mktemp("home")
-    detector = assume_detector(
-        load_taxonomy("salon"),
-        zone="Asia/Almaty",
-        settings=DetectionSettings(false_alarms_per_week=1.0),
-    )
     store = Store(home / "store.db")
-    chain = Chain(store, home, detector)
+    chain = Chain(store, home, find_detector())
     for branch in BRANCHES:  # seven branches, thirteen topics: 91 streams
         chain.say("c999-stranger", "спасибо, всё понравилось!", branch=branch)
     for customer_id in VISITED:

@@ -147,7 +147,9 @@ def test_every_listed_command_can_be_loaded() -> None:
     commands = {command.callback for command in loaded.registered_commands}
     groups = {group.name for group in loaded.registered_groups}
     assert len(commands) + len(groups) == len(names)
-    assert groups == {"audit", "autopilot", "copy", "incident", "online", "report"}
+    assert groups == {
+        *("audit", "autopilot", "console", "copy", "incident", "online", "playbooks", "report"),
+    }
 
 
 def test_help_imports_no_model_library() -> None:

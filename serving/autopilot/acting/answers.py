@@ -53,8 +53,8 @@ def answer_vendor(
         now: Aware.
 
     Raises:
-        BadInputError: Nobody asked it, it has said its word already, or an offer lacks its price or
-            its time.
+        BadInputError: Nobody asked it, it has said its word already, an offer lacks its price or
+            its time, or a booking is confirmed at another price.
     """
     told = session.amends.find_ask(workflow_id, vendor_id)
     if told is None:
@@ -135,11 +135,23 @@ def _find_state(told: VendorAsk, answer: VendorAnswer) -> tuple[AskState, str]:
         _require_offer(told, answer)
         return AskState.OFFERED, reply_topic(told.vendor_id)
     if told.state is AskState.BOOKED:
+        _require_same_price(told, answer)
         state = AskState.CONFIRMED if answer.is_yes else AskState.REFUSED
         return state, booked_topic(told.vendor_id)
     raise BadInputError(
         f"{told.subject}: vendor {told.vendor_id!r} is {told.state}, and is not asked anything now"
     )
+
+
+def _require_same_price(told: VendorAsk, answer: VendorAnswer) -> None:
+    """What was approved is what is paid: a booking has no new price, and no impossible time."""
+    faults = []
+    if answer.price_cents not in (None, told.price_cents):
+        faults.append(f"price {answer.price_cents}: it is booked for {told.price_cents}")
+    if answer.eta_minutes is not None and not 0 <= answer.eta_minutes <= MOST_MINUTES:
+        faults.append(f"eta {answer.eta_minutes}: expected the minutes until it is there")
+    if faults:
+        raise BadInputError(f"{told.subject}: booking of {told.vendor_id}: {'; '.join(faults)}")
 
 
 def _require_offer(told: VendorAsk, answer: VendorAnswer) -> None:

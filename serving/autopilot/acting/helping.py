@@ -55,9 +55,14 @@ def find_help(
 def take_offer(
     session: StoreSession, *, context: IncidentContext, turn: Turn
 ) -> ActionRequest | None:
-    """The booking of whoever offered to come soonest, however late it said so; None: nobody did."""
+    """The booking of whoever offered to come soonest, however late it said so; None: nobody did.
+
+    An offer to come later than `most_eta_minutes` is none.
+    """
     asks = session.amends.find_asks(context.workflow_id)
-    offers = [ask for ask in asks if ask.state is AskState.OFFERED]
+    offers = [
+        ask for ask in asks if ask.state is AskState.OFFERED and _is_soon(ask, context=context)
+    ]
     if not offers or any(ask.state in _OPEN for ask in asks):
         return None
     burst = context.read_burst(session)
@@ -94,8 +99,8 @@ def read_answer(request: ActionRequest, *, context: IncidentContext) -> Acted | 
             return Failed(f"{vendor_id} did not answer in time")
         if told.state is not AskState.OFFERED:
             return Failed(f"{vendor_id}: {told.state}")
-        most = context.pilot.settings.vendors.most_eta_minutes
-        if told.eta_minutes is None or told.eta_minutes > most:
+        if not _is_soon(told, context=context):
+            most = context.pilot.settings.vendors.most_eta_minutes
             session.amends.set_ask(context.workflow_id, vendor_id, state=AskState.CANCELLED)
             return Failed(f"{vendor_id} would come in {told.eta_minutes} minutes, at most {most}")
     return Acted(0, f"{vendor_id} can come in {told.eta_minutes} minutes")
@@ -282,6 +287,11 @@ def _write(
             workflow_id=context.workflow_id,
         )
     )
+
+
+def _is_soon(offer: VendorAsk, *, context: IncidentContext) -> bool:
+    most = context.pilot.settings.vendors.most_eta_minutes
+    return offer.eta_minutes is not None and offer.eta_minutes <= most
 
 
 def _order(offer: VendorAsk) -> tuple[int, str]:

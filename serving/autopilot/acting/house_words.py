@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
 
 from serving.copy.languages import Language
 from serving.copy.library import default_library
+from serving.corridor.actions import ActionState
 from serving.policy.settings import read_settings_file
 from serving.store.amends import AskState
 
@@ -149,7 +150,7 @@ class _AllHouseWords(RootModel[dict[HouseLanguage, HouseWords]]):
                 for place, slots in expected.items()
                 if found.get(place) != slots
             ]
-            missing = {state.value for state in AskState} - words.states.keys()
+            missing = {state.value for state in (*AskState, *ActionState)} - words.states.keys()
             faults += [f"{language}.states: {name} is missing" for name in sorted(missing)]
         if faults:
             raise ValueError("; ".join(faults))

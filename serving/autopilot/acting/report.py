@@ -11,9 +11,7 @@ from serving.autopilot.acting.writing import SENT
 from serving.copy.stored import Deed
 from serving.corridor.actions import ActionState
 from serving.corridor.held import Held
-from serving.records import Decision
 from serving.store.bursts import BurstRow
-from serving.store.letters import Letter
 from serving.store.store import StoreSession
 
 _OPEN = frozenset({ActionState.WAITING, ActionState.CLAIMED})
@@ -61,9 +59,11 @@ def _tell_letters(
     if not letters:
         yield words.report.nobody
     states = {held.request.action_id: held.state for held in holds}
+    asked = [letter.request for letter in letters if letter.request is not None]
+    decisions = {one.decision_id: one for one in session.find_by_keys(asked).values()}
     for letter in letters:
         what = words.updates.get(letter.stage, letter.stage)
-        decision = _find_decision(context, letter)
+        decision = decisions.get(letter.decision_id or "")
         if decision is None or letter.reason != SENT:
             state = states.get(letter.action_id, ActionState.RELEASED)
             why = letter.reason or words.states[state]
@@ -91,12 +91,6 @@ def find_approver(context: IncidentContext, variant_id: str) -> str:
     events = shelf.history(variant_id)
     approved = [event.by for event in events if event.what is Deed.APPROVED]
     return approved[-1] if approved else "nobody"
-
-
-def _find_decision(context: IncidentContext, letter: Letter) -> Decision | None:
-    if letter.decision_id is None:
-        return None
-    return context.parts.store.read_decision(letter.decision_id)
 
 
 def _tell_help(session: StoreSession, context: IncidentContext) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from shlex import quote
 
 from serving.audit.entries import Body, EntryKind
 from serving.autopilot.acting.context import ACTOR, IncidentContext
@@ -131,7 +132,7 @@ def _write_letter(
         lines += ["", words.seen.plan, *_list_plan(context, burst, now=now)]
         lines += ["", words.seen.stop.format(link=context.link)]
         lines.append(words.seen.command.format(incident=burst.incident_id))
-        lines.append(words.seen.everything.format(branch=burst.branch))
+        lines.append(words.seen.everything.format(branch=quote(burst.branch)))
     subject = words.seen.subject.format(branch=burst.branch, topic=topic, n=n)
     return Letter(subject=subject, body="\n".join(lines))
 

@@ -1,6 +1,7 @@
 """What the detector says: a burst began, it went on, it is over."""
 
 from enum import StrEnum
+from math import inf
 
 from pydantic import BaseModel, ConfigDict
 
@@ -104,10 +105,10 @@ BurstNews = Burst | BurstGrew | BurstEnded
 def tell_how_often(per_week: float) -> str:
     """How often something happens, in words a person has a feeling for.
 
-    >>> tell_how_often(2.04), tell_how_often(0.07), tell_how_often(0.0001)
+    >>> tell_how_often(2.04), tell_how_often(0.07), tell_how_often(0.0)
     ('2.0 times a week', 'about once in 14 weeks', 'less than once in ten years')
     """
     if per_week >= 1:
         return f"{per_week:.1f} times a week"
-    weeks = 1 / per_week
+    weeks = 1 / per_week if per_week > 0 else inf
     return f"about once in {weeks:.0f} weeks" if weeks < 520 else "less than once in ten years"

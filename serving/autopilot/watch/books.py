@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from serving.audit.entries import Body, EntryKind
+from serving.autopilot.acting.topics import ENDED, GREW, KIND
 from serving.autopilot.detection.bursts import Burst, BurstEnded, BurstGrew, EndReason
 from serving.autopilot.detection.links import Complaining, explain
 from serving.autopilot.inbound.taxonomy import Taxonomy
@@ -18,9 +19,6 @@ from serving.store.bursts import BurstComplaint, BurstRow, Link, NewBurst
 from serving.store.inbound import ArrivedMessage, Reading
 from serving.store.store import StoreSession
 
-KIND: Final = "incident"
-GREW: Final = "grew"
-ENDED: Final = "ended"
 _BY: Final = "watcher"
 _MOST_QUOTED: Final = 3
 _MOST_QUOTE: Final = 300

@@ -88,6 +88,7 @@ class Watcher:
         """
         self._store = store
         self._prepared = prepared
+        self._version = prepared.version  # a hash of all of it: not for every look
         self._triage = triage
         self._sorter = sorter
         self._directory = directory
@@ -125,7 +126,7 @@ class Watcher:
         detector = self._prepared.make_detector()
         with self._store.reading() as session:
             place, kept = session.watch.find_place(), session.watch.read_streams()
-        is_same = place.version == self._prepared.version
+        is_same = place.version == self._version
         for one in kept:
             detector.watch(one.branch)
             (detector.restore if is_same else detector.carry_over)(one.state)
@@ -142,7 +143,7 @@ class Watcher:
         after = replace(
             memory.place,
             cursor=batch.new[-1].seq if batch.new else memory.place.cursor,
-            version=self._prepared.version,
+            version=self._version,
             deferred=batch.deferred,
         )
         is_moved = after != memory.place

@@ -124,7 +124,7 @@ class AddressWebhook:
             return Unreadable(f"addresses: {self._post.host} answered {answer.status}")
         try:
             told: object = json.loads(answer.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             told = None
         if not isinstance(told, dict) or "address" not in told:
             return Unreadable(f"addresses: {self._post.host}: expected an object with `address`")

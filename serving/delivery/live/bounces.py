@@ -7,6 +7,8 @@ itself, or its headers, comes with it. Ours names its message there.
 from dataclasses import dataclass
 from datetime import datetime
 from email import message_from_bytes
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
 from email.message import Message
 from email.policy import compat32
 from email.utils import parsedate_to_datetime
@@ -86,7 +88,15 @@ def _find_identity(part: Message) -> str | None:
         text = part.get_payload(decode=True)
         if isinstance(text, bytes):
             found = message_from_bytes(text, policy=compat32).get(_HEADER)
-    return None if found is None else str(found).strip()
+    return None if found is None else _decode(str(found))
+
+
+def _decode(header: str) -> str:
+    """As it was before it was folded: a long identity, or one of other letters, is encoded."""
+    try:
+        return str(make_header(decode_header(header))).strip()
+    except (HeaderParseError, LookupError, ValueError):  # anybody can send such mails
+        return header.strip()
 
 
 def _read_date(mail: Message) -> datetime | None:

@@ -8,6 +8,8 @@ import ipaddress
 import socket
 from dataclasses import dataclass
 
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are of IPv4
+
 
 @dataclass(frozen=True)
 class Led:
@@ -46,10 +48,14 @@ def is_public(address: str) -> bool:
 
     >>> [is_public(a) for a in ("8.8.8.8", "10.0.0.1", "169.254.169.254", "::ffff:127.0.0.1")]
     [True, False, False, False]
+    >>> [is_public(a) for a in ("64:ff9b::808:808", "64:ff9b::a00:1")]
+    [True, False]
     """
     found = ipaddress.ip_address(address)
     inner = None
     if isinstance(found, ipaddress.IPv6Address):
         inner = found.ipv4_mapped or found.sixtofour
+        if found in _NAT64:
+            inner = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
     judged = inner or found
     return judged.is_global and not judged.is_multicast

@@ -7,7 +7,6 @@ nothing in SMTP tells a second letter from the first.
 
 import re
 import smtplib
-import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from email.utils import parseaddr
 
 from features.errors import ConfigurationError
 from features.vocabulary import Outcome
+from serving.delivery.live.certificates import make_tls_context
 from serving.delivery.live.secrets import Secrets
 from serving.delivery.live.settings import SmtpSettings
 from serving.delivery.parcel import Down, HandedOver, Lost, Receipt, Rejected, TryAgain, Uncertain
@@ -72,11 +72,15 @@ class SmtpRelay:
     """One relay, with one connection that is kept from letter to letter."""
 
     def __init__(self, settings: SmtpSettings, *, sender: str, secrets: Secrets) -> None:
-        """Make it ready; nothing is connected before the first letter."""
+        """Make it ready; nothing is connected before the first letter.
+
+        Raises:
+            ConfigurationError: SMTP cannot carry the sender, or `ca_file` cannot be read.
+        """
         self._settings = settings
-        self._envelope_sender = parseaddr(settings.envelope_sender or sender)[1]
+        self._envelope_sender = _encode_sender(settings.envelope_sender or sender)
         self._password = None if settings.password is None else secrets.read(settings.password)
-        self._context = _make_context(settings)
+        self._context = make_tls_context(settings.ca_file)
         self._link: smtplib.SMTP | None = None
 
     @property
@@ -222,6 +226,13 @@ def encode_address(address: str) -> str | None:
     return f"{local}@{name}" if re.fullmatch(r"[A-Za-z0-9.-]{1,253}", name) else None
 
 
+def _encode_sender(sender: str) -> str:
+    address = encode_address(parseaddr(sender)[1])
+    if address is None:
+        raise ConfigurationError(f"sender {sender}: expected an address that SMTP can carry")
+    return address
+
+
 def _judge_letter(reply: Reply) -> Receipt:
     """What a relay said of the whole letter, whose recipient it had taken."""
     if reply.code == 421:
@@ -246,12 +257,3 @@ def _describe(fault: Exception) -> str:
     if isinstance(fault, smtplib.SMTPResponseException):
         return f"{type(fault).__name__} {fault.smtp_code}"
     return type(fault).__name__
-
-
-def _make_context(settings: SmtpSettings) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=settings.ca_file)
-    except OSError as fault:
-        raise ConfigurationError(
-            f"ca_file {settings.ca_file}: {fault.strerror or fault}"
-        ) from fault

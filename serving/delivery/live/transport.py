@@ -197,7 +197,7 @@ def _read_outcome(body: bytes) -> Outcome | None:
     """What a receiver knows already: `{"outcome": "delivered"}` or `bounced`."""
     try:
         told: object = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):  # a body of brackets alone, too
         return None
     outcome = told.get("outcome") if isinstance(told, dict) else None
     known = {one.value: one for one in (Outcome.DELIVERED, Outcome.BOUNCED)}

@@ -4,11 +4,9 @@ Signatures are those of Standard Webhooks (https://www.standardwebhooks.com); a 
 message again by `webhook-id`, which `Idempotency-Key` repeats.
 """
 
-import binascii
 import hashlib
 import logging
 import socket
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +18,7 @@ import httpx
 from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
 
 from features.errors import ConfigurationError
+from serving.delivery.live.certificates import make_tls_context
 from serving.delivery.live.hosts import Led, NotLed, resolve_host
 from serving.delivery.live.secrets import Secrets
 from serving.delivery.live.settings import WebhookSettings
@@ -68,10 +67,10 @@ class SignedPost:
         self._settings = settings
         self._parts = urlsplit(settings.url)
         self._port = self._parts.port or _PORTS[self._parts.scheme]
-        self._context = _make_context(settings)
+        self._context = make_tls_context(settings.ca_file)
         try:
             self._signer = Webhook(secrets.read(settings.secret))
-        except (binascii.Error, EmptyWebhookSecretError, UnicodeError) as fault:
+        except (ValueError, EmptyWebhookSecretError) as fault:  # no base64, no ASCII, nothing
             name = settings.secret.env
             raise ConfigurationError(
                 f"environment: {name}: expected whsec_ and base64 (Standard Webhooks)"
@@ -158,17 +157,6 @@ def make_safe_key(key: str) -> str:
     if key and len(key) <= 200 and all("!" <= c <= "~" for c in key):
         return key
     return f"b2-{hashlib.blake2b(key.encode(), digest_size=20).hexdigest()}"
-
-
-def _make_context(settings: WebhookSettings) -> ssl.SSLContext:
-    if settings.ca_file is None:
-        return ssl.create_default_context()
-    try:
-        return ssl.create_default_context(cafile=settings.ca_file)
-    except OSError as fault:
-        raise ConfigurationError(
-            f"ca_file {settings.ca_file}: {fault.strerror or fault}"
-        ) from fault
 
 
 def _read_start(answer: httpx.Response) -> bytes:

@@ -35,7 +35,7 @@ class WriteToCustomer(Action[CaseContext]):
             kind=_NURTURE,
             subject=context.flow_id,
             amount_cents=0,
-            currency=context.currency,
+            currency=context.free_currency,
             is_reversible=True,
             customer=case.customer_id,
         )

@@ -80,7 +80,7 @@ class MakeOffer(Action[CaseContext]):
         """The offer is made; somebody presents it, and says what the customer answered."""
         name = _name_of(request)
         offer = context.opener.playbooks.offers[name]
-        _move(session, request, context, state=OfferState.MADE, now=now)
+        _move(session, request, context, state=OfferState.MADE)
         back = f"It can be taken back: {offer.undo}." if offer.undo else f"Final: {offer.no_undo}."
         cost = f"{request.amount_cents / 100:,.2f} {request.currency}"
         task = make_task(
@@ -107,11 +107,11 @@ class MakeOffer(Action[CaseContext]):
         end: End,
         context: CaseContext,
         turn: Turn,  # noqa: ARG002  # of the protocol
-        now: datetime,
+        now: datetime,  # noqa: ARG002  # of the protocol
     ) -> tuple[ActionRequest, ...]:
         """An offer that was vetoed, denied or never approved was not made."""
         if end.how is not How.DONE:
-            _move(session, request, context, state=OfferState.WITHDRAWN, now=now)
+            _move(session, request, context, state=OfferState.WITHDRAWN)
         return ()
 
     def describe(self, request: ActionRequest, *, context: CaseContext) -> str:
@@ -121,7 +121,7 @@ class MakeOffer(Action[CaseContext]):
         return f"{title} ({request.customer}, {cost} at most)"
 
 
-def withdraw_unmade(session: StoreSession, case_id: str, *, now: datetime) -> None:
+def withdraw_unmade(session: StoreSession, case_id: str) -> None:
     """Offers of a case that wait for nothing any more were never made."""
     held = {h.request.action_id: h for h in session.holds.find_of(f"case/{case_id}")}
     alive = (ActionState.WAITING, ActionState.CLAIMED)
@@ -136,7 +136,6 @@ def withdraw_unmade(session: StoreSession, case_id: str, *, now: datetime) -> No
                 offer=offer.offer,
                 case_id=case_id,
                 state=OfferState.WITHDRAWN,
-                at=now,
             )
 
 
@@ -165,14 +164,12 @@ def _move(
     context: CaseContext,
     *,
     state: OfferState,
-    now: datetime,
 ) -> None:
     session.cases.set_offer(
         str(request.customer),
         offer=_name_of(request),
         case_id=context.case_id,
         state=state,
-        at=now,
     )
 
 

@@ -140,7 +140,7 @@ def request_task(case: CaseRow, context: CaseContext, *, turn: Turn) -> ActionRe
         kind=_MAKE_TASK,
         subject=context.flow_id,
         amount_cents=0,
-        currency=context.currency,
+        currency=context.free_currency,
         is_reversible=True,
         customer=case.customer_id,
     )

@@ -23,7 +23,7 @@ class LookAgain(Action[CaseContext]):
     ) -> Planned:
         """Compare the risk with that at the beginning."""
         case = context.find_case(session)
-        withdraw_unmade(session, case.case_id, now=now)
+        withdraw_unmade(session, case.case_id)
         look = context.look(session, case, now=now)
         if look is None:
             return Skip("there is no churn model that could tell")
@@ -45,7 +45,7 @@ class CloseCase(Action[CaseContext]):
     ) -> Planned:
         """Close the case; offers that still waited were never made."""
         case = context.find_case(session)
-        withdraw_unmade(session, case.case_id, now=now)
+        withdraw_unmade(session, case.case_id)
         if case.state is CaseState.CLOSED:
             return Skip(f"it was closed before: {case.exit_reason}")
         reason = find_end(session, case, context=context, now=now) or CaseExit.COMPLETED

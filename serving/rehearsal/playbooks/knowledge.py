@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
+from scipy.special import logit
 
 from features.churn import CHURN_FEATURES, churn_labels, eligible_customers
 from features.churn.factors import Factor, default_factors
@@ -38,6 +39,7 @@ _CAUTION: Final = 0.5  # standard deviations that are taken off: who is unsure p
 _DONE: Final = {**OFFERS, **STEPS}
 _HOURS_OF_WEEK: Final = 168
 _MANY_REFUSED: Final = 3
+_LEAST_P: Final = 1e-6  # a calibrated model may say 0 or 1
 _FIRST_REASON, _NEXT_REASON = 1.0, 0.5
 
 
@@ -123,7 +125,7 @@ def describe(
 ) -> Floats:
     """What may tell whom contact drives away, (n, 3 + segments)."""
     refused = (~consent).sum(axis=1)
-    risk = np.log(p_churn / (1.0 - p_churn))
+    risk = logit(np.clip(p_churn, _LEAST_P, 1.0 - _LEAST_P))
     member = [[float(one == segment) for segment in segments] for one in own]
     columns = [refused, refused >= _MANY_REFUSED, risk]
     return np.column_stack([*columns, np.array(member).reshape(len(own), len(segments))])

@@ -70,16 +70,23 @@ TASK_CENTS: Final[Mapping[str, float]] = MappingProxyType(
 
 
 def require_levers(playbooks: Playbooks) -> Playbooks:
-    """The playbooks; ConfigurationError names offers and steps that the worlds do not know."""
+    """The playbooks; ConfigurationError names offers, steps and kinds that no world knows."""
     offers = sorted(set(playbooks.offers) - set(OFFERS))
     steps = sorted(
         name
         for name, item in playbooks.items.items()
         if item.do == "task" and item.contacts and name not in STEPS
     )
+    kinds = {item.kind for item in playbooks.items.values() if item.do == "task"}
+    unpriced = sorted(kinds - set(TASK_CENTS))
+    faults = []
     if offers or steps:
+        faults.append(f"no world knows what comes of {', '.join(offers + steps)}")
+    if unpriced:
+        faults.append(f"no world has a price of the tasks {', '.join(unpriced)}")
+    if faults:
+        told = "; ".join(faults)
         raise ConfigurationError(
-            f"playbooks {playbooks.name}: no world knows what comes of "
-            f"{', '.join(offers + steps)}; only those that ship can be rehearsed"
+            f"playbooks {playbooks.name}: {told}; only those that ship can be rehearsed"
         )
     return playbooks

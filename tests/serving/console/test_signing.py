@@ -5,11 +5,12 @@ from datetime import timedelta
 
 import pytest
 from starlette.routing import BaseRoute, Mount, Route
+from starlette.testclient import TestClient
 
 from serving.console.accounts import IDLE
 from serving.console.attempts import PER_PERSON
 from serving.console.headers import PAGE_POLICY
-from tests.serving.console.conftest import PASSWORD, Browser, Office
+from tests.serving.console.conftest import HOST, PASSWORD, Browser, Office
 from tests.serving.console.scene import ASK, INCIDENT, TASK
 
 WRONG = "wrong battery horse"
@@ -252,3 +253,10 @@ def test_fault_of_ours_tells_nothing_of_itself(
     token = browser.find_token("/account")
     with pytest.raises(RuntimeError):  # which the server writes to its log
         browser.http.post("/console/leave", data={"token": token})
+    http = TestClient(
+        office.mounted, base_url=HOST, cookies=browser.http.cookies, raise_server_exceptions=False
+    )
+    answer = http.post("/console/leave", data={"token": token})
+    assert answer.status_code == 500
+    assert "the server's log says what" in answer.text
+    assert "secret" not in answer.text

@@ -55,6 +55,7 @@ def test_the_line_in_the_mail_finds_a_cut_tail(
             teller.look(lambda: datetime.now(UTC))
 
     assert [one.exit_code for one in result] == [0, 0]
+    assert ["nothing new" in one.output for one in result] == [False, True]
     (letter,) = relay.letters
     line = letter.get_content().strip().splitlines()[-1]
     anchors = read_anchors(line, key=read_public_key(public), place="mail")

@@ -68,6 +68,19 @@ def test_a_report_names_the_message_of_the_letter(*, whole: bool) -> None:
     assert read_bounce(write_report(whole=whole)) == Bounced("m1", WRITTEN_AT)
 
 
+@pytest.mark.parametrize("message_id", ["m" * 190, "заказ-1.email", "=?x?=", "a b"])
+def test_a_long_or_foreign_identity_is_read_as_it_was_written(message_id: str) -> None:
+    for whole in (True, False):
+        assert read_bounce(write_report(message_id, whole=whole)) == Bounced(message_id, WRITTEN_AT)
+
+
+@pytest.mark.parametrize("code", [b"=?utf-8?b?a?=", b"=?no-such?q?a?=", b"=?\0?q?a?="])
+def test_an_identity_in_broken_code_is_no_message_of_ours(code: bytes) -> None:
+    report = write_report().replace(b"X-Opportune-Message: m1", b"X-Opportune-Message: " + code)
+    found = read_bounce(report)
+    assert found is None or found.message_id != "m1"
+
+
 @pytest.mark.parametrize(
     ("action", "status"), [("delayed", "4.4.1"), ("failed", "4.4.7"), ("delivered", "2.0.0")]
 )

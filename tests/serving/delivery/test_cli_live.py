@@ -160,6 +160,21 @@ def test_the_live_lane_does_not_start_with_what_is_nobodys(
         run("--once", "--live", *files)
 
 
+def test_the_dry_run_needs_no_secret_of_files_that_the_environment_names(
+    run: Run, servers: tuple[Relay, Hook], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_files(tmp_path, *servers)
+    monkeypatch.setenv("OPPORTUNE_TRANSPORTS", str(tmp_path / "transports.yaml"))
+    monkeypatch.delenv("SMS_SECRET")
+    open_store(tmp_path).close()
+
+    code, out = run("--once", "--json")
+    assert (code, json.loads(out)["lane"]) == (0, "dry_run")
+    for option in ("--live", "--live-notices", "--check"):
+        with pytest.raises((ConfigurationError, BadInputError), match=r"SMS_SECRET|--data"):
+            run("--once", option)
+
+
 def test_each_channel_must_be_named(run: Run, servers: tuple[Relay, Hook], tmp_path: Path) -> None:
     open_store(tmp_path)
     files = write_files(tmp_path, *servers)

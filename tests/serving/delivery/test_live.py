@@ -42,7 +42,6 @@ from tests.serving.delivery.world import (
     make_deliverer,
     plan,
     profile,
-    with_transport,
 )
 
 
@@ -393,17 +392,26 @@ def test_after_a_claim_no_wish_to_cancel_is_in_time_wherever_clocks_go(tmp_path:
         assert session.cancel(["m0"], at=NOON - 2 * HOUR) == [CancelState.TOO_LATE]
 
 
-def test_an_update_that_is_uncertain_asks_by_its_own_rule(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("trigger", "state"),
+    [
+        (Trigger.INCIDENT_UPDATE, OutboxState.UNCERTAIN),
+        (Trigger.PRICE_DROP, OutboxState.HANDED_OVER),
+    ],
+)
+def test_service_and_marketing_that_are_uncertain_each_have_a_rule(
+    tmp_path: Path, trigger: Trigger, state: OutboxState
+) -> None:
     store = Store(tmp_path / "store.db")
     open_live(store)
-    plan(store, trigger=Trigger.INCIDENT_UPDATE)
-    deliverer = make_deliverer(store, Keyless([Uncertain("lost")]), lane=LIVE)
-    other = with_transport(deliverer, Keyless())
+    plan(store, trigger=trigger)
+    receiver = Keyless([Uncertain("lost")])
 
-    deliverer.look(at(NOON))
-    other.look(at(NOON + HOUR))
+    make_deliverer(store, receiver, lane=LIVE, uncertain="sent", uncertain_service="ask").look(
+        at(NOON)
+    )
 
-    assert find_one(store, lane=LIVE).state is OutboxState.UNCERTAIN
+    assert find_one(store, lane=LIVE).state is state
 
 
 def test_letters_to_one_domain_are_given_one_moment_after_the_other(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from features.errors import ConfigurationError
 from features.vocabulary import Outcome
 from serving.copy.settings import CopySettings
 from serving.delivery.letter import write_letter
@@ -54,6 +55,18 @@ def test_a_letter_arrives_as_it_was_written_from_its_return_path() -> None:
     text = letter.get_body(preferencelist=("plain",))
     assert text is not None
     assert text.get_content().strip() == WORDS.plain_text
+
+
+def test_a_sender_that_smtp_cannot_carry_is_refused_before_anything_is_sent() -> None:
+    settings = SmtpSettings(host="127.0.0.1", port=25, security="none")
+    with pytest.raises(ConfigurationError, match=r"sender .*expected an address"):
+        SmtpRelay(settings, sender="Teal <привет@teal.example>", secrets=Secrets({}))
+
+
+def test_a_sender_of_another_alphabets_domain_is_sent_in_ascii() -> None:
+    with run_relay(Relay()) as relay, open_relay(relay, envelope_sender="b@пример.kz") as door:
+        assert send(door) == HandedOver("127.0.0.1")
+    assert relay.envelopes[0][0] == "b@xn--e1afmkfd.kz"
 
 
 def test_lines_that_begin_with_a_dot_arrive_whole() -> None:

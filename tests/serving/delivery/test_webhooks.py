@@ -100,6 +100,7 @@ def test_what_a_receiver_answers_decides_what_becomes_of_the_message(
         (200, b'{"outcome": "delivered"}', HandedOver("localhost", is_delivered=True)),
         (200, b'{"outcome": "converted"}', HandedOver("localhost")),
         (200, b"{" * 70_000, HandedOver("localhost")),
+        (200, b"[" * 70_000, HandedOver("localhost")),
         (422, b'{"outcome": "bounced"}', Rejected("localhost answered 422", Outcome.BOUNCED)),
     ],
 )
@@ -168,7 +169,7 @@ def test_a_secret_that_cannot_sign_is_named_by_its_variable_alone() -> None:
     settings = WebhookSettings.model_validate(
         {"url": "https://sms.example.com/", "secret": {"env": "SMS_SECRET"}}
     )
-    for secret in ("", "whsec_", "whsec_a"):
+    for secret in ("", "whsec_", "whsec_a", "whsec_ключ"):
         with pytest.raises(ConfigurationError, match="SMS_SECRET"):
             SignedPost(settings, secrets=Secrets({"SMS_SECRET": secret}))
 
@@ -211,6 +212,8 @@ def test_addresses_may_be_asked_for_and_a_fault_there_loses_no_message() -> None
         none = AddressWebhook(post).find("c1", Channel.SMS, now=NOW)
         hook.body = b"<html>"
         faults = [AddressWebhook(post).find("c1", Channel.SMS, now=NOW) for _ in range(2)]
+        hook.body = b"[" * 70_000
+        faults.append(AddressWebhook(post).find("c1", Channel.SMS, now=NOW))
 
     assert isinstance(found, Found)
     assert none == NotFound()

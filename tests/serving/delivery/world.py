@@ -117,10 +117,12 @@ def make_deliverer(
     lane: str = DRY_RUN,
     rates: Mapping[Channel, Rate] | None = None,
     uncertain: str = "ask",
+    uncertain_service: str | None = None,
 ) -> Deliverer[Queued]:
     rows = {str(one.row["customer_id"]): one for one in profiles or (profile(),)}
     retry = DELIVERY.retry.model_copy(update={"max_attempts": max_attempts})
-    rule = UncertainRule.model_validate({"service": uncertain, "marketing": uncertain})
+    service = uncertain_service or uncertain
+    rule = UncertainRule.model_validate({"service": service, "marketing": uncertain})
     settings = DELIVERY.model_copy(update={"retry": retry, "uncertain": rule})
     guards = SendingGuards(POLICY, settings, RecipientBook(rows), lane)
     queue = MessageQueue(store, receiver, guards, home, rates or {})

@@ -59,6 +59,17 @@ def require_sound(bed: Bed) -> None:
         assert session.cases.list(state=CaseState.OPEN) == []
 
 
+def test_tasks_are_made_whatever_currency_the_company_counts_in(bed_of: BedMaker) -> None:
+    bed = bed_of({"c001": 0.9})
+    settings = bed.engine.copy_settings.model_copy(update={"currency": "USD"})
+    bed.engine = replace(bed.engine, copy_settings=settings)
+    (case,) = bed.open("c001")
+
+    bed.driver.run_until(bed.clock.now + 25 * HOUR)
+    assert "executive_call" in tasks_of(bed, case.case_id)
+    assert waiting(bed) == []  # an offer of another currency is refused
+
+
 def test_critical_case_is_worked_on_from_alert_to_offer_and_checks(bed_of: BedMaker) -> None:
     bed = bed_of({"c001": 0.9})
     (case,) = bed.open("c001")
@@ -315,6 +326,40 @@ def test_budget_of_a_month_is_never_exceeded(bed_of: BedMaker) -> None:
         offers = session.cases.list_offers()
     assert 1 <= len(offers) <= 3
     assert sum(offer.cost_cents for offer in offers) <= 1_300_000
+
+
+def test_cases_without_a_step_for_an_offer_take_no_budget(
+    bed_of: BedMaker, reasons: dict[str, tuple[Factor, ...]]
+) -> None:
+    """An offer would bring more to the medium one, whose steps hold none."""
+    reasons["c001"] = (Factor.BILLING_CONCERNS, Factor.LOW_USAGE)
+    reasons["c002"] = (Factor.DECLINING_USAGE,)
+    playbooks = all_in(Arm.LEARNED)
+    only = {"premium_trial": playbooks.offers["premium_trial"]}
+    choice = playbooks.choice.model_copy(update={"cents_per_month": 500_000, "explore": 0.0})
+    changed = playbooks.model_copy(update={"choice": choice, "offers": only})
+    bed = bed_of({"c001": 0.81, "c002": 0.6}, playbooks=changed)
+    critical, _ = bed.open("c001", "c002")
+
+    bed.driver.run_until(bed.clock.now + 25 * HOUR)
+
+    assert [offer.offer for offer in offers_of(bed, critical.case_id)] == ["premium_trial"]
+
+
+def test_offer_is_paid_by_the_month_of_its_proposal(bed_of: BedMaker) -> None:
+    bed = bed_of({"c001": 0.9})
+    (case,) = bed.open("c001")
+    bed.driver.run_until(bed.clock.now + 25 * HOUR)
+    (proposed,) = offers_of(bed, case.case_id)
+    bed.clock.now += HOUR
+
+    approve_all(bed)
+    bed.driver.run_now()
+
+    (made,) = offers_of(bed, case.case_id)
+    assert made == replace(proposed, state=OfferState.MADE)
+    with bed.store.reading() as session:
+        assert session.cases.sum_offers(since=proposed.at + HOUR) == 0
 
 
 def test_broken_corridor_makes_no_task_but_tells_people(bed_of: BedMaker) -> None:

@@ -13,8 +13,10 @@ from serving.playbooks.batch import start_cases
 from serving.playbooks.following import RiskFollower
 from serving.playbooks.seen import see_snapshot
 from serving.playbooks.settings import Capacity, Playbooks, StartBy, default_playbooks
+from serving.playbooks.words import finish_task, stop_case, take_task
 from serving.store.cases import CaseExit, CaseRow, CaseState
 from serving.store.store import Store
+from serving.store.tasks import TaskAnswer, TaskOutcome
 from tests.serving.playbooks.conftest import BedMaker
 from tests.serving.playbooks.small import DAY, HOUR, MRR_CENTS, Bed, SaidJudge, all_in, with_risk
 
@@ -104,11 +106,34 @@ def test_who_asked_for_rest_gets_no_other_case(bed_of: BedMaker) -> None:
     assert follow(bed, {"c001": 0.9}) == []
 
 
+def test_who_asked_for_rest_after_the_end_gets_no_other_case(bed_of: BedMaker) -> None:
+    """Somebody had taken the task, and called when the case was over."""
+    bed = bed_of({"c001": 0.7})
+    (case,) = bed.open("c001")
+    bed.driver.run_now()
+    now = bed.clock.now
+    with bed.store.transaction() as session:
+        task_id = f"case/{case.case_id}/success_review"
+        assert take_task(session, task_id, by="Aliya", now=now) is TaskAnswer.DONE
+        assert stop_case(session, case.case_id, by="Dana", now=now, why="enough")
+    bed.driver.run_now()
+    rest = TaskOutcome.LEAVE_ALONE
+    with bed.store.transaction() as session:
+        assert finish_task(session, task_id, by="Aliya", outcome=rest, now=now) is TaskAnswer.DONE
+    bed.clock.now += 400 * DAY
+    follow(bed, {"c001": 0.1})
+
+    assert bed.case(case.case_id).exit_reason is CaseExit.STOPPED
+    assert follow(bed, {"c001": 0.9}) == []
+
+
 def test_holdout_gets_a_case_and_nothing_is_done(bed_of: BedMaker) -> None:
     bed = bed_of({}, playbooks=all_in(Arm.HOLDOUT))
     bed.clock.now += HOUR  # the snapshot is older than the facts
 
-    (case,) = follow(bed, {"c001": 0.9})
+    (case,) = follow(bed, {"c001": 0.7})
+    bed.clock.now += HOUR
+    follow(bed, {"c001": 0.9})  # worse, and nobody is told
     bed.driver.run_to_end(until=bed.clock.now + 200 * DAY)
 
     assert case.arm is Arm.HOLDOUT

@@ -47,7 +47,7 @@ def test_books_answer_alike_on_postgresql(
         assert session.cases.propose_offer(offer)
         assert session.cases.propose_offer(offer)  # the same case, once more
         assert not session.cases.propose_offer(replace(offer, case_id="another"))
-        withdrawn = {"offer": "premium_trial", "case_id": case.case_id, "at": now}
+        withdrawn = {"offer": "premium_trial", "case_id": case.case_id}
         assert session.cases.set_offer("c001", state=OfferState.WITHDRAWN, **withdrawn)
         assert session.cases.sum_offers(since=now) == 0
         assert session.cases.propose_offer(offer)

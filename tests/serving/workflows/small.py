@@ -91,6 +91,7 @@ class World:
         calls: Calls of `act`, by identity.
         undone: Calls of `undo`, by identity.
         faults: How often `act` of a step raises before it does anything.
+        fault: What it raises then.
         replies: Steps that await an answer.
         exits: Whether the exit holds.
     """
@@ -99,6 +100,7 @@ class World:
     calls: Counter[str] = field(default_factory=Counter)
     undone: Counter[str] = field(default_factory=Counter)
     faults: dict[str, int] = field(default_factory=dict)
+    fault: type[Exception] = RuntimeError
     replies: set[str] = field(default_factory=set)
     refusals: set[str] = field(default_factory=set)
     exits: bool = False
@@ -181,7 +183,7 @@ class DoKind(Action[Case]):
         world = context.world
         world.calls[request.action_id] += 1
         if world.takes_fault(step, now=now):
-            raise RuntimeError("secret=1234")
+            raise world.fault("secret=1234")
         if step in world.refusals:
             return Failed("they said no")
         if step in world.replies:

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from features.errors import ConflictError
 from serving.corridor.actions import ActionState
 from serving.corridor.settings import BrokenCorridor
 from serving.corridor.stop_files import put_stop_file, remove_stop_files
@@ -162,12 +163,15 @@ def test_what_raises_is_tried_again_and_its_words_are_not_told(small: SmallMaker
     assert not any("secret" in words for words in case.read_log())
 
 
-def test_what_raises_until_the_deadline_is_undone_released_and_told(small: SmallMaker) -> None:
+@pytest.mark.parametrize("fault", [RuntimeError, ConflictError])
+def test_what_raises_until_the_deadline_is_undone_released_and_told(
+    small: SmallMaker, fault: type[Exception]
+) -> None:
     case = small("""
     steps: [{do: cheap, undo: cheap, deadline_minutes: 30, on_failed: end}, {do: free}]
     closing: [{do: note}]
     """)
-    case.world.faults = {"cheap": 1_000}
+    case.world.faults, case.world.fault = {"cheap": 1_000}, fault
 
     run(case)
 

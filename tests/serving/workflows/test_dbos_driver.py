@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from features.errors import ConflictError
+from serving.corridor.stop_files import put_stop_file
 from serving.store.acting_lock import hold_acting_lock
 from serving.store.flows import FlowRow, FlowState
 from serving.store.store import Store
@@ -106,6 +107,20 @@ def test_a_lifted_switch_wakes_what_waits_for_it(small: Small) -> None:
         look_until(driver, lambda: small.find().state is FlowState.ENDED)
 
     assert small.world.done == {"case/c1/free"}
+
+
+def test_a_home_that_can_be_looked_at_again_wakes_like_a_lifted_switch(small: Small) -> None:
+    small.spec = read_spec("steps: [{do: free}]")
+    put_stop_file(small.home, branch="abay", note="a test")
+    small.start()
+    small.driver.run_now()
+    assert "resumed" in small.find().topics
+    watch = SwitchWatch(small.store, small.home / "gone")
+    assert watch.look(NOON) == 0
+
+    (small.home / "gone").mkdir()
+
+    assert watch.look(NOON) == 1
 
 
 def test_a_second_process_may_not_act_on_a_file(tmp_path: Path) -> None:

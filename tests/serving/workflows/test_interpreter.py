@@ -7,6 +7,9 @@ import pytest
 from features.errors import ConfigurationError
 from serving.corridor.actions import ActionState
 from serving.store.flows import FlowState
+from serving.workflows.catalogue import Catalogue, Workflow
+from serving.workflows.spec import WorkflowSpec
+from serving.workflows.virtual import VirtualDriver
 from tests.serving.workflows.conftest import SmallMaker
 from tests.serving.workflows.handling import list_notices, run, say, state_of
 from tests.serving.workflows.small import LONG, NOON, make_workflow, read_spec
@@ -174,6 +177,35 @@ def test_a_workflow_that_cannot_start_fails_and_tells(small: SmallMaker) -> None
     assert list_notices(case) == ["case/c1/unstarted"]
 
 
+def test_a_workflow_whose_steps_cannot_be_chosen_fails_and_tells(small: SmallMaker) -> None:
+    case = small("steps: [{do: free}]")
+    good = make_workflow(case.spec, case.world)
+
+    def choose_spec(given_json: str) -> WorkflowSpec:
+        raise ValueError(f"secret=1234 {given_json}")
+
+    broken = Workflow(good.kind, choose_spec, good.actions, good.conditions, good.make_context)
+    case.start()
+    VirtualDriver(Catalogue([broken]), case.parts, clock=case.clock, keeps=case.keeps).run_now()
+
+    assert case.find().state is FlowState.FAILED
+    assert case.find().why == "it cannot be started: ValueError"
+    assert list_notices(case) == ["case/c1/unstarted"]
+
+
+def test_a_closing_step_can_fail_the_workflow(small: SmallMaker) -> None:
+    case = small("""
+    steps: [{do: note}]
+    closing: [{do: cheap, on_failed: end}]
+    """)
+    case.world.refusals = {"cheap"}
+
+    run(case)
+
+    assert case.find().state is FlowState.FAILED
+    assert case.find().why == "step cheap failed"
+
+
 def test_a_workflow_keeps_the_steps_it_was_started_with(small: SmallMaker) -> None:
     case = small("steps: [{do: free, after_minutes: 60}]")
     case.start()
@@ -184,6 +216,21 @@ def test_a_workflow_keeps_the_steps_it_was_started_with(small: SmallMaker) -> No
     case.driver.run_to_end(until=NOON + LONG)
 
     assert case.world.done == {"case/c1/free"}
+
+
+def test_a_kind_that_nobody_knows_holds_up_no_other(small: SmallMaker) -> None:
+    case = small("steps: [{do: free}]")
+    with case.store.transaction() as session:
+        session.flows.start("other/o1", kind="other", subject="o", given_json="{}", at=NOON)
+        session.flows.begin("other/o1", spec_json="{}", at=NOON)
+        session.flows.sleep("other/o1", turn=1, until=NOON, topics=["news"])
+        session.flows.signal("other/o1", topic="news", at=NOON, key="k")
+    case.start()
+
+    case.driver.run_until(NOON + timedelta(minutes=1))
+
+    assert case.find().state is FlowState.ENDED
+    assert case.find("other/o1").turn == 1
 
 
 def test_asking_twice_starts_one(small: SmallMaker) -> None:

@@ -19,13 +19,14 @@ from serving.autopilot.acting.context import Pilot
 from serving.autopilot.acting.settings import ActingSettings, load_acting_settings
 from serving.autopilot.acting.vendors import Vendor
 from serving.autopilot.acting.workflow import make_incident_workflow
+from serving.autopilot.detection.settings import DetectionSettings
 from serving.autopilot.inbound.desk import KnownCustomers
 from serving.autopilot.inbound.message import InboundMessage
 from serving.autopilot.inbound.taxonomy import load_taxonomy
 from serving.autopilot.inbound.triage import OfflineTriage
 from serving.autopilot.story import KnownFacts
 from serving.autopilot.watch.known import Directory
-from serving.autopilot.watch.prepared import PreparedDetector
+from serving.autopilot.watch.prepared import PreparedDetector, assume_detector
 from serving.autopilot.watch.sorting import Sorter
 from serving.autopilot.watch.watcher import Watcher
 from serving.copy.library import default_library
@@ -372,6 +373,12 @@ class Chain:
     def _make_code(self) -> str:
         self.n_codes += 1
         return "BCDFGHJK" + "BCDFGHJKLMNP"[self.n_codes]
+
+
+@cache
+def find_detector() -> PreparedDetector:
+    """What a salon is watched by whose history nobody knows; simulated once for all tests."""
+    return assume_detector(load_taxonomy("salon"), zone="Asia/Almaty", settings=DetectionSettings())
 
 
 @cache

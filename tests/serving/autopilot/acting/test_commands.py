@@ -88,8 +88,10 @@ def test_answers_are_passed_on_and_read_as_amounts(chain: Chain) -> None:
         ask = session.amends.find_ask(chain.workflow_id, "cool-air")
     assert ask is not None
     assert (ask.state, ask.price_cents, ask.eta_minutes) == (AskState.OFFERED, 1_400_000, 40)
-    wrong = ["answer", incident, "klima", "yes", "--price", "much", "--by", "D"]
-    assert "--price 'much': expected an amount" in str(CLI.invoke(autopilot, wrong).exception)
+    for price in ("much", "NaN", "-1", "0.001", "1e999999"):
+        wrong = ["answer", incident, "klima", "yes", f"--price={price}", "--by", "D"]
+        fault = str(CLI.invoke(autopilot, wrong).exception)
+        assert f"--price {price!r}: expected an amount" in fault
 
 
 def test_a_cause_and_the_end_are_said_by_command(chain: Chain) -> None:
@@ -103,6 +105,8 @@ def test_a_cause_and_the_end_are_said_by_command(chain: Chain) -> None:
     assert "confirmed by Dana" in chain.burst.report
     assert incident not in run("incidents")
     assert incident in run("incidents", "--all")
+    late = CLI.invoke(autopilot, ["close", incident, "--by", "Dana"])
+    assert "it is closed" in str(late.exception)
 
 
 def test_credits_are_listed_for_the_company_s_own_system(chain: Chain) -> None:

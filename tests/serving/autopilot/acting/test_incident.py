@@ -54,6 +54,7 @@ def test_the_owner_is_told_at_once_and_advertising_rests(chain: Chain) -> None:
     assert (first.to.kind, first.to.name) == (PartyKind.OWNER, BRANCH)
     for words in ("3 customers complain", "ru 2, kk 1", "only with a yes", "incidents/heat-"):
         assert words in first.body
+    assert f"stop --branch '{BRANCH}' --by NAME" in first.body  # as a shell reads it
     with chain.store.reading() as session:
         (paused,) = session.incidents.find_all()
     assert paused.customer_ids == set(CUSTOMERS[:3])
@@ -187,6 +188,18 @@ def test_a_vendor_that_answers_late_is_booked_after_all(chain: Chain) -> None:
     assert (held.state, held.settled_cents) == (ActionState.SETTLED, 1_400_000)
 
 
+def test_an_offer_that_comes_late_and_is_slow_is_not_booked(chain: Chain) -> None:
+    begin(chain)
+    chain.live(10)
+    chain.approve("respond/checking")
+    chain.live(45)
+    chain.answer("cool-air", replace(YES, eta_minutes=181))
+    chain.live(5)
+    assert [one for one in chain.holds if one.request.kind == "book_vendor"] == []
+    chain.answer("klima", replace(YES, eta_minutes=180))
+    assert chain.find_hold("book-klima").state is ActionState.WAITING
+
+
 def test_who_does_not_confirm_is_told_not_to_come_and_costs_nothing(chain: Chain) -> None:
     begin(chain)
     chain.live(6)
@@ -210,6 +223,9 @@ def test_answers_that_make_no_sense_are_refused(chain: Chain) -> None:
     chain.answer("cool-air", YES)
     with pytest.raises(BadInputError, match="is offered, and is not asked anything now"):
         chain.answer("cool-air", YES)
+    chain.approve("book-cool-air")
+    with pytest.raises(BadInputError, match="price 1500000: it is booked for 1400000"):
+        chain.answer("cool-air", replace(YES, price_cents=1_500_000))
     with pytest.raises(BadInputError, match="cause 'sabotage' of heat: expected one of cooling"):
         chain.confirm_cause("sabotage")
 

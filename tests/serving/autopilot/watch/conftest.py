@@ -7,18 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from serving.autopilot.detection.settings import DetectionSettings
 from serving.autopilot.inbound.desk import KnownCustomers
 from serving.autopilot.inbound.files import read_messages
 from serving.autopilot.inbound.message import InboundMessage
-from serving.autopilot.inbound.taxonomy import load_taxonomy
 from serving.autopilot.inbound.triage import OfflineTriage, Triage
 from serving.autopilot.story import KnownFacts
 from serving.autopilot.watch.known import Directory
-from serving.autopilot.watch.prepared import PreparedDetector, assume_detector
+from serving.autopilot.watch.prepared import PreparedDetector
 from serving.autopilot.watch.sorting import Sorter
 from serving.autopilot.watch.watcher import Watcher
 from serving.store.store import Store
+from tests.serving.autopilot.acting.chain import find_detector
 
 DAY = read_messages(Path(__file__).parents[1] / "heat.csv")
 LAG = timedelta(milliseconds=200)
@@ -26,7 +25,7 @@ LAG = timedelta(milliseconds=200)
 
 @pytest.fixture(scope="session")
 def assumed() -> PreparedDetector:
-    return assume_detector(load_taxonomy("salon"), zone="Asia/Almaty", settings=DetectionSettings())
+    return find_detector()
 
 
 def everybody() -> KnownFacts:

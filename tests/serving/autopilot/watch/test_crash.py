@@ -17,7 +17,7 @@ from serving.autopilot.watch.prepared import PreparedDetector
 from serving.store.store import Store
 from tests.serving.autopilot.watch.conftest import DAY, LAG, make_watcher
 
-N_KILLS = 9
+N_KILLS = 6
 TABLES = (
     *("inbound_readings", "bursts", "burst_complaints", "watch_place", "watch_streams"),
     *("flows", "flow_signals", "audit_log"),

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from threading import Event
+from time import monotonic
 
 import pytest
 
@@ -48,8 +49,9 @@ def post(store: Store, text: str, *, seconds: float) -> str:
 
 def wait_for_answers(chain: Chain, *, seconds: float, n: int) -> None:
     """Look, at one moment, until as many answers have come."""
-    n_read = 0
+    n_read, ends_at = 0, monotonic() + 30
     while n_read < n:
+        assert monotonic() < ends_at, "no answer came"
         n_read += chain.watcher.look(DAY[0].at + timedelta(seconds=seconds))
 
 

@@ -31,3 +31,5 @@ def test_worlds_with_too_short_a_past_give_no_figures_and_are_named_on_the_page(
 def test_playbooks_are_rehearsed_in_our_own_world_alone() -> None:
     with pytest.raises(BadInputError, match="not for --world"):
         invoke("--playbooks", "--world", "shop.py:Shop")
+    with pytest.raises(BadInputError, match="not for --playbooks"):
+        invoke("--playbooks", "--policies", "learned")

@@ -140,6 +140,9 @@ def test_every_step_and_offer_that_ships_has_a_lever() -> None:
     offers = {**playbooks.offers, "a_hug": playbooks.offers["discount_20"]}
     with pytest.raises(ConfigurationError, match="a_hug"):
         require_levers(playbooks.model_copy(update={"offers": offers}))
+    dance = playbooks.items["account_audit"].model_copy(update={"kind": "dance"})
+    with pytest.raises(ConfigurationError, match="price of the tasks dance"):
+        require_levers(playbooks.model_copy(update={"items": {**playbooks.items, "jig": dance}}))
 
 
 @pytest.mark.parametrize(
