@@ -27,12 +27,13 @@ from serving.delivery.live.transport import WebhookTransport
 from serving.delivery.live.webhook import SignedPost
 from serving.delivery.parcel import HandedOver, Lost, Moment, Parcel, Receipt
 from serving.delivery.queue import LIVE
+from serving.online.live import LiveProfile
 from serving.policy.cases import to_us
 from serving.store.claims import OutboxState
 from serving.store.notices import Notice, Party, PartyKind
 from serving.store.store import Store
 from tests.serving.delivery.servers import SECRET, Hook, Relay, run_hook, run_relay
-from tests.serving.delivery.world import HOUR, make_deliverer, plan
+from tests.serving.delivery.world import HOUR, find_noon_zone, make_deliverer, plan, profile
 
 pytestmark = pytest.mark.e2e
 
@@ -60,7 +61,7 @@ from serving.delivery.live.webhook import SignedPost
 from serving.store.claims import ClaimDesk
 from serving.store.store import Store
 from dataclasses import replace
-from tests.serving.delivery.world import make_deliverer
+from tests.serving.delivery.world import find_noon_zone, make_deliverer, profile
 
 SENDER = "Teal <hi@teal.example>"
 
@@ -107,7 +108,8 @@ def deliver(home, channel, place, step, nth, now):
             send(self, content)
         smtplib.SMTP.send = cut_send
     store = Store(home / "store.db")
-    make_deliverer(store, Killed(), lane="live").look(lambda: now)
+    awake = profile(timezone=find_noon_zone(now))
+    make_deliverer(store, Killed(), awake, lane="live").look(lambda: now)
 
 for line in sys.stdin:
     home, channel, place, step, nth, now = line.split()
@@ -156,6 +158,11 @@ class Killed:
     hooks: dict[tuple[str, int], Hook] = field(default_factory=dict)
     relays: dict[tuple[str, int], Relay] = field(default_factory=dict)
 
+    @property
+    def awake(self) -> LiveProfile:
+        """The customer, for whom it is noon whenever the test runs."""
+        return profile(timezone=find_noon_zone(self.now))
+
     def home(self, channel: str, step: str, nth: int) -> Path:
         return self.folder / f"{channel}-{step}{nth}"
 
@@ -199,7 +206,7 @@ def test_webhooks_take_each_message_once_wherever_a_process_is_killed(killed: Ki
         )
         store = Store(killed.home("sms", step, nth) / "store.db")
         with closing(SignedPost(settings, secrets=Secrets({"SECRET": SECRET}))) as post:
-            deliverer = make_deliverer(store, WebhookTransport(post), lane=LIVE)
+            deliverer = make_deliverer(store, WebhookTransport(post), killed.awake, lane=LIVE)
             deliverer.look(lambda: killed.now + AFTER_LEASE)
         with store.reading() as session:
             counts = session.outbox.count(lane=LIVE)
@@ -216,7 +223,8 @@ def test_letters_are_uncertain_where_the_relay_may_have_them_and_nowhere_else(
     for (step, nth), relay in killed.relays.items():
         store = Store(killed.home("email", step, nth) / "store.db")
         later = Keyless()
-        make_deliverer(store, later, lane=LIVE).look(lambda: killed.now + AFTER_LEASE)
+        deliverer = make_deliverer(store, later, killed.awake, lane=LIVE)
+        deliverer.look(lambda: killed.now + AFTER_LEASE)
         with store.reading() as session:
             counts = session.outbox.count(lane=LIVE)
         store.close()

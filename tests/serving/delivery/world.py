@@ -62,6 +62,11 @@ def profile(customer_id: str = "c0", **changes: str | bool) -> LiveProfile:
     return LiveProfile({**row, **changes})
 
 
+def find_noon_zone(now: datetime) -> str:
+    """A zone in which it is about noon now: nobody's quiet hours."""
+    return f"Etc/GMT{now.hour - 12:+d}"
+
+
 def plan(
     store: Store,
     number: int = 0,
