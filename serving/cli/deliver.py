@@ -123,7 +123,7 @@ def deliver(
             lane = LIVE if listed is OutboxState.UNCERTAIN else lane  # files are never uncertain
             list_outbox(store, listed, lane=lane, as_json=as_json)
         elif requeued:
-            requeue(store, requeued, lane=lane, at=read_clock(), as_json=as_json)
+            requeue(store, requeued, by=by, lane=lane, at=read_clock(), as_json=as_json)
         elif bounces is not None:
             read_bounces(store, bounces, at=read_clock(), as_json=as_json)
         elif resolved is not None:

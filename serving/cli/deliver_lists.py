@@ -18,6 +18,7 @@ from serving.store.store import Store
 _MOST_LISTED = 100
 _MOST_CHARACTERS = 200
 _ANSWERS = {"sent": True, "not-sent": False}
+_NOBODY = "opportune deliver"
 
 
 def list_outbox(store: Store, state: OutboxState, *, lane: str, as_json: bool) -> None:
@@ -49,14 +50,32 @@ def list_outbox(store: Store, state: OutboxState, *, lane: str, as_json: bool) -
         _show_notices(told, n=n_notices, state=state)
 
 
-def requeue(store: Store, keys: list[str], *, lane: str, at: datetime, as_json: bool) -> None:
-    """Give what is dead its attempts again; exit status 1 where something is not dead."""
+def requeue(
+    store: Store, keys: list[str], *, by: str | None, lane: str, at: datetime, as_json: bool
+) -> None:
+    """Give what is dead its attempts again, as the log keeps; exit status 1 where one is not dead.
+
+    Raises:
+        BadInputError: Who says so is no printable name; the command itself where nobody is named.
+    """
+    if by is not None and not is_switch_name(by):
+        raise BadInputError("--requeue: expected --by, a printable name of who says so")
+    who = by or _NOBODY
     with store.transaction() as session:
         done = {
             key: session.outbox.requeue([key], lane=lane, at_us=to_us(at)) == [True]
             or session.notice_outbox.requeue([key], lane=lane, at_us=to_us(at)) == [True]
             for key in keys
         }
+        for key in (key for key, is_done in done.items() if is_done):
+            session.audit.append(
+                EntryKind.HUMAN,
+                "outbox",
+                {"id": key[:_MOST_CHARACTERS], "lane": lane},
+                by=who,
+                at=at,
+                words=f"{who} gives what was dead in the outbox new attempts",
+            )
     if as_json:
         show_json({"requeued": done})
     else:

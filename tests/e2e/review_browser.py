@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from serving.store.store import Store
 from tests.serving.console.samples import put_samples
@@ -85,8 +85,29 @@ def running_review(home: Path) -> Iterator[Review]:
 def open_browser(program: str) -> Iterator[Browser]:
     """A headless browser that reaches this machine and nothing else."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=list(_FLAGS))
+        browser = playwright.chromium.launch(
+            executable_path=program, args=list(_FLAGS), timeout=_START_WITHIN_SECONDS * 1000
+        )
         try:
             yield browser
         finally:
             browser.close()
+
+
+@contextmanager
+def open_page(context: BrowserContext) -> Iterator[Page]:
+    """A page; what it logs as an error, or refuses by its policy, fails the test."""
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+    yield page
+    assert errors == [], errors
+
+
+def focused(page: Page) -> str:
+    """The id of the focused element, which must show that it is focused."""
+    page.wait_for_load_state()  # with its styles
+    style = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert style != "none", page.evaluate("document.activeElement.outerHTML.slice(0, 200)")
+    return str(page.evaluate("document.activeElement.id"))

@@ -22,7 +22,7 @@ from tests.e2e.console_browser import (
     run_console_command,
     running_console,
 )
-from tests.e2e.review_browser import find_chromium, open_browser
+from tests.e2e.review_browser import focused, open_page
 from tests.serving.console.scene import ASK, BOOK, CASE, INCIDENT, WRITE
 
 pytestmark = pytest.mark.e2e
@@ -50,15 +50,6 @@ OPEN_ALL = "document.querySelectorAll('details').forEach(one => { one.open = tru
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = find_chromium()
-    if program is None:
-        pytest.skip("no Chromium or Chrome on the path")
-    with open_browser(program) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
 def console(
     browser: Browser,  # no service is started where there is no browser
     tmp_path_factory: pytest.TempPathFactory,
@@ -83,12 +74,8 @@ def owners_session(browser: Browser, console: RunningConsole) -> Path:
 def page(browser: Browser, owners_session: Path) -> Iterator[Page]:
     """A page of an owner; what it logs as an error, or refuses by its policy, fails the test."""
     context = browser.new_context(storage_state=owners_session)
-    opened = context.new_page()
-    errors: list[str] = []
-    opened.on("pageerror", lambda error: errors.append(str(error)))
-    opened.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
-    yield opened
-    assert errors == []
+    with open_page(context) as opened:
+        yield opened
     context.close()
 
 
@@ -101,14 +88,6 @@ def state_of(console: RunningConsole, action_id: str) -> ActionState:
         store.close()
     assert held is not None
     return held.state
-
-
-def focused(page: Page) -> str:
-    """The id of the focused element, which must show that it is focused."""
-    page.wait_for_load_state()
-    style = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
-    assert style != "none", page.evaluate("document.activeElement.outerHTML.slice(0, 200)")
-    return str(page.evaluate("document.activeElement.id"))
 
 
 def test_alert_look_veto_within_two_minutes_by_keyboard_alone(

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from features.vocabulary import Channel, Trigger
 from serving.copy.draft import Draft
 from serving.store.store import Store
-from tests.e2e.review_browser import Review, find_chromium, open_browser, running_review
+from tests.e2e.review_browser import Review, focused, open_page, running_review
 from tests.serving.console.samples import (
     DELAY_SMS_RU,
     INACTIVE_IN_APP_RU,
@@ -39,15 +39,6 @@ CELLS = (
 )
 TWO_MINUTES = 120
 ACT = "<script>window.acted = 1</script><img src=x onerror='window.acted = 2'>"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = find_chromium()
-    if program is None:
-        pytest.skip("no Chromium or Chrome on the path")
-    with open_browser(program) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")
@@ -79,13 +70,8 @@ def context(browser: Browser, session: Path) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def page(context: BrowserContext) -> Iterator[Page]:
-    """A page; what it logs as an error, or refuses by its policy, fails the test."""
-    opened = context.new_page()
-    errors: list[str] = []
-    opened.on("pageerror", lambda error: errors.append(str(error)))
-    opened.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
-    yield opened
-    assert errors == []
+    with open_page(context) as opened:
+        yield opened
 
 
 def state_of(review: Review, variant_id: str) -> str:
@@ -94,14 +80,6 @@ def state_of(review: Review, variant_id: str) -> str:
         return store.variants.get(variant_id).state
     finally:
         store.close()
-
-
-def focused(page: Page) -> str:
-    """The id of the focused element, which must show that it is focused."""
-    page.wait_for_load_state()  # with its styles
-    style = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
-    assert style != "none", page.evaluate("document.activeElement.outerHTML.slice(0, 200)")
-    return str(page.evaluate("document.activeElement.id"))
 
 
 def press_tab_to(page: Page, text: str) -> None:

@@ -81,9 +81,9 @@ class PartySettings(_Settings):
 
 
 class PartySettingsFile(_Settings):
-    """The file: everybody who can be told something."""
+    """The file: everybody who can be told something; at least an owner."""
 
-    parties: tuple[PartySettings, ...] = Field(min_length=1)
+    parties: tuple[PartySettings, ...]  # a bound here would be told beside the fault of an entry
 
     @model_validator(mode="after")
     def _is_told_apart(self) -> Self:

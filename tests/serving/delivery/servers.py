@@ -53,7 +53,7 @@ class Relay:
         self.n_connections += 1
         return responses
 
-    async def handle_MAIL(  # noqa: N802
+    async def handle_MAIL(  # noqa: N802  # the library's name
         self,
         _server: SMTP,
         _session: Session,
@@ -64,7 +64,7 @@ class Relay:
         envelope.mail_from = address
         return self.replies.get("MAIL", "250 2.1.0 OK")
 
-    async def handle_RCPT(  # noqa: N802
+    async def handle_RCPT(  # noqa: N802  # the library's name
         self,
         _server: SMTP,
         _session: Session,
@@ -77,7 +77,7 @@ class Relay:
             envelope.rcpt_tos.append(address)
         return said
 
-    async def handle_DATA(  # noqa: N802
+    async def handle_DATA(  # noqa: N802  # the library's name
         self, server: SMTP, _session: Session, envelope: Envelope
     ) -> str:
         said = self.replies.get("DATA", "250 2.0.0 taken")
@@ -189,7 +189,7 @@ def run_hook(hook: Hook, *, tls: ssl.SSLContext | None = None) -> Iterator[Hook]
             self.end_headers()
             self.wfile.write(hook.body)
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the library's name
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

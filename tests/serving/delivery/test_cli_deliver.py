@@ -75,7 +75,7 @@ def test_due_messages_become_files_and_changed_nothing_else(
         assert list(session.read_outcomes()) == []
 
 
-def test_dead_messages_are_requeued_by_name(run: Run, tmp_path: Path) -> None:
+def test_dead_messages_are_requeued_by_name_and_the_log_keeps_who(run: Run, tmp_path: Path) -> None:
     store = Store(tmp_path / "home" / "store.db")
     plan(store)
     now_us = to_us(NOON)
@@ -85,12 +85,17 @@ def test_dead_messages_are_requeued_by_name(run: Run, tmp_path: Path) -> None:
         assert due is not None
         session.outbox.end(due, OutboxState.DEAD, lane=DRY_RUN, at_us=now_us, reason="busy")
 
-    done, out = run("--requeue", "m0", "--json")
+    done, out = run("--requeue", "m0", "--by", "dana", "--json")
     refused, words = run("--requeue", "m0")
 
     assert (done, json.loads(out)) == (0, {"requeued": {"m0": True}})
     assert refused == 1
     assert "m0: is not dead" in words
+    with store.reading() as session:
+        (entry,) = session.audit.read(subject="outbox")
+    assert (entry.by, json.loads(entry.body)) == ("dana", {"id": "m0", "lane": DRY_RUN})
+    with pytest.raises(BadInputError, match="expected --by"):
+        run("--requeue", "m0", "--by", "two\nlines")
 
 
 def test_what_contradicts_itself_or_has_no_store_is_refused(run: Run, tmp_path: Path) -> None:

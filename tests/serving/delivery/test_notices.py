@@ -352,6 +352,14 @@ def test_a_file_of_parties_that_is_wrong_says_where(
     with pytest.raises(ConfigurationError, match=words) as fault:
         load_parties(file)
     assert "token" not in str(fault.value)
+    assert "at least 1 item" not in str(fault.value) or change == {"ways": {}}
+
+
+def test_a_file_of_parties_with_nobody_in_it_misses_the_owner(tmp_path: Path) -> None:
+    file = tmp_path / "parties.yaml"
+    file.write_text("parties: []\n", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="expected an owner with the name default"):
+        load_parties(file)
 
 
 def test_a_url_that_apprise_does_not_know_is_named_by_its_variable_alone(stack: ExitStack) -> None:
