@@ -1,5 +1,6 @@
 """Commands of the churn playbooks: cases, tasks, and what came of them."""
 
+from collections.abc import Callable, Sized
 from datetime import UTC, datetime
 from typing import Annotated, Final
 from zoneinfo import ZoneInfo
@@ -96,6 +97,7 @@ def list_cases(
         show_json({"cases": [_describe_case(case) for case in found]})
     else:
         show_table(_CASE_HEADER, [_case_cells(case) for case in found])
+        _say_cut(found, most=most)
 
 
 @playbooks.command("show")
@@ -133,16 +135,14 @@ def list_tasks(
         show_json({"tasks": [_describe_task(task, now=now) for task in found]})
     else:
         show_table(_TASK_HEADER, [_task_cells(task, now=now) for task in found])
+        _say_cut(found, most=most)
 
 
 @playbooks.command("take")
 def take(task_id: TaskArgument, by: ByOption, as_json: JsonOption = False) -> None:
     """Work on a task from now on."""
-    store = open_own_store(read_settings())
-    with store.transaction() as session:
-        answer = take_task(session, task_id, by=by, now=datetime.now(UTC))
-    store.close()
-    _say_answer(task_id, answer, as_json=as_json)
+    now = datetime.now(UTC)
+    _change(task_id, lambda session: take_task(session, task_id, by=by, now=now), as_json=as_json)
 
 
 @playbooks.command("finish")
@@ -154,12 +154,12 @@ def finish(
     as_json: JsonOption = False,
 ) -> None:
     """Say that a task is done, and what came of it."""
-    store = open_own_store(read_settings())
     now = datetime.now(UTC)
-    with store.transaction() as session:
-        answer = finish_task(session, task_id, by=by, outcome=outcome, now=now, note=note)
-    store.close()
-    _say_answer(task_id, answer, as_json=as_json)
+    _change(
+        task_id,
+        lambda session: finish_task(session, task_id, by=by, outcome=outcome, now=now, note=note),
+        as_json=as_json,
+    )
 
 
 @playbooks.command("drop")
@@ -170,11 +170,12 @@ def drop(
     as_json: JsonOption = False,
 ) -> None:
     """Say that there is no need of a task any more."""
-    store = open_own_store(read_settings())
-    with store.transaction() as session:
-        answer = drop_task(session, task_id, by=by, now=datetime.now(UTC), why=why)
-    store.close()
-    _say_answer(task_id, answer, as_json=as_json)
+    now = datetime.now(UTC)
+    _change(
+        task_id,
+        lambda session: drop_task(session, task_id, by=by, now=now, why=why),
+        as_json=as_json,
+    )
 
 
 @playbooks.command("stop")
@@ -197,6 +198,12 @@ def stop(
 
 
 # ---------------------------------------------------------------- what is shown
+
+
+def _say_cut(found: Sized, *, most: int) -> None:
+    if len(found) == most:
+        say(f"{most:,} are shown at most; --most shows more")
+
 
 _CASE_HEADER: Final = (
     "case", "customer", "tier", "p", "reason", "arm", "group", "opened", "state",
@@ -344,7 +351,12 @@ def _show_whole(session: StoreSession, case: CaseRow, *, zone: ZoneInfo) -> None
         show(line)
 
 
-def _say_answer(task_id: str, answer: TaskAnswer, *, as_json: bool) -> None:
+def _change(task_id: str, change: Callable[[StoreSession], TaskAnswer], *, as_json: bool) -> None:
+    """Change a task, and say what came of it; nothing changes where it is refused."""
+    store = open_own_store(read_settings())
+    with store.transaction() as session:
+        answer = change(session)
+    store.close()
     if answer in _REFUSALS:
         refused = ConflictError if answer is not TaskAnswer.UNKNOWN else BadInputError
         raise refused(f"task {task_id}: {_REFUSALS[answer]}")

@@ -198,13 +198,13 @@ class Action(ABC, Generic[ContextT]):
 
     def follow(
         self,
-        session: StoreSession,  # noqa: ARG002  # for those that override it
+        session: StoreSession,  # noqa: ARG002  # this and the rest: for those that override it
         *,
-        request: ActionRequest,  # noqa: ARG002
-        end: End,  # noqa: ARG002
-        context: ContextT,  # noqa: ARG002
-        turn: Turn,  # noqa: ARG002
-        now: datetime,  # noqa: ARG002
+        request: ActionRequest,  # noqa: ARG002  # as above
+        end: End,  # noqa: ARG002  # as above
+        context: ContextT,  # noqa: ARG002  # as above
+        turn: Turn,  # noqa: ARG002  # as above
+        now: datetime,  # noqa: ARG002  # as above
     ) -> tuple[ActionRequest, ...]:
         """What joins the requests of the step as one of them has come to its end; nothing.
 
@@ -212,7 +212,7 @@ class Action(ABC, Generic[ContextT]):
         """
         return ()
 
-    def describe(self, request: ActionRequest, *, context: ContextT) -> str:  # noqa: ARG002
+    def describe(self, request: ActionRequest, *, context: ContextT) -> str:  # noqa: ARG002  # as above
         """What a request is, for the owner whose yes it waits for; in the owner's language."""
         cost = f"{request.amount_cents / 100:,.2f} {request.currency}"
         about = request.vendor or request.customer

@@ -3,10 +3,11 @@
 import re
 from functools import cache
 from pathlib import Path
-from typing import Final, Literal, Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
 
+from serving.autopilot.detection.bursts import tell_how_often
 from serving.copy.languages import Language
 from serving.copy.library import default_library
 from serving.corridor.actions import ActionState
@@ -15,7 +16,6 @@ from serving.store.amends import AskState
 
 _FILE = Path(__file__).with_name("house.yaml")
 _SLOT = re.compile(r"\{(\w+)\}")
-_HARDLY_FROM: Final = 520  # weeks
 
 HouseLanguage = Literal["en", "ru", "kk"]
 
@@ -40,10 +40,7 @@ class OftenWords(_Data):
 
     def tell(self, per_week: float) -> str:
         """In words that a person has a feeling for."""
-        if per_week >= 1:
-            return self.often.format(n=f"{per_week:.1f}")
-        weeks = float("inf") if per_week <= 0 else 1 / per_week
-        return self.hardly if weeks >= _HARDLY_FROM else self.rarely.format(n=f"{weeks:.0f}")
+        return tell_how_often(per_week, often=self.often, rarely=self.rarely, hardly=self.hardly)
 
 
 class SeenWords(_Data):

@@ -2,10 +2,13 @@
 
 from enum import StrEnum
 from math import inf
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
 from serving.autopilot.detection.baseline import Stream
+
+_TEN_YEARS_OF_WEEKS: Final = 520
 
 
 class Taken(StrEnum):
@@ -102,13 +105,25 @@ class BurstEnded(BaseModel):
 BurstNews = Burst | BurstGrew | BurstEnded
 
 
-def tell_how_often(per_week: float) -> str:
+def tell_how_often(
+    per_week: float,
+    *,
+    often: str = "{n} times a week",
+    rarely: str = "about once in {n} weeks",
+    hardly: str = "less than once in ten years",
+) -> str:
     """How often something happens, in words a person has a feeling for.
+
+    Args:
+        per_week: How often in a week.
+        often: Where that is once or more; `{n}` is how often.
+        rarely: Else; `{n}` is in how many weeks once.
+        hardly: Where those are ten years or more.
 
     >>> tell_how_often(2.04), tell_how_often(0.07), tell_how_often(0.0)
     ('2.0 times a week', 'about once in 14 weeks', 'less than once in ten years')
     """
     if per_week >= 1:
-        return f"{per_week:.1f} times a week"
+        return often.format(n=f"{per_week:.1f}")
     weeks = 1 / per_week if per_week > 0 else inf
-    return f"about once in {weeks:.0f} weeks" if weeks < 520 else "less than once in ten years"
+    return rarely.format(n=f"{weeks:.0f}") if weeks < _TEN_YEARS_OF_WEEKS else hardly

@@ -26,7 +26,7 @@ class WriteToCustomer(Action[CaseContext]):
         *,
         context: CaseContext,
         turn: Turn,
-        now: datetime,  # noqa: ARG002
+        now: datetime,  # noqa: ARG002  # the signature is the workflow's
     ) -> Planned:
         """One decision; what sending costs is in the engine's own budgets."""
         case = context.find_case(session)

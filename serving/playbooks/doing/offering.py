@@ -63,7 +63,13 @@ class MakeOffer(Action[CaseContext]):
         )
         return Plan((request,), words=offer.title)
 
-    def act(self, request: ActionRequest, *, context: CaseContext, now: datetime) -> Outcome:  # noqa: ARG002
+    def act(
+        self,
+        request: ActionRequest,
+        *,
+        context: CaseContext,
+        now: datetime,  # noqa: ARG002  # the signature is the workflow's
+    ) -> Outcome:
         """Nothing outside of the store: who presents it is asked when this is settled."""
         title = context.opener.playbooks.offers[_name_of(request)].title
         return Acted(request.amount_cents, f"offers {title}")

@@ -95,7 +95,13 @@ class AskTeam(Action[CaseContext]):
         case = context.find_case(session)
         return Plan((request_task(case, context, turn=turn),), words=self._item.title)
 
-    def act(self, request: ActionRequest, *, context: CaseContext, now: datetime) -> Outcome:  # noqa: ARG002
+    def act(
+        self,
+        request: ActionRequest,  # noqa: ARG002  # the signature is the workflow's
+        *,
+        context: CaseContext,  # noqa: ARG002  # the signature is the workflow's
+        now: datetime,  # noqa: ARG002  # the signature is the workflow's
+    ) -> Outcome:
         """Nothing outside of the store: the task is written when this is settled."""
         return Acted(0, f"asks {self._item.team}: {self._item.title}")
 
@@ -128,7 +134,12 @@ class AskTeam(Action[CaseContext]):
             if task is not None and task.state is TaskState.OPEN:
                 session.tasks.drop(task.task_id, at=now, why="the case is over")
 
-    def describe(self, request: ActionRequest, *, context: CaseContext) -> str:  # noqa: ARG002
+    def describe(
+        self,
+        request: ActionRequest,
+        *,
+        context: CaseContext,  # noqa: ARG002  # the signature is the workflow's
+    ) -> str:
         """The task's title, and about whom."""
         return f"{self._item.title} ({request.customer})"
 
