@@ -102,6 +102,7 @@ def test_alert_look_veto_within_two_minutes_by_keyboard_alone(
     # The alert: a link to the incident, in a browser that nobody has signed in with.
     page.goto(f"{console.address}/incidents/{INCIDENT}")
     expect(page.locator("h1")).to_have_text("Sign in")
+    page.wait_for_load_state()  # pages ask for themselves once more: this one, with its keys
     page.keyboard.type("Omar")
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)
@@ -109,6 +110,7 @@ def test_alert_look_veto_within_two_minutes_by_keyboard_alone(
     # The look: who said what, what will happen, and when.
     page.wait_for_url(f"{console.address}/incidents/{INCIDENT}")
     expect(page.locator("h1")).to_have_text("Heat in Абай 10")
+    page.wait_for_load_state()
     first, write, book = (f"v-{one}" for one in (ASK, WRITE, BOOK))
     page.keyboard.press("v")  # nothing was looked at yet: it only goes to the first action
     assert focused(page) == first
