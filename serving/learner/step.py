@@ -10,7 +10,7 @@ from serving.learner.reading import read_log
 from serving.policy.cases import to_us
 from serving.policy.settings import PolicySettings
 from serving.store.store import Store, StoreSession
-from training.bandit.files import new_bandit
+from training.bandit.files import WAY_OF_LEARNING, new_bandit
 from training.bandit.rewards import RewardLog, RewardRule, judge_messages
 
 
@@ -129,7 +129,7 @@ def look(files: LearnerFiles, store: Store, *, as_of: datetime, policy: PolicySe
 
 def basis_of(policy: PolicySettings) -> str:
     """Digest of what the bandit follows from beside messages: under another one it begins anew."""
-    text = f"{rule_of(policy)!r} {new_bandit().to_json()}"
+    text = f"{rule_of(policy)!r} {WAY_OF_LEARNING} {new_bandit().to_json()}"
     return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 
 

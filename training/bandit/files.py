@@ -1,12 +1,19 @@
 """A bandit from its JSON text, and the one that has learned nothing."""
 
 import json
+from typing import Final
 
 from features.errors import BadInputError
 from training.bandit.contextual import ContextualBandit
 from training.bandit.policy import VariantPolicy
 from training.bandit.tallies import FORMAT as TALLIES
 from training.bandit.tallies import read_tallies
+
+WAY_OF_LEARNING: Final = 2
+"""Raised when the same trials come to teach something else, so that learners begin anew.
+
+1 could take a step too far where nearly all of a day's trials had succeeded, and not find back.
+"""
 
 
 def new_bandit() -> VariantPolicy:

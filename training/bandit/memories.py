@@ -21,6 +21,7 @@ import numpy as np
 from scipy import special
 
 from features.errors import BadInputError
+from training.bandit.ascent import Slope, climb
 from training.bandit.linear import (
     LinearMemory,
     LinearSettings,
@@ -42,7 +43,7 @@ from training.bandit.sites import (
     solve_pool,
 )
 
-_MAX_STEPS = 8
+_MAX_STEPS = 30
 _TRIALS_EACH = 50  # for each coefficient
 _SHORTEST = (2_000.0, 20_000.0)  # trials
 _SAME = 0.1  # between two steps, on the scale of coefficients; the next step is far closer
@@ -286,18 +287,20 @@ def _learn_one(
     memory: Memory, rows: Rows, designs: Designs, *, prior: BanditPrior, length: float
 ) -> Memory:
     before = memory.sites.scaled(float(np.exp(-rows.weights.sum() / length)))
-    spread, pool, sites = memory.spread, memory.pool, before
+    spread, here = memory.spread, memory.pool
     start = _complete(prior, designs)
     for _ in range(_MAX_STEPS):
-        around = pool.mean
         spread = refit_spread(
-            pool, designs, now=spread, prior=start, strength=prior.spread_strength
+            here, designs, now=spread, prior=start, strength=prior.spread_strength
         )
-        sites = add_rows(before, rows, around=around)
+        sites = add_rows(before, rows, around=here.mean)
         pool = _solve(sites, designs, spread, prior)
-        if np.abs(pool.mean - around).max() < _SAME:
-            break
-    return Memory(sites, spread, pool)
+        if np.abs(pool.mean - here.mean).max() < _SAME:
+            return Memory(sites, spread, pool)
+        slope = Slope(before, rows, designs, spread, base_mean=prior.base_logit)
+        here = climb(here, pool, slope)
+    sites = add_rows(before, rows, around=here.mean)
+    return Memory(sites, spread, _solve(sites, designs, spread, prior))
 
 
 def _find_shortest(designs: Designs) -> float:

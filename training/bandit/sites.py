@@ -289,9 +289,10 @@ def foretell(pool: Pool, rows: Rows) -> Foretold:
         slope = rows.weights @ (rows.successes - p) - shift / _SHIFT_VARIANCE
         shift += float(slope / (rows.weights @ (p * (1.0 - p)) + 1.0 / _SHIFT_VARIANCE))
     penalty = shift**2 / (2.0 * _SHIFT_VARIANCE)
-    return Foretold(_sum_logs(score, rows), _sum_logs(score + shift, rows) - penalty)
+    return Foretold(sum_logs(score, rows), sum_logs(score + shift, rows) - penalty)
 
 
-def _sum_logs(score: Floats, rows: Rows) -> float:
+def sum_logs(score: Floats, rows: Rows) -> float:
+    """Log probability of what rows showed under these log odds."""
     signed = np.where(rows.successes > 0.5, score, -score)
     return float(rows.weights @ special.log_expit(signed))
