@@ -1,6 +1,5 @@
-"""The four groups of uplift and where their borders lie, as data (`uplift_groups.yaml`)."""
+"""Where the borders of the four groups of uplift lie, as data (`uplift_groups.yaml`)."""
 
-from enum import StrEnum
 from functools import cache
 from pathlib import Path
 
@@ -10,18 +9,11 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.special import ndtri  # scipy.stats takes ten times as long to import
 
+from features.vocabulary import UpliftGroup
+
 _DEFAULTS = Path(__file__).with_name("uplift_groups.yaml")
 
 Floats = npt.NDArray[np.float64]
-
-
-class UpliftGroup(StrEnum):
-    """What a message does to a customer."""
-
-    PERSUADABLE = "persuadable"  # acts because of it
-    SURE_THING = "sure_thing"  # acts anyway
-    LOST_CAUSE = "lost_cause"  # does not act, with or without it
-    DO_NOT_DISTURB = "do_not_disturb"  # acts unless written to
 
 
 class GroupBorders(BaseModel):

@@ -103,3 +103,24 @@ class Arm(StrEnum):
     RANDOM = "random"
     RULES = "rules"
     HOLDOUT = "holdout"
+
+
+class Factor(StrEnum):
+    """Why customers leave, as the playbook has it."""
+
+    LOW_USAGE = "low_usage"
+    SUPPORT_ISSUES = "support_issues"
+    BILLING_CONCERNS = "billing_concerns"
+    DECLINING_USAGE = "declining_usage"
+    COMPETITOR_EVALUATION = "competitor_evaluation"
+    RELATIONSHIP = "relationship"
+    ONBOARDING = "onboarding"
+
+
+class UpliftGroup(StrEnum):
+    """What a message does to a customer."""
+
+    PERSUADABLE = "persuadable"  # acts because of it
+    SURE_THING = "sure_thing"  # acts anyway
+    LOST_CAUSE = "lost_cause"  # does not act, with or without it
+    DO_NOT_DISTURB = "do_not_disturb"  # acts unless written to

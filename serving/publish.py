@@ -19,7 +19,13 @@ from serving.snapshot.state import Models, Snapshot
 from serving.store.store import Store
 from training.bandit.policy import VariantPolicy
 from training.registry.entries import ModelName, NoChampion
-from training.registry.servable import ChannelModel, ChurnModel, SendTimeModel, UpliftModel
+from training.registry.servable import (
+    CaseModel,
+    ChannelModel,
+    ChurnModel,
+    SendTimeModel,
+    UpliftModel,
+)
 from training.registry.tracking import Tracking
 
 
@@ -30,13 +36,14 @@ def load_champions(tracking: Tracking) -> Models:
         IncompatibleModelError: One was made with other feature definitions than the running ones.
     """
     found = {name: tracking.load_champion(name) for name in ModelName}
-    churn, channel, send_time, uplift = (
+    churn, channel, send_time, uplift, retention = (
         None if isinstance(found[name], NoChampion) else found[name]
         for name in (
             ModelName.CHURN,
             ModelName.CHANNEL,
             ModelName.SEND_TIME,
             ModelName.UPLIFT,
+            ModelName.RETENTION,
         )
     )
     if not (
@@ -44,9 +51,10 @@ def load_champions(tracking: Tracking) -> Models:
         and (channel is None or isinstance(channel, ChannelModel))
         and (send_time is None or isinstance(send_time, SendTimeModel))
         and (uplift is None or isinstance(uplift, UpliftModel))
+        and (retention is None or isinstance(retention, CaseModel))
     ):
         raise BadInputError("the registry holds a model of the wrong kind under one of its names")
-    models = Models(churn, channel, send_time, uplift)
+    models = Models(churn, channel, send_time, uplift, retention)
     models.require_running_features()
     return models
 

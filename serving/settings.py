@@ -78,6 +78,9 @@ class Settings(BaseSettings):
         zone: IANA name of the chain's time zone, likewise.
         transports: File of how messages leave the machine, for `opportune deliver --live`.
         parties: File of who can be told something, and how.
+        anchor_key: File of the key that signs the head of the log once a day, by `opportune act`;
+            no such anchors are made when not given.
+        anchor_folder: Folder elsewhere that keeps them; the owner is told them when not given.
         api_keys: Keys by the name of who holds them, as JSON:
             {"shop": {"key": "...", "scopes": ["decide", "outcomes"]}}.
         clock: `system` reads the wall clock; `caller` takes `decided_at` from the request and is
@@ -122,6 +125,8 @@ class Settings(BaseSettings):
     zone: str = "Asia/Almaty"
     transports: Path | None = None
     parties: Path | None = None
+    anchor_key: Path | None = None
+    anchor_folder: Path | None = None
     api_keys: dict[str, ApiKey] = Field(default_factory=dict)
     clock: Literal["system", "caller"] = "system"
     served_share: float = Field(default=1.0, ge=0, le=1)

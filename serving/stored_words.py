@@ -82,10 +82,7 @@ class _Arm:
             if current is not None and current.version == offer.version:
                 now = "that says something else"
             return f"promises offer {offer.offer_id}, version {offer.version}; now {now}"
-        if (
-            offer.valid_until is not None
-            and f"{today.astimezone(UTC):%Y-%m-%d}" > offer.valid_until
-        ):
+        if offer.has_ended(today.astimezone(UTC).date()):
             return f"promises offer {offer.offer_id}, which ended on {offer.valid_until}"
         return None
 

@@ -18,6 +18,7 @@ from training.models.recipe import Judge, LaterRows
 from training.models.table import RECIPES
 from training.registry.audit import Audit, Event, EventKind
 from training.registry.entries import Alias, ModelName, ModelVersion, NoVersion
+from training.registry.servable import CASE_SIGNATURE
 from training.registry.tracking import Tracking
 
 
@@ -45,21 +46,42 @@ def promote(
     """
     before = tracking.find_number(name, alias=Alias.CHAMPION)
     decision = _judge(name, tables, known_until=known_until, tracking=tracking, seed=seed)
+    settle(decision, before=before, known_until=known_until, tracking=tracking, audit=audit)
+    return decision
+
+
+def settle(
+    decision: Promote | Hold,
+    *,
+    before: str | None,
+    known_until: datetime,
+    tracking: Tracking,
+    audit: Audit | None = None,
+) -> None:
+    """Name a promoted version champion, and let what was decided join the model's trail.
+
+    Args:
+        decision: Of the gate.
+        before: The champion before it; None where there was none.
+        known_until: Nothing known at it or later was read.
+        tracking: Where the versions are.
+        audit: Who asks; None where nobody says.
+    """
     if isinstance(decision, Promote):
         reasons = (explain(decision.evidence, before=before),)
         event = Event(EventKind.PROMOTE, decision.version, before, reasons, known_until=known_until)
         tracking.set_champion(decision, event=event.asked(audit))
     elif decision.version is not None:
         held = Event(EventKind.HOLD, decision.version, before, decision.reasons)
-        tracking.log_event(name, replace(held, known_until=known_until).asked(audit))
-    return decision
+        tracking.log_event(decision.name, replace(held, known_until=known_until).asked(audit))
 
 
 def explain(evidence: Evidence, *, before: str | None) -> str:
     """Why a version was promoted, in a sentence; `before` is the champion before it."""
     over, rows = evidence.over_baseline, f"{evidence.n_rows:,} later rows"
+    how = "beat" if over.high < 0 else "was not shown to be worse than"
     beat = (
-        f"it beat the plain baseline: loss {over.value:+.4f} [{over.low:+.4f}, "
+        f"it {how} the plain baseline: loss {over.value:+.4f} [{over.low:+.4f}, "
         f"{over.high:+.4f}] on {rows}"
     )
     if before is None:
@@ -146,7 +168,8 @@ def _enter(version: ModelVersion, *, judge: Judge) -> Contender:
 
 
 def _fits_running_code(version: ModelVersion) -> bool:
-    wanted = RECIPES[version.name].signature
+    of_cases = version.name is ModelName.RETENTION  # learned from cases: it has no recipe
+    wanted = CASE_SIGNATURE if of_cases else RECIPES[version.name].signature
     return version.model.signature == wanted
 
 

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Self
@@ -13,20 +12,9 @@ from pydantic import model_validator
 
 from features.churn.features import CHURN_FEATURES
 from features.churn.limits import Floats, FrozenData
+from features.vocabulary import Factor
 
 _DEFAULTS = Path(__file__).with_name("factors.yaml")
-
-
-class Factor(StrEnum):
-    """Why customers leave, as the playbook has it."""
-
-    LOW_USAGE = "low_usage"
-    SUPPORT_ISSUES = "support_issues"
-    BILLING_CONCERNS = "billing_concerns"
-    DECLINING_USAGE = "declining_usage"
-    COMPETITOR_EVALUATION = "competitor_evaluation"
-    RELATIONSHIP = "relationship"
-    ONBOARDING = "onboarding"
 
 
 FACTORS: tuple[Factor, ...] = tuple(Factor)

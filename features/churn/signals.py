@@ -10,9 +10,9 @@ import numpy as np
 import yaml
 from pydantic import Field, TypeAdapter
 
-from features.churn.factors import Factor
 from features.churn.limits import Bools, Floats, FrozenData, Limit
 from features.errors import BadInputError
+from features.vocabulary import Factor
 
 _DEFAULTS = Path(__file__).with_name("signals.yaml")
 

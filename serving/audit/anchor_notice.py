@@ -8,7 +8,9 @@ from serving.store.store import StoreSession
 _OWNER = Party(PartyKind.OWNER, "default")
 
 
-def leave_anchor_notice(session: StoreSession, line: str, *, seq: int, at: datetime) -> bool:
+def leave_anchor_notice(
+    session: StoreSession, line: str, *, seq: int, at: datetime, is_daily: bool = False
+) -> bool:
     """Leave an anchor's line to be told to the owner; whether it is new on that day.
 
     Args:
@@ -16,6 +18,7 @@ def leave_anchor_notice(session: StoreSession, line: str, *, seq: int, at: datet
         line: The anchor, as `write_anchor` made it.
         seq: Number of the log's last row: a log that grew has another anchor.
         at: When.
+        is_daily: Whether it is the one of the day, however the log grows.
     """
     body = (
         f"The log held {seq:,} rows at {at:%Y-%m-%d %H:%M} UTC. Keep the line below: with the "
@@ -24,9 +27,34 @@ def leave_anchor_notice(session: StoreSession, line: str, *, seq: int, at: datet
     )
     return session.notices.add(
         Notice(
-            key=f"anchor/{at:%Y-%m-%d}/{seq}",
+            key=f"anchor/{at:%Y-%m-%d}/{'daily' if is_daily else seq}",
             to=_OWNER,
             subject=f"Anchor of the log, {at:%Y-%m-%d}",
+            body=body,
+            language="en",
+            made_at=at,
+        )
+    )
+
+
+def leave_anchor_fault(session: StoreSession, why: str, *, at: datetime) -> bool:
+    """Leave for the owner that the anchor of the day cannot be kept; whether it is new that day.
+
+    Args:
+        session: A transaction that writes.
+        why: Place and fault.
+        at: When.
+    """
+    body = (
+        f"The signed head of the log could not be kept elsewhere: {why}\n"
+        f"It is tried again every minute while `opportune act` runs. Until it is kept, rows that "
+        f"were written since the last anchor could be cut unseen.\n"
+    )
+    return session.notices.add(
+        Notice(
+            key=f"anchor/{at:%Y-%m-%d}/failed",
+            to=_OWNER,
+            subject=f"No anchor of the log, {at:%Y-%m-%d}",
             body=body,
             language="en",
             made_at=at,

@@ -104,6 +104,15 @@ def read_public_key(path: Path) -> Ed25519PublicKey:
     return key
 
 
+def name_anchor_file(at: datetime) -> str:
+    """Name of the file for anchors of a day, in the clock of `at`.
+
+    >>> name_anchor_file(datetime(2026, 6, 10))
+    'anchor-2026-06-10.jsonl'
+    """
+    return f"anchor-{at:%Y-%m-%d}.jsonl"
+
+
 def write_anchor(anchor: Anchor, *, key: Ed25519PrivateKey) -> str:
     """The anchor as one line of JSON with its signature: for a file, or a mail."""
     signature = base64.b64encode(key.sign(anchor.signed_part)).decode()

@@ -15,11 +15,13 @@ from typing import Annotated
 import typer
 
 from features.sources import locate
+from serving.audit.daily_anchor import DailyAnchor, wire_daily_anchor
 from serving.autopilot.acting.settings import load_acting_settings
 from serving.autopilot.acting.workflow import make_incident_workflow, wire_pilot
 from serving.autopilot.watch.watcher import Watcher
 from serving.autopilot.watch.wiring import wire_watcher
 from serving.cli.output import JsonOption, say, show_json
+from serving.cli.zones import read_zone
 from serving.decide import Engine
 from serving.playbooks.workflow import make_case_workflow
 from serving.runtime import EngineParts, Runtime, wire_parts
@@ -74,14 +76,19 @@ class _Acting:
     driver: DbosDriver
     watcher: Watcher
     switches: SwitchWatch
+    anchor: DailyAnchor | None
     words: str
     _fault: str = field(default="")
     _news: threading.Event = field(default_factory=threading.Event)
 
     def look_until(self, stop: threading.Event, lock: ActingLock, *, every: float) -> None:
         """Look again and again until told to stop."""
-        reader = threading.Thread(target=self._read_inbound, args=(stop, every), name="inbound")
-        reader.start()
+        threads = [
+            threading.Thread(target=self._read_inbound, args=(stop, every), name="inbound"),
+            threading.Thread(target=self._keep_anchors, args=(stop,), name="anchors"),
+        ]
+        for thread in threads:
+            thread.start()
         try:
             while not stop.is_set():
                 lock.require()
@@ -90,7 +97,8 @@ class _Acting:
                 self._rest(stop, _PAUSE_AFTER_FAULT_SECONDS if self._fault else every)
         finally:
             stop.set()
-            reader.join()
+            for thread in threads:
+                thread.join()
 
     def _rest(self, stop: threading.Event, seconds: float) -> None:
         """Wait as long, or until there is news, or nearly until told to stop."""
@@ -112,6 +120,7 @@ class _Acting:
             woken = self.driver.look()
             n_quiet = 0 if woken or self.driver.n_awake else n_quiet + 1
             pause.wait(0.02)
+        self._sign()
 
     def _look(self) -> None:
         """One look; a fault is logged once, and tried again."""
@@ -143,6 +152,25 @@ class _Acting:
                 self._news.set()  # an incident may have begun: nobody waits for the next look
             stop.wait(_PAUSE_AFTER_FAULT_SECONDS if is_faulty else 0 if n else every)
 
+    def _keep_anchors(self, stop: threading.Event) -> None:
+        """Anchors have a thread of their own: a folder elsewhere may be long in answering."""
+        is_faulty = False
+        while not stop.is_set():
+            try:
+                self._sign()
+                is_faulty = False
+            except Exception as fault:  # noqa: BLE001  # as above
+                if not is_faulty:
+                    _log.error("cannot sign the log, and try again: %s", locate_fault(fault))
+                is_faulty = True
+            stop.wait(_PAUSE_AFTER_FAULT_SECONDS)
+
+    def _sign(self) -> None:
+        """Make the anchor of the day, where anchors are made and it is not there."""
+        made = None if self.anchor is None else self.anchor.look(self.driver.parts.clock())
+        if made is not None:
+            _log.log(logging.INFO if made.is_kept else logging.ERROR, "%s", made.words)
+
 
 @contextmanager
 def _open(settings: Settings, data: str | None) -> Iterator[_Acting]:
@@ -156,6 +184,11 @@ def _open(settings: Settings, data: str | None) -> Iterator[_Acting]:
             _EngineSource(settings, parts),
             _read_clock,
             language=load_acting_settings(settings.autopilot).language,
+            zone=read_zone(settings.zone, given="OPPORTUNE_ZONE").key,
+            console_address=settings.console_address,
+        )
+        anchor = wire_daily_anchor(
+            parts.store, key=settings.anchor_key, folder=settings.anchor_folder
         )
         wired = wire_watcher(settings, store=parts.store, data=place)
         stack.callback(wired.watcher.close)
@@ -167,7 +200,8 @@ def _open(settings: Settings, data: str | None) -> Iterator[_Acting]:
             ]
         )
         driver = stack.enter_context(DbosDriver(catalogue, acting, _find_database(settings)))
-        yield _Acting(driver, wired.watcher, SwitchWatch(parts.store, settings.home), wired.words)
+        switches = SwitchWatch(parts.store, settings.home)
+        yield _Acting(driver, wired.watcher, switches, anchor, wired.words)
 
 
 @dataclass

@@ -12,6 +12,7 @@ from serving.audit.anchor_notice import leave_anchor_notice
 from serving.audit.anchors import (
     Anchor,
     make_keys,
+    name_anchor_file,
     read_anchors,
     read_private_key,
     read_public_key,
@@ -80,12 +81,15 @@ def show_entries(
     subject: Annotated[
         str | None, typer.Option(help="Such as incident/i7; everything when not given.")
     ] = None,
-    zone: Annotated[str, typer.Option(help="IANA name of the clock to tell it by.")] = "UTC",
+    zone: Annotated[
+        str | None, typer.Option(help="IANA name of the clock to tell it by; OPPORTUNE_ZONE.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Tell what happened, in order."""
-    clock = read_zone(zone)
-    with closing(open_own_store(read_settings())) as store, store.reading() as session:
+    settings = read_settings()
+    clock = read_zone(zone or settings.zone, given="--zone" if zone else "OPPORTUNE_ZONE")
+    with closing(open_own_store(settings)) as store, store.reading() as session:
         entries = list(session.audit.read(subject=subject))
     if as_json:
         show_json({"entries": [_describe(entry) for entry in entries]})
@@ -134,7 +138,7 @@ def make_anchor(
         if not mail:
             show(line)
         return
-    path = out / f"anchor-{now:%Y-%m-%d}.jsonl"
+    path = out / name_anchor_file(now)
     try:
         out.mkdir(parents=True, exist_ok=True)
         with path.open("a", encoding="utf-8") as file:

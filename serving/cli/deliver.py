@@ -18,9 +18,11 @@ import typer
 from features.errors import BadInputError
 from features.sources import read_tables
 from serving.cli.deliver_bounces import read_bounces
+from serving.cli.deliver_later import Watch
 from serving.cli.deliver_lists import list_outbox, requeue, resolve
 from serving.cli.output import Json, JsonOption, parse_moment, show, show_json, show_table
 from serving.cli.own_store import open_own_store
+from serving.cli.zones import read_zone
 from serving.delivery.checks import check_live_files
 from serving.delivery.look import Deliverer, LookReport
 from serving.delivery.queue import DRY_RUN, LIVE
@@ -150,6 +152,7 @@ def deliver(
                     parts,
                     messages=files if live else None,
                     notices=files if live or live_notices else None,
+                    zone=read_zone(settings.zone, given="OPPORTUNE_ZONE").key,
                 )
                 _run(pair, read_clock, every=None if once else every, as_json=as_json)
 
@@ -161,6 +164,7 @@ class _Pair:
     messages: Deliverer[Queued]
     notices: Deliverer[Telling]
     has_notices: Callable[[datetime], bool]
+    elsewhere: Watch
 
 
 def _require_one(given: Mapping[str, object]) -> None:
@@ -193,7 +197,12 @@ def _make_parts(
 
 
 def _make_pair(
-    store: Store, parts: DeliveryParts, *, messages: LiveFiles | None, notices: LiveFiles | None
+    store: Store,
+    parts: DeliveryParts,
+    *,
+    messages: LiveFiles | None,
+    notices: LiveFiles | None,
+    zone: str,
 ) -> _Pair:
     rng = np.random.default_rng()
     first = make_message_deliverer(store, parts, live=messages, rng=rng)
@@ -205,7 +214,8 @@ def _make_pair(
         with store.reading() as session:
             return queue.has_work(session, at_us=at_us, closed=closed)
 
-    return _Pair(first, telling, has_notices)
+    days = parts.delivery.look_back_days
+    return _Pair(first, telling, has_notices, Watch(store, first.queue.lane, days, zone))
 
 
 # ---------------------------------------------------------------- looking
@@ -216,18 +226,20 @@ def _run(pair: _Pair, clock: Callable[[], datetime], *, every: float | None, as_
     if every is None:
         told = pair.notices.look(clock, is_over=stop.is_set)
         report = pair.messages.look(clock, is_over=stop.is_set)
-        _tell(pair, report, told, as_json=as_json)
+        _tell(pair, report, told, now=clock(), as_json=as_json)
         return
     next_at = full_at = time.monotonic()
     while not stop.is_set():
         if pair.has_notices(clock()):
             told = pair.notices.look(clock, is_over=stop.is_set)
-            _tell(pair, None, told, as_json=as_json)
+            _tell(pair, None, told, now=clock(), as_json=as_json)
         if (now := time.monotonic()) >= next_at:
             is_full = now >= full_at
             report = pair.messages.look(clock, is_over=stop.is_set, takes_in=is_full)
             if report.states or (is_full and (as_json or report.stopped)):
-                _tell(pair, report, None, as_json=as_json)
+                _tell(pair, report, None, now=clock(), as_json=as_json)
+            elif is_full:
+                pair.elsewhere.tell(clock())
             full_at = now + every if is_full else full_at
             next_at = min(full_at, time.monotonic() + _find_pause(report, clock(), every=every))
         stop.wait(min(_NOTICE_SECONDS, max(next_at - time.monotonic(), _SHORTEST_SECONDS)))
@@ -242,11 +254,19 @@ def _find_pause(report: LookReport, now: datetime, *, every: float) -> float:
 
 
 def _tell(
-    pair: _Pair, messages: LookReport | None, notices: LookReport | None, *, as_json: bool
+    pair: _Pair,
+    messages: LookReport | None,
+    notices: LookReport | None,
+    *,
+    now: datetime,
+    as_json: bool,
 ) -> None:
     told = ((pair.messages, messages, ""), (pair.notices, notices, "notices, "))
     if as_json:
-        described = {} if messages is None else _describe_look(pair.messages, messages)
+        described: dict[str, Json] = {}
+        if messages is not None:
+            described |= _describe_look(pair.messages, messages)
+            described["elsewhere"] = pair.elsewhere.find(now).describe()
         if notices is not None:
             described["notices"] = _describe_look(pair.notices, notices)
         show_json(described)
@@ -254,6 +274,8 @@ def _tell(
     for deliverer, report, what in told:
         if report is not None and (report is messages or report.n_taken_in or report.states):
             _say_look(report, f"{what}{deliverer.queue.lane.replace('_', ' ')}")
+    if messages is not None:
+        pair.elsewhere.tell(now)
 
 
 def _say_look(report: LookReport, what: str) -> None:

@@ -30,6 +30,7 @@ from serving.cli.zones import read_zone
 from serving.corridor.log import name_of
 from serving.lines import put_on_one_line
 from serving.masking import mask_personal_data
+from serving.moments import show_moment
 from serving.settings import Settings, read_settings
 from serving.store.inbound import ArrivedMessage, Label
 from serving.store.store import StoreSession
@@ -79,7 +80,7 @@ def prepare(
     """
     settings = read_settings()
     clock = zone or settings.zone
-    read_zone(clock)
+    read_zone(clock, given="--zone" if zone else "OPPORTUNE_ZONE")
     topics = find_taxonomy(taxonomy) if taxonomy else find_taxonomy_in_force(settings)
     path = out or settings.detector_file
     with progress("reading"):
@@ -156,7 +157,7 @@ def list_messages(
 ) -> None:
     """Messages that were sorted under a topic, the newest first, without personal data."""
     settings = read_settings()
-    zone = read_zone(settings.zone)
+    zone = read_zone(settings.zone, given="OPPORTUNE_ZONE")
     with closing(open_own_store(settings)) as store, store.reading() as session:
         past = session.inbound.read_latest(topic=topic, limit=most)
         texts = {
@@ -178,7 +179,7 @@ def list_messages(
         show_json({"messages": rows})
         return
     show_table(
-        ("message", "at", "branch", "sorted by", "text"),
+        ("message", f"at ({zone.key})", "branch", "sorted by", "text"),
         [
             (
                 one.inbound_id,
@@ -203,7 +204,10 @@ def forget(
     """Remove the texts of old messages; what they were about and when stays."""
     now = datetime.now(UTC)
     before = now - timedelta(days=days)
-    with closing(open_own_store(read_settings())) as store, store.transaction() as session:
+    settings = read_settings()
+    zone = read_zone(settings.zone, given="OPPORTUNE_ZONE")
+    last = show_moment(before, zone=zone.key)
+    with closing(open_own_store(settings)) as store, store.transaction() as session:
         n_forgotten = session.inbound.forget(before=before)
         session.audit.append(
             EntryKind.HUMAN,
@@ -211,8 +215,7 @@ def forget(
             {"n_forgotten": n_forgotten, "days": days},
             by=name_of(by),
             at=now,
-            words=f"{name_of(by)} has the texts of {n_forgotten} messages before"
-            f" {before:%Y-%m-%d %H:%M} UTC removed",
+            words=f"{name_of(by)} has the texts of {n_forgotten} messages before {last} removed",
         )
     if as_json:
         show_json({"n_forgotten": n_forgotten, "before": before.isoformat()})

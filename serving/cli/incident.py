@@ -7,6 +7,8 @@ import typer
 
 from serving.cli.output import Json, JsonOption, parse_moment, show, show_json, show_table
 from serving.cli.own_store import open_own_store
+from serving.cli.zones import read_zone
+from serving.moments import show_moment
 from serving.policy.cases import from_us, to_us
 from serving.settings import read_settings
 from serving.store.cancel import CancelState
@@ -43,7 +45,9 @@ def open_incident(
     """Pause marketing for a region or for customers; service messages go on."""
     starts_at = _read_moment(at)
     ends_at = None if until is None else parse_moment(until, option="--until")
-    store = open_own_store(read_settings())
+    settings = read_settings()
+    zone = read_zone(settings.zone, given="OPPORTUNE_ZONE").key
+    store = open_own_store(settings)
     opened = Incident(
         incident_id=name,
         region=region,
@@ -63,34 +67,39 @@ def open_incident(
     if as_json:
         show_json(_describe(opened))
     else:
-        show(f"{name}: marketing rests since {starts_at:%Y-%m-%d %H:%M} UTC")
+        show(f"{name}: marketing rests since {show_moment(starts_at, zone=zone)}")
 
 
 @incident.command("close")
 def close_incident(name: NameArgument, at: AtOption = None, as_json: JsonOption = False) -> None:
     """End an incident; marketing goes on."""
     ends_at = _read_moment(at)
-    store = open_own_store(read_settings())
+    settings = read_settings()
+    zone = read_zone(settings.zone, given="OPPORTUNE_ZONE").key
+    store = open_own_store(settings)
     with store.transaction() as session:
         session.incidents.close(name, at_us=to_us(ends_at))
     store.close()
     if as_json:
         show_json({"incident": name, "ends_at": ends_at.isoformat()})
     else:
-        show(f"{name}: ended at {ends_at:%Y-%m-%d %H:%M} UTC")
+        show(f"{name}: ended at {show_moment(ends_at, zone=zone)}")
 
 
 @incident.command("list")
 def list_incidents(as_json: JsonOption = False) -> None:
     """Every incident, the earliest first."""
-    store = open_own_store(read_settings())
+    settings = read_settings()
+    zone = read_zone(settings.zone, given="OPPORTUNE_ZONE").key
+    store = open_own_store(settings)
     with store.reading() as session:
         found = session.incidents.find_all()
     store.close()
     if as_json:
         show_json({"incidents": [_describe(one) for one in found]})
         return
-    show_table(("incident", "region", "customers", "starts", "ends"), [_cells(i) for i in found])
+    rows = [_cells(one, zone=zone) for one in found]
+    show_table(("incident", "region", "customers", "starts", "ends"), rows)
 
 
 def cancel(
@@ -116,15 +125,15 @@ def _read_moment(text: str | None) -> datetime:
     return datetime.now(UTC) if text is None else parse_moment(text, option="--at")
 
 
-def _cells(one: Incident) -> tuple[str, ...]:
+def _cells(one: Incident, *, zone: str) -> tuple[str, ...]:
     """A line of the list; of many customers the first ones."""
     first, n_more = sorted(one.customer_ids)[:_N_SHOWN], len(one.customer_ids) - _N_SHOWN
     return (
         one.incident_id,
         one.region or "",
         ", ".join(first) + (f" and {n_more:,} more" if n_more > 0 else ""),
-        from_us(one.starts_at_us).isoformat(),
-        "" if one.ends_at_us is None else from_us(one.ends_at_us).isoformat(),
+        show_moment(from_us(one.starts_at_us), zone=zone),
+        "" if one.ends_at_us is None else show_moment(from_us(one.ends_at_us), zone=zone),
     )
 
 

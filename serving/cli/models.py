@@ -169,6 +169,25 @@ def promote(
     _promote_models(Trainable(name.value), data, as_of, seed=seed, reason=reason, as_json=as_json)
 
 
+class Restorable(StrEnum):
+    """What has champions, or versions, that can come back."""
+
+    CHURN = "churn"
+    CHANNEL = "channel"
+    SEND_TIME = "send-time"
+    DELIVERY = "delivery"
+    UPLIFT = "uplift"
+    RETENTION = "retention"
+    ALL = "all"
+    POLICY = "policy"
+
+    def names(self) -> tuple[ModelName, ...]:
+        """The models that are meant; `all` are those of the tables."""
+        if self is Restorable.RETENTION:
+            return (ModelName.RETENTION,)
+        return Trainable(self.value).names()
+
+
 def _promote_models(
     name: Trainable, data: Location, as_of: str | None, *, seed: int, reason: str, as_json: bool
 ) -> None:
@@ -192,18 +211,21 @@ def _promote_models(
 
 
 def rollback(
-    name: Annotated[Promotable, typer.Argument(help=f"{WHICH_MODEL} Or the policy.")],
+    name: Annotated[
+        Restorable,
+        typer.Argument(help=f"{WHICH_MODEL} Or the policy, or retention, the judge of cases."),
+    ],
     reason: ReasonOption,
     as_json: JsonOption = False,
 ) -> None:
     """Let the champion or the policy before run again, and keep who asked for it, when and why."""
     audit = _sign(reason)
     answers: list[RolledBack | Refused]
-    if name is Promotable.POLICY:
+    if name is Restorable.POLICY:
         answers = [rollback_policy(audit)]
     else:
-        tracking, models = Tracking.in_folder(read_settings().registry), Trainable(name.value)
-        answers = [roll_back(model, tracking=tracking, audit=audit) for model in models.names()]
+        tracking = Tracking.in_folder(read_settings().registry)
+        answers = [roll_back(model, tracking=tracking, audit=audit) for model in name.names()]
     if as_json:
         show_json({answer.name: _describe_rollback(answer) for answer in answers})
     else:

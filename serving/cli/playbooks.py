@@ -13,10 +13,12 @@ from serving.audit.story import tell_entries
 from serving.cli.data import AsOfOption, DataOption, read_as_of
 from serving.cli.output import Json, JsonOption, progress, say, show, show_json, show_table
 from serving.cli.own_store import open_own_store
+from serving.cli.playbook_learning import learn
 from serving.cli.playbook_report import report
 from serving.cli.zones import read_zone
 from serving.corridor.settings import Corridor, find_corridor
 from serving.home import claim_home
+from serving.moments import show_moment
 from serving.playbooks.batch import Started, start_cases
 from serving.playbooks.plans import KIND
 from serving.playbooks.words import drop_task, finish_task, stop_case, take_task
@@ -36,6 +38,7 @@ playbooks = typer.Typer(
 )
 
 playbooks.command("report")(report)
+playbooks.command("learn")(learn)
 
 CaseArgument = Annotated[str, typer.Argument(help="Identity of the case.")]
 TaskArgument = Annotated[str, typer.Argument(help="Identity of the task.")]
@@ -77,8 +80,8 @@ def start(data: DataOption, as_of: AsOfOption = None, as_json: JsonOption = Fals
         _warn_of_currency(settings)
     if started.n_unjudged:
         say(
-            f"of {started.n_unjudged:,} no uplift model says what contact does to them: they get "
-            "no offer; train uplift, and promote it"
+            f"of {started.n_unjudged:,} no model says what contact does to them: they get no "
+            "offer; train uplift and promote it, or `opportune playbooks learn` from past cases"
         )
 
 
@@ -103,12 +106,16 @@ def list_cases(
 @playbooks.command("show")
 def show_case(
     case_id: CaseArgument,
-    zone: Annotated[str, typer.Option(help="IANA zone of the times.")] = "UTC",
+    zone: Annotated[
+        str | None,
+        typer.Option(help="IANA zone of the times; OPPORTUNE_ZONE when not given."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """One case: where it stands, its offers and tasks, its brief, and everything that was done."""
-    place = read_zone(zone)
-    store = open_own_store(read_settings())
+    settings = read_settings()
+    place = read_zone(zone or settings.zone)
+    store = open_own_store(settings)
     with store.reading() as session:
         case = _require_case(session, case_id)
         if as_json:
@@ -206,9 +213,9 @@ def _say_cut(found: Sized, *, most: int) -> None:
 
 
 _CASE_HEADER: Final = (
-    "case", "customer", "tier", "p", "reason", "arm", "group", "opened", "state",
+    "case", "customer", "tier", "p", "reason", "arm", "group", "opened (UTC)", "state",
 )  # fmt: skip
-_TASK_HEADER: Final = ("task", "customer", "owner", "what", "due", "state")
+_TASK_HEADER: Final = ("task", "customer", "owner", "what", "due (UTC)", "state")
 
 
 def _start(settings: Settings, tables: Tables, moment: datetime) -> Started:
@@ -232,8 +239,10 @@ def _warn_of_currency(settings: Settings) -> None:
     corridor = find_corridor(settings.corridor)
     if isinstance(corridor, Corridor) and corridor.currency != settings.currency:
         say(
-            f"[yellow]no offer can be made[/yellow]: amounts are {settings.currency} "
-            f"(OPPORTUNE_CURRENCY), the corridor counts {corridor.currency} (OPPORTUNE_CORRIDOR)"
+            f"[yellow]no offer can be made[/yellow]: OPPORTUNE_CURRENCY is {settings.currency}, "
+            f"the corridor ({settings.corridor or 'as it ships'}) counts {corridor.currency}; put "
+            f"`currency: {settings.currency}` and your limits into the file of OPPORTUNE_CORRIDOR, "
+            f"or `export OPPORTUNE_CURRENCY={corridor.currency}`"
         )
 
 
@@ -283,6 +292,7 @@ def _describe_case(case: CaseRow) -> dict[str, Json]:
         "arm": case.arm.value,
         "p_arm": case.p_arm,
         "uplift_group": None if case.uplift_group is None else case.uplift_group.value,
+        "judge": case.judge,
         "mrr_cents": case.mrr_cents,
         "playbook": case.playbook,
         "opened_at": case.opened_at.isoformat(),
@@ -332,10 +342,11 @@ def _describe_whole(session: StoreSession, case: CaseRow) -> dict[str, Json]:
 
 def _show_whole(session: StoreSession, case: CaseRow, *, zone: ZoneInfo) -> None:
     show_table(_CASE_HEADER, [_case_cells(case)])
+    show(f"what contact does, by: {case.judge or 'no model'}")
     flow = session.flows.find(f"{KIND}/{case.case_id}")
     if flow is not None and flow.due_at is not None:
         step = flow.step or "none yet"
-        show(f"\nstep {step}; goes on at {flow.due_at.astimezone(zone):%Y-%m-%d %H:%M}")
+        show(f"\nstep {step}; goes on at {show_moment(flow.due_at, zone=zone.key)}")
     offers = session.cases.list_offers(case_id=case.case_id)
     if offers:
         rows = [(o.offer, o.state, f"{o.cost_cents / 100:,.2f} {o.currency}") for o in offers]

@@ -1,5 +1,6 @@
 """The rehearsal: policies side by side in a closed loop against the known truth."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +24,11 @@ from serving.rehearsal.worlds import Foreign, Simulated, WorldSource
 from serving.settings import read_settings
 
 _SEEDS = (0, 1, 2, 3, 4)
+_DAYS = 60
 _LAST_DAYS = 20
+_RETRAIN_DAYS = 30
+_SCORE_DAYS = 7
+_DECIDE_HOURS = 3
 _PAST_DAYS = 180
 
 
@@ -36,7 +41,9 @@ def rehearse(
         list[str] | None,
         typer.Option(help="Of our world; may be repeated, all of them when not given."),
     ] = None,
-    days: Annotated[int, typer.Option(min=1, help="Days in the loop.")] = 60,
+    days: Annotated[
+        int | None, typer.Option(min=1, help="Days in the loop; 60 when not given.")
+    ] = None,
     last: Annotated[
         int | None,
         typer.Option(min=1, help="Last days, which the ratios are about; 20 when not given."),
@@ -57,15 +64,21 @@ def rehearse(
         typer.Option(help="Which; may be repeated, all of them when not given."),
     ] = None,
     retrain_days: Annotated[
-        int, typer.Option(min=1, help="Days after which models are made anew.")
-    ] = 30,
+        int | None,
+        typer.Option(min=1, help="Days after which models are made anew; 30 when not given."),
+    ] = None,
     score_days: Annotated[
-        int, typer.Option(min=1, help="Days after which everybody's churn is scored.")
-    ] = 7,
+        int | None,
+        typer.Option(min=1, help="Days after which everybody's churn is scored; 7 when not given."),
+    ] = None,
     decide_hours: Annotated[
-        int,
-        typer.Option(min=1, max=24, help="Hours between decisions about service; 24: mornings."),
-    ] = 3,
+        int | None,
+        typer.Option(
+            min=1,
+            max=24,
+            help="Hours between decisions about service, 3 when not given; 24: mornings.",
+        ),
+    ] = None,
     models: Annotated[
         Path | None,
         typer.Option(help="Folder in which trained models are kept for the next rehearsal."),
@@ -79,11 +92,17 @@ def rehearse(
         ),
     ] = False,
     places: Annotated[
-        int, typer.Option(min=1, help="Of --playbooks: cases that may be open at once.")
-    ] = PLACES,
+        int | None,
+        typer.Option(
+            min=1, help=f"Of --playbooks: cases open at once at most; {PLACES} when not given."
+        ),
+    ] = None,
     weeks: Annotated[
-        int, typer.Option(min=1, help="Of --playbooks: weeks in which cases are opened.")
-    ] = WEEKS,
+        int | None,
+        typer.Option(
+            min=1, help=f"Of --playbooks: weeks in which cases are opened; {WEEKS} when not given."
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="HTML page with plots to write.")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -91,34 +110,44 @@ def rehearse(
     if playbooks:
         if world is not None:
             raise BadInputError("--playbooks is for our own world, not for --world")
-        if policies or models or last is not None:
-            raise BadInputError("--policies, --models and --last are not for --playbooks")
+        of_messages = {
+            "--policies": policies,
+            "--models": models,
+            "--last": last,
+            "--days": days,
+            "--retrain-days": retrain_days,
+            "--score-days": score_days,
+            "--decide-hours": decide_hours,
+        }
+        _refuse(of_messages, why="not for --playbooks")
         rehearse_in_worlds(
             AskedPlaybooks(
                 scenarios=tuple(dict.fromkeys(scenario or ("calm",))),
                 seeds=tuple(seed or _SEEDS),
                 n_customers=customers,
                 history_days=history or PAST_DAYS,
-                n_places=places,
-                n_weeks=weeks,
+                n_places=places or PLACES,
+                n_weeks=weeks or WEEKS,
                 n_processes=processes,
             ),
             out=out,
             as_json=as_json,
         )
         return
-    if last is not None and last > days:
-        raise BadInputError(f"--last {last}: expected at most the {days} days of --days")
-    if 24 % decide_hours:
-        raise BadInputError(f"--decide-hours {decide_hours}: expected a divisor of 24")
+    _refuse({"--places": places, "--weeks": weeks}, why="only for --playbooks")
+    n_days, hours = days or _DAYS, decide_hours or _DECIDE_HOURS
+    if last is not None and last > n_days:
+        raise BadInputError(f"--last {last}: expected at most the {n_days} days of --days")
+    if 24 % hours:
+        raise BadInputError(f"--decide-hours {hours}: expected a divisor of 24")
     past_days = history or _PAST_DAYS
     plan = RehearsalPlan(
         source=_find_source(world, scenario, customers=customers, history=past_days),
         seeds=tuple(seed or _SEEDS),
-        n_days=days,
-        last_days=min(_LAST_DAYS, days) if last is None else last,
+        n_days=n_days,
+        last_days=min(_LAST_DAYS, n_days) if last is None else last,
         policies=tuple(dict.fromkeys(policies or PolicyName)),
-        cadence=Cadence(retrain_days, score_days, decide_hours),
+        cadence=Cadence(retrain_days or _RETRAIN_DAYS, score_days or _SCORE_DAYS, hours),
         settings=read_settings(),
         models=models,
         n_processes=processes,
@@ -134,6 +163,13 @@ def rehearse(
         make_page(grouped, rows, history_days=None if world else past_days).write(out)
         say(f"report: {out}")
     show_rows("rehearse", rows, as_json=as_json)
+
+
+def _refuse(given: Mapping[str, object], *, why: str) -> None:
+    """BadInputError names those of these options that were given."""
+    named = [name for name, value in given.items() if value]
+    if named:
+        raise BadInputError(f"{', '.join(named)}: {why}")
 
 
 def _find_source(

@@ -22,7 +22,9 @@ from serving.cli.seeds import SeedOption
 from serving.cli.zones import read_zone
 from serving.lines import put_on_one_line
 from serving.masking import mask_personal_data
+from serving.moments import show_moment
 from serving.policy.cases import from_us
+from serving.settings import read_settings
 
 group = typer.Typer()
 
@@ -46,7 +48,9 @@ def replay_messages(
             help="Tables that say who is a customer, where, and what is wrong already.",
         ),
     ] = None,
-    zone: Annotated[str, typer.Option(help="IANA name of the chain's time zone.")] = "Asia/Almaty",
+    zone: Annotated[
+        str | None, typer.Option(help="IANA name of the chain's time zone; OPPORTUNE_ZONE.")
+    ] = None,
     alarms: Annotated[
         float, typer.Option(min=0.001, help="False alarms a week that the chain may have.")
     ] = 1.0,
@@ -58,7 +62,8 @@ def replay_messages(
     given = read_messages(messages)
     if not given:
         raise BadInputError(f"{messages}: holds no message, expected at least one")
-    clock = read_zone(zone)
+    chain_zone = zone or read_settings().zone
+    read_zone(chain_zone, given="--zone" if zone else "OPPORTUNE_ZONE")
     known = assume_known(given) if data is None else read_known(read_tables(data))
     with progress("replaying"):
         story = tell_story(
@@ -66,7 +71,7 @@ def replay_messages(
             taxonomy=topics,
             triage=OfflineTriage(topics),
             known=known,
-            zone=zone,
+            zone=chain_zone,
             settings=DetectionSettings(false_alarms_per_week=alarms),
             rng=np.random.default_rng(seed),
         )
@@ -75,11 +80,11 @@ def replay_messages(
         return
     if data is None:
         say("without --data everybody with a customer_id is taken for a customer")
-    for line in _write_story(story, topics, clock):
+    for line in _write_story(story, topics, zone=chain_zone):
         show(line)
 
 
-def _write_story(story: Story, topics: Taxonomy, zone: ZoneInfo) -> list[str]:
+def _write_story(story: Story, topics: Taxonomy, *, zone: str) -> list[str]:
     """The story for people, on the clock of the chain."""
     found = f"{story.n_messages:,} messages, {len(story.baseline.streams)} streams watched"
     lines = [found, _write_promise(story)]
@@ -88,7 +93,7 @@ def _write_story(story: Story, topics: Taxonomy, zone: ZoneInfo) -> list[str]:
     if not story.incidents:
         lines.append("No burst of complaints.")
     for incident in story.incidents:
-        lines += ["", *_write_incident(incident, topics, zone)]
+        lines += ["", *_write_incident(incident, topics, zone=zone)]
     return lines
 
 
@@ -114,19 +119,19 @@ def _write_promise(story: Story) -> str:
     return promise
 
 
-def _write_incident(incident: Incident, topics: Taxonomy, zone: ZoneInfo) -> list[str]:
+def _write_incident(incident: Incident, topics: Taxonomy, *, zone: str) -> list[str]:
     burst = incident.burst
-    detected = from_us(burst.detected_at_us).astimezone(zone)
-    first = from_us(burst.first_at_us).astimezone(zone)
+    detected, first = from_us(burst.detected_at_us), from_us(burst.first_at_us)
     n, often = len(burst.customer_ids), tell_how_often(burst.chance_per_week)
     lines = [
         (
-            f"{detected:%Y-%m-%d %H:%M}  {burst.stream.branch}: complaints about"
+            f"{show_moment(detected, zone=zone)}  {burst.stream.branch}: complaints about"
             f" {topics.title_of(burst.stream.topic)}, severity {incident.severity}"
         ),
         (
-            f"  since {first:%H:%M}: {n} customers within {_span(detected - first)},"
-            f" {burst.n_usual:.2g} were to be expected ({burst.per_day:.2g} a day are usual)"
+            f"  since {first.astimezone(ZoneInfo(zone)):%H:%M}: {n} customers within"
+            f" {_span(detected - first)}, {burst.n_usual:.2g} were to be expected"
+            f" ({burst.per_day:.2g} a day are usual)"
         ),
         (f"  how sure: chance brings as much {often} in the whole chain ({_write_score(burst)})"),
         f"  who: {', '.join(burst.customer_ids)}; languages {_write_counts(incident)}",
@@ -144,16 +149,15 @@ def _write_incident(incident: Incident, topics: Taxonomy, zone: ZoneInfo) -> lis
         lines.append(f"  grew to {incident.grew[-1].n_customers} customers")
     if incident.n_strangers:
         lines.append(f"  {incident.n_strangers} more by people who are no known customers")
-    return [*lines, _write_end(incident, zone)]
+    return [*lines, _write_end(incident, zone=zone)]
 
 
-def _write_end(incident: Incident, zone: ZoneInfo) -> str:
+def _write_end(incident: Incident, *, zone: str) -> str:
     if incident.ended is None:
         return "  goes on at the end of the file"
-    ended = from_us(incident.ended.ended_at_us).astimezone(zone)
+    ended = show_moment(from_us(incident.ended.ended_at_us), zone=zone)
     return (
-        f"  over at {ended:%H:%M} ({incident.ended.reason}), {incident.ended.n_customers}"
-        " customers in all"
+        f"  over at {ended}, {incident.ended.reason}; {incident.ended.n_customers} customers in all"
     )
 
 

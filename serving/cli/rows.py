@@ -45,12 +45,16 @@ def _finite(number: float | None) -> float | None:
 
 def _cells(row: BenchRow) -> tuple[str, ...]:
     unit = "" if row.unit == "1" or not math.isfinite(row.ours) else f" {row.unit}"
-    has_interval = row.low is not None and row.high is not None
+    interval = (
+        ""
+        if row.low is None or row.high is None
+        else f"[{write_figure(row.low)}, {write_figure(row.high)}]"
+    )
     return (
         row.case,
         row.metric,
         f"{write_figure(row.ours)}{unit}",
-        f"[{row.low:.4g}, {row.high:.4g}]" if has_interval else "",
+        interval,
         "" if row.reference is None else write_figure(row.reference),
         row.reference_name or "",
         "" if row.ratio is None or math.isnan(row.ratio) else f"{row.ratio:.3g}",

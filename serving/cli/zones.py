@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from features.errors import BadInputError
 
 
-def read_zone(name: str) -> ZoneInfo:
-    """The zone that `--zone` names; BadInputError where there is none of that name.
+def read_zone(name: str, *, given: str = "--zone") -> ZoneInfo:
+    """The zone of that name; BadInputError where there is none, and where it was given.
 
     >>> read_zone("Asia/Almaty").key
     'Asia/Almaty'
@@ -15,5 +15,5 @@ def read_zone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # `Asia` is a folder
         raise BadInputError(
-            f"--zone {name!r}: expected an IANA name such as Asia/Almaty"
+            f"{given} {name!r}: expected an IANA name such as Asia/Almaty"
         ) from error

@@ -69,10 +69,11 @@ def list_cards(
     now: datetime,
 ) -> list[ActionCard]:
     """Cards of actions, in their order, for a visitor of that role."""
+    said = session.holds.find_all_words(held.request.action_id for held in actions)
     return [
         make_card(
             held,
-            said=session.holds.find_words(held.request.action_id),
+            said=said.get(held.request.action_id, []),
             corridor=corridor,
             role=role,
             now=now,

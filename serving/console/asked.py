@@ -18,8 +18,9 @@ from serving.faults import describe_validation
 _T = TypeVar("_T", bound=BaseModel)
 _MAX_FIELDS = 10
 
-# A form sends an empty text for what was not chosen.
-_OrNone = BeforeValidator(lambda value: None if value == "" else value)
+OR_NONE = BeforeValidator(lambda value: None if value == "" else value)
+"""A form sends an empty text for what was not chosen."""
+
 _Word = Annotated[str, Field(max_length=60)]
 
 
@@ -32,11 +33,11 @@ class Asked(BaseModel):
 class QueueAsked(Asked):
     """Which cells of the queue to list, and which page of them."""
 
-    trigger: Annotated[Trigger | None, _OrNone] = None
-    channel: Annotated[Channel | None, _OrNone] = None
-    language: Annotated[_Word | None, _OrNone] = None
-    segment: Annotated[_Word | None, _OrNone] = None
-    state: Annotated[VariantState | None, _OrNone] = None
+    trigger: Annotated[Trigger | None, OR_NONE] = None
+    channel: Annotated[Channel | None, OR_NONE] = None
+    language: Annotated[_Word | None, OR_NONE] = None
+    segment: Annotated[_Word | None, OR_NONE] = None
+    state: Annotated[VariantState | None, OR_NONE] = None
     page: Annotated[int, Field(ge=1, le=100_000)] = 1
 
     @property

@@ -1,5 +1,6 @@
 """Which customers to look at first: by risk, or by what is expected to be lost with them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -7,10 +8,15 @@ from typing import Final
 import numpy as np
 
 from features.churn import CHURN_FEATURES
+from features.churn.risk import RiskRules
+from features.vocabulary import Tier
 from serving.policy.cases import Floats
 from serving.snapshot.state import Customers
 
 MONTHS: Final = 12
+FEW: Final = 0.01
+"""Where no larger share of customers is in the upper two tiers, the page says so."""
+
 _MRR = CHURN_FEATURES.names.index("mrr_cents")
 
 
@@ -36,6 +42,45 @@ class AtRisk:
     p_churn: float
     mrr_cents: int | None
     at_stake_cents: int | None
+
+
+@dataclass(frozen=True)
+class TierCounts:
+    """How many customers are in each tier.
+
+    Attributes:
+        n_by_tier: The riskiest tier first; who has no score is in none.
+        above: The score above which each begins.
+    """
+
+    n_by_tier: Mapping[Tier, int]
+    above: Mapping[Tier, float]
+
+    @property
+    def n(self) -> int:
+        """Customers with a score."""
+        return sum(self.n_by_tier.values())
+
+    @property
+    def few_are_upper(self) -> bool:
+        """Whether hardly anybody is critical or high, which playbooks for those tiers wait for."""
+        n_upper = self.n_by_tier[Tier.CRITICAL] + self.n_by_tier[Tier.HIGH]
+        return self.n > 0 and n_upper <= FEW * self.n
+
+
+def count_tiers(customers: Customers, *, rules: RiskRules) -> TierCounts:
+    """How many customers are in each tier, by the rules that decide it elsewhere."""
+    risk = rules.assess(customers.p_churn, features=customers.churn, names=CHURN_FEATURES.names)
+    rising = (Tier.MEDIUM, Tier.HIGH, Tier.CRITICAL)
+    borders = [rules.borders.find_border(tier) for tier in rising]
+    known = risk.deciding[~np.isnan(risk.deciding)]
+    n_borders_below = np.searchsorted(borders, known, side="left")
+    n_by_rank = np.bincount(n_borders_below, minlength=len(rising) + 1).tolist()
+    falling = (*reversed(rising), Tier.LOW)
+    return TierCounts(
+        n_by_tier=dict(zip(falling, reversed(n_by_rank), strict=True)),
+        above=dict(zip(rising, borders, strict=True)),
+    )
 
 
 def rank_customers(customers: Customers, *, order: RiskOrder, most: int) -> list[AtRisk]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from serving.console.drawings import Drawing
+from serving.copy.brief import Offer
 from serving.copy.content import Unrenderable
 from serving.copy.stored import StoredVariant, VariantEvent, VariantState
 from serving.copywriter.measures import DraftMeasures
@@ -40,6 +41,7 @@ class Card:
         row: What is stored of it; null for a template.
         history: What was done to it, oldest first; empty for a template.
         measures: Its words in figures; null for a template.
+        ended: The offer that it promises, where that has ended; null otherwise.
     """
 
     variant_id: str
@@ -47,6 +49,7 @@ class Card:
     row: StoredVariant | None = None
     history: Sequence[VariantEvent] = ()
     measures: DraftMeasures | None = None
+    ended: Offer | None = None
 
     @property
     def waits(self) -> bool:
@@ -55,8 +58,8 @@ class Card:
 
     @property
     def may_be_approved(self) -> bool:
-        """Whether a yes is possible; also to what was retired."""
-        return self._is_in(VariantState.DRAFT, VariantState.RETIRED)
+        """Whether a yes is possible; also to what was retired. No promise is approved too late."""
+        return self.ended is None and self._is_in(VariantState.DRAFT, VariantState.RETIRED)
 
     @property
     def may_be_rejected(self) -> bool:

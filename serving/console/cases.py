@@ -11,12 +11,10 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from serving.console.access import LOOK, visitor_of
-from serving.console.actions import list_cards, sort_cards
+from serving.console.dossier import open_dossier
 from serving.console.house import House
 from serving.console.links import SAID
-from serving.console.story import list_days
 from serving.console.templating import Renderer
-from serving.corridor.settings import BrokenCorridor
 from serving.store.cases import CaseState
 from serving.store.tasks import TaskState
 
@@ -53,34 +51,24 @@ class CasePages:
     @requires(LOOK, status_code=HTTPStatus.UNAUTHORIZED)
     def show(self, request: Request) -> Response:
         """One case."""
-        house, visitor, now = self.house, visitor_of(request), self.house.clock()
         case_id = request.path_params["case_id"]
-        subject = f"case/{case_id}"
-        corridor = house.find_corridor()
-        with house.store.reading() as session:
+        role = visitor_of(request).role
+        with self.house.store.reading() as session:
             case = session.cases.find(case_id)
-            actions = session.holds.find_of(subject)
-            entries = list(session.audit.read(subject=subject))
-            if case is None and not actions and not entries:
+            dossier = open_dossier(
+                session, f"case/{case_id}", house=self.house, role=role, zone=self.renderer.zone
+            )
+            if case is None and dossier.is_empty:
                 raise HTTPException(HTTPStatus.NOT_FOUND, f"no case {case_id!r}")
             offers = session.cases.list_offers(case_id=case_id)
             tasks = session.tasks.list(states=tuple(TaskState), case_id=case_id)
-            cards = list_cards(session, actions, corridor=corridor, role=visitor.role, now=now)
-            stops = house.find_stops(session)
         return self.renderer.answer(
             request,
             "case",
-            now=now,
-            case_id=case_id,
-            subject=subject,
             case=case,
+            dossier=dossier,
             offers=offers,
             tasks=tasks,
-            cards=sort_cards(cards),
-            n_waiting=sum(card.waits for card in cards),
-            days=list_days(entries, zone=self.renderer.zone),
-            stops=stops,
-            broken=corridor.why if isinstance(corridor, BrokenCorridor) else None,
-            currency=house.currency,
+            currency=self.house.currency,
             said=request.session.pop(SAID, ""),
         )

@@ -1,12 +1,10 @@
 """The queue: which cells of the library have variants, and in which states."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 from features.vocabulary import Channel, Trigger
-from serving.copy.stored import StoredVariant, VariantState
+from serving.copy.stored import StoredVariant, Tally, VariantState
 
 
 @dataclass(frozen=True, order=True)
@@ -55,23 +53,26 @@ class CellFilter:
     segment: str | None = None
     state: VariantState | None = None
 
-    def admits(self, row: StoredVariant) -> bool:
-        """Whether a variant is of a cell to list."""
-        key = CellKey.of(row)
+    def admits(self, cell: QueuedCell) -> bool:
+        """Whether a cell is one to list."""
+        key = cell.key
         return (
             self.trigger in (None, key.trigger)
             and self.channel in (None, key.channel)
             and self.language in (None, key.language)
             and self.segment in (None, key.segment)
+            and (self.state is None or self.state in cell.counts)
         )
 
 
-def list_cells(rows: Iterable[StoredVariant], *, wanted: CellFilter) -> tuple[QueuedCell, ...]:
-    """Cells that pass the filter: those with something to review first, the best judged of them."""
-    admitted = sorted(filter(wanted.admits, rows), key=CellKey.of)
-    cells = (_queue(key, list(group)) for key, group in groupby(admitted, key=CellKey.of))
-    listed = [cell for cell in cells if wanted.state is None or cell.counts.get(wanted.state)]
-    return tuple(sorted(listed, key=lambda cell: (not cell.n_waiting, -(cell.best_score or 0))))
+def gather_cells(tallies: Iterable[Tally]) -> tuple[QueuedCell, ...]:
+    """Cells: those with something to review first, the best judged of them; else by name."""
+    by_cell: dict[CellKey, list[Tally]] = {}
+    for one in tallies:
+        key = CellKey(one.trigger, one.channel, one.language, one.segment or "")
+        by_cell.setdefault(key, []).append(one)
+    cells = [_queue(key, by_cell[key]) for key in sorted(by_cell)]
+    return tuple(sorted(cells, key=lambda cell: (not cell.n_waiting, -(cell.best_score or 0))))
 
 
 def find_next(cells: Sequence[QueuedCell], *, after: CellKey) -> CellKey | None:
@@ -79,10 +80,10 @@ def find_next(cells: Sequence[QueuedCell], *, after: CellKey) -> CellKey | None:
     return next((cell.key for cell in cells if cell.n_waiting and cell.key != after), None)
 
 
-def _queue(key: CellKey, rows: Sequence[StoredVariant]) -> QueuedCell:
-    waiting = [row for row in rows if row.state is VariantState.DRAFT]
+def _queue(key: CellKey, tallies: Sequence[Tally]) -> QueuedCell:
+    waiting = [one for one in tallies if one.state is VariantState.DRAFT]
     return QueuedCell(
         key=key,
-        counts=Counter(row.state for row in rows),
-        best_score=max((row.score for row in waiting if row.score is not None), default=None),
+        counts={one.state: one.n for one in tallies},
+        best_score=waiting[0].best_score if waiting else None,
     )

@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Route
 
 from serving.console.access import LOOK
 from serving.console.asked import Asked, read_query
-from serving.console.at_risk import RiskOrder, rank_customers
+from serving.console.at_risk import RiskOrder, count_tiers, rank_customers
 from serving.console.house import House
 from serving.console.links import link
 from serving.console.templating import Renderer
@@ -72,6 +72,7 @@ class CustomerPages:
             answers=answers,
             cases=cases,
             as_of=snapshot.as_of,
+            tiers=count_tiers(snapshot.customers, rules=self.house.rules),
             has_model=snapshot.models.churn is not None,
             currency=self.house.currency,
         )

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from features.errors import ConflictError
+from serving.copy.brief import Offer
 from serving.copy.stored import StoredVariant, VariantEvent
 from serving.store.variants import VariantShelf
 
@@ -89,6 +90,8 @@ class Desk:
         Raises:
             BadInputError: If no such variant is stored.
         """
+        if ruling.verdict is Verdict.APPROVE and (ended := self._find_ended(ruling)) is not None:
+            return ended
         act = {
             Verdict.APPROVE: self.shelf.approve,
             Verdict.REJECT: self.shelf.reject,
@@ -107,3 +110,16 @@ class Desk:
             row = self.shelf.get(ruling.variant_id)
             return Refused(row, changes=history[ruling.seen :], why=str(error))
         return Done(self.shelf.get(ruling.variant_id))
+
+    def _find_ended(self, ruling: Ruling) -> Refused | None:
+        """A yes to a promise whose last day is over; it would be retired before it was sent."""
+        row = self.shelf.get(ruling.variant_id)
+        if row.offer is None or not row.offer.has_ended(self.clock().astimezone(UTC).date()):
+            return None
+        changes = self.shelf.history(ruling.variant_id)[ruling.seen :]
+        return Refused(row, changes=changes, why=_describe_ended(row.offer))
+
+
+def _describe_ended(offer: Offer) -> str:
+    """Why a text is not sent whose offer has ended."""
+    return f"It promises offer {offer.offer_id}, which ended on {offer.valid_until}."

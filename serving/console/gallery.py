@@ -1,7 +1,8 @@
 """A cell's texts side by side: stored variants, and the templates they must beat."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from pydantic import ValidationError
 
@@ -67,7 +68,8 @@ class Gallery:
         key: CellKey,
         *,
         rows: Sequence[StoredVariant],
-        history_of: Callable[[str], Sequence[VariantEvent]],
+        histories: Mapping[str, Sequence[VariantEvent]],
+        today: date,
         values: Values,
         is_marked: bool,
     ) -> tuple[Card, ...]:
@@ -76,7 +78,8 @@ class Gallery:
         Args:
             key: Which cell.
             rows: Its stored variants, in the order of the cards.
-            history_of: What was done to one of them, by its name.
+            histories: What was done to each of them, by its name.
+            today: The day (UTC) on which they are looked at: offers end.
             values: Which facts fill the slots.
             is_marked: Whether the words that a text has alone are marked.
         """
@@ -95,7 +98,14 @@ class Gallery:
         }
         stored = {row.variant_id: row for row in rows}
         return tuple(
-            Card(name, preview, row, history_of(name), _measure(row, rows, written[name]))
+            Card(
+                name,
+                preview,
+                row,
+                history=histories[name],
+                measures=_measure(row, rows, written[name]),
+                ended=row.offer if row.offer is not None and row.offer.has_ended(today) else None,
+            )
             if (row := stored.get(name)) is not None
             else Card(name, preview)
             for name, preview in previews.items()

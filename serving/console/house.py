@@ -6,7 +6,9 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from features.churn.risk import RiskRules
 from serving.autopilot.acting.updates import Updates
+from serving.console.templating import write_moment
 from serving.corridor.desk import CorridorDesk
 from serving.corridor.settings import BrokenCorridor, Corridor
 from serving.corridor.stop_files import fold_name, list_stop_files
@@ -39,6 +41,7 @@ class House:
         find_corridor: The corridor as its file says now.
         snapshot: What the server knows.
         explain: The churn risk of one customer.
+        rules: How a probability becomes a tier.
         find_updates: Words about incidents, and the causes that they know; None where they cannot
             be read.
         currency: Of revenues.
@@ -50,6 +53,7 @@ class House:
     find_corridor: Callable[[], Corridor | BrokenCorridor]
     snapshot: Callable[[], Snapshot]
     explain: Callable[[ChurnQuestion], ChurnAnswer]
+    rules: RiskRules
     find_updates: Callable[[], Updates | None]
     currency: str
 
@@ -62,11 +66,11 @@ class House:
         corridor = self.find_corridor()
         return ZoneInfo("UTC" if isinstance(corridor, BrokenCorridor) else corridor.zone)
 
-    def find_stops(self, session: StoreSession) -> list[Stop]:
-        """What is stopped: by files of the home, rows of the store, or both."""
+    def find_stops(self, session: StoreSession, *, zone: ZoneInfo) -> list[Stop]:
+        """What is stopped: by files of the home, rows of the store, or both; by that clock."""
         said = list_stop_files(self.home)
         said += [
-            (one.branch, f"{one.by} stopped it at {one.at:%Y-%m-%d %H:%M} UTC")
+            (one.branch, f"{one.by} stopped it at {write_moment(one.at, zone=zone)}")
             for one in session.switches.find_all()
             if one.is_stopped
         ]

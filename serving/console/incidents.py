@@ -13,19 +13,19 @@ from starlette.routing import BaseRoute, Route
 
 from serving.autopilot.acting.updates import Updates
 from serving.console.access import LOOK, Role, visitor_of
-from serving.console.actions import list_cards, sort_cards
+from serving.console.dossier import open_dossier
 from serving.console.house import House
 from serving.console.links import SAID
-from serving.console.story import list_days
 from serving.console.templating import Renderer
 from serving.corridor.actions import ActionState
-from serving.corridor.settings import BrokenCorridor
 from serving.masking import mask_personal_data
+from serving.store.amends import AskState
 from serving.store.bursts import BurstComplaint, BurstRow, BurstState
 from serving.store.store import StoreSession
 
 _MOST_LISTED = 200
 _MOST_QUOTED = 50
+_ANSWERABLE = (AskState.ASKED, AskState.SILENT, AskState.BOOKED)  # others said their last word
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class IncidentPages:
         with self.house.store.reading() as session:
             found = session.bursts.list(limit=_MOST_LISTED)
             waiting = session.holds.find_in(ActionState.WAITING)
-            stops = self.house.find_stops(session)
+            stops = self.house.find_stops(session, zone=self.renderer.zone)
         now = self.house.clock()
         n_waiting: dict[str, int] = {}
         for held in waiting:
@@ -88,39 +88,35 @@ class IncidentPages:
     @requires(LOOK, status_code=HTTPStatus.UNAUTHORIZED)
     def show(self, request: Request) -> Response:
         """One incident: its actions, who said what, what happened, and how it ended."""
-        house, visitor, now = self.house, visitor_of(request), self.house.clock()
+        house, visitor = self.house, visitor_of(request)
         incident_id = request.path_params["incident_id"]
-        subject = f"incident/{incident_id}"
-        corridor = house.find_corridor()
+        subject, is_masked = f"incident/{incident_id}", visitor.role is Role.VIEWER
         with house.store.reading() as session:
             burst = session.bursts.find(incident_id)
-            actions = session.holds.find_of(subject)
-            entries = list(session.audit.read(subject=subject))
-            if burst is None and not actions and not entries:
+            dossier = open_dossier(
+                session, subject, house=house, role=visitor.role, zone=self.renderer.zone
+            )
+            if burst is None and dossier.is_empty:
                 raise HTTPException(HTTPStatus.NOT_FOUND, f"no incident {incident_id!r}")
-            cards = list_cards(session, actions, corridor=corridor, role=visitor.role, now=now)
             cause = session.amends.find_cause(subject)
             closing = session.amends.find_closing(subject)
-            quotes = _list_quotes(session, incident_id, is_masked=visitor.role is Role.VIEWER)
-            stops = house.find_stops(session)
+            asks = session.amends.find_asks(subject)
+            quotes = _list_quotes(session, incident_id, is_masked=is_masked)
         return self.renderer.answer(
             request,
             "incident",
-            now=now,
             incident_id=incident_id,
-            subject=subject,
             burst=burst,
-            cards=sort_cards(cards),
+            dossier=dossier,
             causes=_list_causes(burst, updates=house.find_updates()),
             cause=cause,
             closing=closing,
-            n_waiting=sum(card.waits for card in cards),
+            asks=asks,
+            booked=AskState.BOOKED,
+            answerable=_ANSWERABLE,
             quotes=quotes[:_MOST_QUOTED],
             n_quotes=len(quotes),
-            is_masked=visitor.role is Role.VIEWER,
-            days=list_days(entries, zone=self.renderer.zone),
-            stops=stops,
-            broken=corridor.why if isinstance(corridor, BrokenCorridor) else None,
+            is_masked=is_masked,
             said=request.session.pop(SAID, ""),
         )
 

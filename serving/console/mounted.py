@@ -64,6 +64,7 @@ def wire_console(settings: Settings, runtime: Runtime) -> ASGIApp:
         find_corridor=lambda: find_corridor(settings.corridor),
         snapshot=lambda: runtime.engine().snapshot,
         explain=runtime.explain_churn,
+        rules=parts.risk,
         find_updates=lambda: _find_updates(settings.autopilot),
         currency=settings.currency,
     )

@@ -62,7 +62,7 @@ class OverviewPage:
             )
             incidents = session.bursts.list(only_open=True)
             tasks = session.tasks.list()
-            stops = house.find_stops(session)
+            stops = house.find_stops(session, zone=self.renderer.zone)
         return self.renderer.answer(
             request,
             "overview",
@@ -71,7 +71,7 @@ class OverviewPage:
             n_waiting=len(waiting),
             incidents=incidents,
             tasks=_count(tasks, of=visitor.name, now=now),
-            n_texts=len(house.store.variants.find(state=VariantState.DRAFT)),
+            n_texts=house.store.variants.count(VariantState.DRAFT),
             stops=stops,
             broken=corridor.why if isinstance(corridor, BrokenCorridor) else None,
             said=request.session.pop(SAID, ""),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from http import HTTPStatus
 
 from starlette.authentication import requires
@@ -23,7 +23,7 @@ from serving.console.asked import (
     read_query,
 )
 from serving.console.cards import Card
-from serving.console.cells import CellFilter, CellKey, find_next, list_cells
+from serving.console.cells import CellKey, find_next, gather_cells
 from serving.console.desk import MAX_REASON_CHARACTERS, Desk, Done, Refused, Ruling, Verdict
 from serving.console.gallery import Gallery
 from serving.console.headers import LETTER_POLICY
@@ -75,12 +75,11 @@ class ReviewPages:
     def queue(self, request: Request) -> Response:
         """Which cells have variants, those with something to review first."""
         asked = read_query(request, QueueAsked)
-        rows = self.desk.shelf.find()
-        cells = list_cells(rows, wanted=asked.wanted)
+        everything = gather_cells(self.desk.shelf.list_tallies())
+        cells = [cell for cell in everything if asked.wanted.admits(cell)]
         n_pages = max(1, -(-len(cells) // _CELLS_ON_A_PAGE))
         asked = asked.model_copy(update={"page": min(asked.page, n_pages)})
         start = (asked.page - 1) * _CELLS_ON_A_PAGE
-        everything = list_cells(rows, wanted=CellFilter())
         return self.renderer.answer(
             request,
             "queue",
@@ -107,8 +106,8 @@ class ReviewPages:
     @requires(LOOK, status_code=HTTPStatus.UNAUTHORIZED)
     def next_cell(self, request: Request) -> Response:
         """On to the first other cell with something to review, else to the queue."""
-        drafts = self.desk.shelf.find(state=VariantState.DRAFT)
-        key = find_next(list_cells(drafts, wanted=CellFilter()), after=read_cell(request))
+        cells = gather_cells(self.desk.shelf.list_tallies())
+        key = find_next(cells, after=read_cell(request))
         if key is None:
             request.session[SAID] = "No other cell has anything to review."
             return RedirectResponse(link(request, "queue"), HTTPStatus.SEE_OTHER)
@@ -231,7 +230,8 @@ class ReviewPages:
         return self.gallery.hang(
             key,
             rows=rows,
-            history_of=self.desk.shelf.history,
+            histories=self.desk.shelf.histories(row.variant_id for row in rows),
+            today=self.desk.clock().astimezone(UTC).date(),
             values=asked.values,
             is_marked=asked.marks,
         )

@@ -21,6 +21,14 @@ _TITLES: Final = {
     HTTPStatus.CONFLICT: "That cannot be done any more",
     HTTPStatus.TOO_MANY_REQUESTS: "Too many attempts",
 }
+_PLAIN: Final = {
+    HTTPStatus.FORBIDDEN.phrase: "Your role may not do this, and nothing was done. Ask somebody "
+    "whose role may: opportune console list says who that is.",
+    HTTPStatus.NOT_FOUND.phrase: "There is no page at this address.",
+}
+_SIGNED_OUT: Final = "You were signed out, and nothing was done. Come in again, then do it anew."
+_NO_PAGES: Final = ("", "/actions", "/texts", "/variants")
+"""What stands above a form without being a page of its own."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +61,9 @@ class Refusals:
             status=status,
             headers=headers,
             title=_TITLES.get(status, "That did not work"),
-            detail=detail,
+            detail=_PLAIN.get(detail, detail),
             is_stranger=False,
+            back=_find_form(request),
         )
 
     async def fail(self, request: Request, error: Exception) -> Response:  # noqa: ARG002  # Starlette's
@@ -84,10 +93,12 @@ class Refusals:
             self.stranger,
             status=HTTPStatus.UNAUTHORIZED,
             title=_TITLES[HTTPStatus.UNAUTHORIZED],
-            detail="" if detail == HTTPStatus.UNAUTHORIZED.phrase else detail,
+            detail=_describe(request, detail),
             is_stranger=True,
+            back="",
             to=_find_place(request),
             name="",
+            said="",
             trouble="",
         )
 
@@ -98,8 +109,24 @@ def _find_target(request: Request) -> str:
     return request.url.path + (f"?{query}" if query else "")
 
 
+def _describe(request: Request, detail: str) -> str:
+    """Why nobody is let in; whoever sent a form is told what became of it."""
+    if detail != HTTPStatus.UNAUTHORIZED.phrase:
+        return detail
+    return _SIGNED_OUT if request.method == "POST" else ""
+
+
 def _find_place(request: Request) -> str:
-    """The page within the application, to go to after signing in; only one that can be got."""
+    """The page within the application to go to after signing in: this one, or its form's."""
     root = request.scope.get("root_path", "")
-    path = request.url.path
-    return path[len(root) :] if request.method == "GET" and path.startswith(root) else ""
+    path = request.url.path if request.method == "GET" else _find_form(request)
+    return path[len(root) :] if path.startswith(root) else ""
+
+
+def _find_form(request: Request) -> str:
+    """The page whose form was sent: it stands above what the form does; empty where none does."""
+    if request.method != "POST" or "//" in request.url.path:  # two would lead to another host
+        return ""
+    root = request.scope.get("root_path", "")
+    above = request.url.path.rpartition("/")[0]
+    return "" if above[len(root) :] in _NO_PAGES else above

@@ -58,9 +58,10 @@ class SigningPages:
         """The form; whoever is in goes on."""
         if request.user.is_authenticated:
             return RedirectResponse(link(request, "overview"), HTTPStatus.SEE_OTHER)
+        said = str(request.session.pop(SAID, ""))  # beginning forgets what was done
         if SESSION_ID not in request.session:
             begin(request.session)
-        return self._show(request, SignInAsked())
+        return self._show(request, SignInAsked(), said=said)
 
     async def sign_in(self, request: Request) -> Response:
         """Compare, and begin a session of its own identity, whatever the browser brought along.
@@ -121,6 +122,8 @@ class SigningPages:
         asked: SignInAsked,
         trouble: str = "",
         status: HTTPStatus = HTTPStatus.OK,
+        *,
+        said: str = "",
     ) -> Response:
         return self.renderer.answer(
             request,
@@ -128,6 +131,7 @@ class SigningPages:
             status=status,
             to=asked.to,
             name=asked.name,
+            said=said,
             trouble=trouble,
             detail="",
         )

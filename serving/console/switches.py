@@ -54,7 +54,7 @@ class SwitchPages:
         """What is stopped, by whom, and the buttons."""
         corridor = self.house.find_corridor()
         with self.house.store.reading() as session:
-            stops = self.house.find_stops(session)
+            stops = self.house.find_stops(session, zone=self.renderer.zone)
             bursts = session.bursts.list(limit=_MOST_BRANCHES)
         return self.renderer.answer(
             request,

@@ -17,16 +17,16 @@ from starlette.routing import BaseRoute, Route
 from serving.console.access import DECIDE, LOOK, PostTokens, visitor_of
 from serving.console.asked import Asked, read_form, read_query
 from serving.console.house import House
-from serving.console.links import SAID, link, make_address
+from serving.console.links import SAID, link, make_address, make_anchor
 from serving.console.templating import Renderer
-from serving.playbooks.words import finish_task, take_task
+from serving.playbooks.words import drop_task, finish_task, take_task
 from serving.store.tasks import TaskAnswer, TaskOutcome, TaskState
 
 _MOST_LISTED = 200
 _MOST_NOTE = 1_000
 _WHY_NOT: Final = {
-    TaskAnswer.OTHERS: "Somebody else has taken it.",
-    TaskAnswer.OVER: "It is done, or there is no need any more.",
+    TaskAnswer.OTHERS: "Somebody else has taken it: the task says who.",
+    TaskAnswer.OVER: "It is done, or dropped: look among those that are settled.",
 }
 
 
@@ -52,6 +52,12 @@ class TakeAsked(TasksAsked):
     task_id: Annotated[str, Field(min_length=1, max_length=400)]
 
 
+class DropAsked(TakeAsked):
+    """Why a task is needed no more."""
+
+    why: Annotated[str, Field(min_length=1, max_length=_MOST_NOTE)]
+
+
 class FinishAsked(TakeAsked):
     """What came of a task."""
 
@@ -73,11 +79,12 @@ class TaskPages:
             Route("/tasks", self.list, name="tasks"),
             Route("/tasks/take", self.take, name="take", methods=["POST"]),
             Route("/tasks/finish", self.finish, name="finish", methods=["POST"]),
+            Route("/tasks/drop", self.drop, name="drop", methods=["POST"]),
         ]
 
     @requires(LOOK, status_code=HTTPStatus.UNAUTHORIZED)
     def list(self, request: Request) -> Response:
-        """Tasks, what is due first before the rest."""
+        """Tasks, what is due first before the rest; settled ones, the last one first."""
         asked = read_query(request, TasksAsked)
         now, name = self.house.clock(), visitor_of(request).name
         is_settled = asked.whose is Whose.SETTLED
@@ -94,7 +101,7 @@ class TaskPages:
             and (asked.whose is not Whose.OVERDUE or task.is_overdue(now))
         ]
         if is_settled:
-            found.reverse()  # the last ones first
+            found.sort(key=lambda task: task.settled_at or task.made_at, reverse=True)
         return self.renderer.answer(
             request,
             "tasks",
@@ -121,7 +128,9 @@ class TaskPages:
             with self.house.store.transaction() as session:
                 return take_task(session, asked.task_id, by=name, now=now)
 
-        return self._go_on(request, asked, await run_in_threadpool(take), "It is yours.")
+        answer = await run_in_threadpool(take)
+        at = make_anchor(asked.task_id)  # it stays in the list, and goes on being looked at
+        return self._go_on(request, asked, answer, said="It is yours.", fragment=at)
 
     @requires(LOOK, status_code=HTTPStatus.UNAUTHORIZED)
     @requires(DECIDE, status_code=HTTPStatus.FORBIDDEN)
@@ -141,17 +150,39 @@ class TaskPages:
                     now=now,
                 )
 
-        return self._go_on(request, asked, await run_in_threadpool(finish), "It is done.")
+        return self._go_on(request, asked, await run_in_threadpool(finish), said="It is done.")
 
-    def _go_on(self, request: Request, asked: TakeAsked, answer: TaskAnswer, said: str) -> Response:
+    @requires(LOOK, status_code=HTTPStatus.UNAUTHORIZED)
+    @requires(DECIDE, status_code=HTTPStatus.FORBIDDEN)
+    async def drop(self, request: Request) -> Response:
+        """Say that there is no need of it, whoever has taken it."""
+        asked = await read_form(request, DropAsked, tokens=self.tokens)
+        name, now = visitor_of(request).name, self.house.clock()
+
+        def drop() -> TaskAnswer:
+            with self.house.store.transaction() as session:
+                return drop_task(session, asked.task_id, by=name, why=asked.why, now=now)
+
+        return self._go_on(request, asked, await run_in_threadpool(drop), said="It is dropped.")
+
+    def _go_on(
+        self,
+        request: Request,
+        asked: TakeAsked,
+        answer: TaskAnswer,
+        *,
+        said: str,
+        fragment: str = "",
+    ) -> Response:
         if answer is TaskAnswer.UNKNOWN:
             raise HTTPException(HTTPStatus.NOT_FOUND, "there is no such task")
         if answer in _WHY_NOT:
             raise HTTPException(HTTPStatus.CONFLICT, _WHY_NOT[answer])
         request.session[SAID] = said
-        return RedirectResponse(_address(request, asked), HTTPStatus.SEE_OTHER)
+        return RedirectResponse(_address(request, asked, fragment=fragment), HTTPStatus.SEE_OTHER)
 
 
-def _address(request: Request, asked: TasksAsked) -> str:
+def _address(request: Request, asked: TasksAsked, *, fragment: str = "") -> str:
     whose = "" if asked.whose is Whose.ALL else asked.whose.value
-    return make_address(link(request, "tasks"), whose=whose, owner=asked.owner)
+    at = link(request, "tasks")
+    return make_address(at, fragment=fragment, whose=whose, owner=asked.owner)

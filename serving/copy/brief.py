@@ -79,6 +79,10 @@ class Offer(_Frozen):
     approved_by: Annotated[str, Field(min_length=1)]
     valid_until: Day | None = None
 
+    def has_ended(self, today: date) -> bool:
+        """Whether its last day is over on that day (UTC)."""
+        return self.valid_until is not None and today.isoformat() > self.valid_until
+
 
 class Brand(_Frozen):
     """Whose voice it is.

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from features.vocabulary import Channel, Trigger
 from serving.copy.brief import Brief, Offer
 from serving.copy.draft import Draft
 from serving.copy.guard.faults import Fault
@@ -81,6 +82,25 @@ class StoredVariant:
     def offer(self) -> Offer | None:
         """What its words may promise where `{offer}` stands."""
         return self.brief.offers[0] if self.brief.offers else None
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How many variants of a cell are in a state.
+
+    Attributes:
+        segment: Null for everybody.
+        n: How many.
+        best_score: A judge's best of them; null where none was judged.
+    """
+
+    trigger: Trigger
+    channel: Channel
+    language: str
+    segment: str | None
+    state: VariantState
+    n: int
+    best_score: float | None
 
 
 @dataclass(frozen=True)

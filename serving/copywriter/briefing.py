@@ -59,7 +59,9 @@ def list_briefs(
     _require_known("language", choice.languages, library.languages)
     _require_known("segment", choice.segments, rules.segments)
     _require_known("offer of the drafting rules", list(rules.offers.values()), _by_id(offers))
-    open_offers = {name: offer for name, offer in _by_id(offers).items() if _is_open(offer, today)}
+    open_offers = {
+        name: offer for name, offer in _by_id(offers).items() if not offer.has_ended(today)
+    }
     return tuple(
         Brief(
             trigger=trigger,
@@ -141,10 +143,6 @@ def _digest(content: object) -> str:
 
 def _by_id(offers: Sequence[Offer]) -> dict[str, Offer]:
     return {offer.offer_id: offer for offer in offers}
-
-
-def _is_open(offer: Offer, today: date) -> bool:
-    return offer.valid_until is None or today.isoformat() <= offer.valid_until
 
 
 def _find_offers(

@@ -29,6 +29,7 @@ from serving.corridor.rules import CHECKS, Check, Take, find_name_fault, judge, 
 from serving.corridor.settings import BrokenCorridor, Corridor, is_cents
 from serving.corridor.stop_files import find_stop_file
 from serving.corridor.windows import end_window
+from serving.moments import show_moment
 from serving.store.store import StoreSession
 
 
@@ -79,7 +80,7 @@ class CorridorDesk:
         if (full := session.holds.add(held, takes=takes)) is not None:
             return log.refuse(request, Denied(Rule.BOOKS, full))
         answer = _answer(held, corridor=corridor)
-        log.tell_answer(request, answer)
+        log.tell_answer(request, answer, zone=corridor.zone)
         return answer
 
     def approve(
@@ -99,11 +100,12 @@ class CorridorDesk:
             allowed = "nobody" if kind is None else " or ".join(kind.approvers)
             why = f"{role!r} may not approve {held.request.kind}, {allowed} may"
             return log.refuse(held.request, Denied(Rule.ROLE, why))
-        if (denied := _require_waiting(held, now=now)) is not None:
+        if (denied := _require_waiting(held, zone=corridor.zone, now=now)) is not None:
             return log.refuse(held.request, denied)
         until = now + timedelta(minutes=corridor.approval_minutes)
         session.holds.add_word(action_id, Said(Word.APPROVE, name_of(by), role, now, until))
-        log.tell(EntryKind.HUMAN, held, f"{by} ({role}) approves it until {until:%H:%M} UTC")
+        last = show_moment(until, zone=corridor.zone)
+        log.tell(EntryKind.HUMAN, held, f"{by} ({role}) approves it until {last}")
         return Done(ActionState.WAITING)
 
     def veto(
@@ -235,7 +237,8 @@ class CorridorDesk:
             return self.corridor, now
         behind = latest - now
         if behind > timedelta(seconds=self.corridor.clock_slack_seconds):
-            why = f"it is {now:%Y-%m-%d %H:%M:%S} UTC, {behind} before a moment told earlier"
+            told = show_moment(now, zone=self.corridor.zone, with_seconds=True)
+            why = f"it is {told}, {behind} before a moment told earlier"
             return Denied(Rule.CLOCK, why)
         return self.corridor, latest
 
@@ -254,7 +257,7 @@ class CorridorDesk:
         words = session.holds.find_words(held.request.action_id)
         if any(said.word is Word.VETO for said in words):
             return Denied(Rule.VETOED, "a human said no")
-        if (denied := _require_waiting(held, now=now)) is not None:
+        if (denied := _require_waiting(held, zone=corridor.zone, now=now)) is not None:
             return denied
         roles = corridor.kinds[held.request.kind].approvers
         approved = any(
@@ -270,19 +273,21 @@ def _ask_silence(held: Held, *, corridor: Corridor, now: datetime) -> Denied | N
     if held.needs_approval or kind.needs_approval:
         return Denied(Rule.APPROVAL, "it needs an approval, and none counts now")
     if now < held.due_at:
-        return Denied(Rule.WINDOW, f"a veto counts until {held.due_at:%Y-%m-%d %H:%M:%S} UTC")
+        last = show_moment(held.due_at, zone=corridor.zone, with_seconds=True)
+        return Denied(Rule.WINDOW, f"a veto counts until {last}")
     if {held.on_silence, kind.on_silence} != {Silence.GO}:
         return Denied(Rule.APPROVAL, "nobody said yes, and silence is none here")
     return None
 
 
-def _require_waiting(held: Held, *, now: datetime) -> Denied | None:
+def _require_waiting(held: Held, *, zone: str, now: datetime) -> Denied | None:
     if held.state is ActionState.VETOED:
         return Denied(Rule.VETOED, "a human said no")
     if held.state is ActionState.EXPIRED or (
         held.state is ActionState.WAITING and now >= held.expires_at
     ):
-        return Denied(Rule.EXPIRED, f"it was held until {held.expires_at:%Y-%m-%d %H:%M:%S} UTC")
+        last = show_moment(held.expires_at, zone=zone, with_seconds=True)
+        return Denied(Rule.EXPIRED, f"it was held until {last}")
     if held.state is not ActionState.WAITING:
         return Denied(Rule.STATE, f"too late: it is {held.state}")
     return None

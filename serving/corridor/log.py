@@ -15,6 +15,7 @@ from serving.corridor.actions import (
 )
 from serving.corridor.held import Held
 from serving.masking import mask_personal_data
+from serving.moments import show_moment
 from serving.store.store import StoreSession
 
 _ON_SILENCE = {
@@ -40,10 +41,10 @@ class DeskLog:
         self._write(EntryKind.DECISION, request, words, rule=denied.rule.value)
         return denied
 
-    def tell_answer(self, request: ActionRequest, answer: Answer) -> None:
-        """Write what was answered to a request that was not refused."""
+    def tell_answer(self, request: ActionRequest, answer: Answer, *, zone: str) -> None:
+        """Write what was answered to a request that was not refused, on the clock of a zone."""
         cost = f"{request.amount_cents / 100:,.2f} {request.currency}"
-        words = f"holds {cost} for {_name(request)}; {_say(answer)}"
+        words = f"holds {cost} for {_name(request)}; {_say(answer, zone=zone)}"
         self._write(EntryKind.DECISION, request, words, answer=type(answer).__name__)
 
     def tell(
@@ -92,14 +93,14 @@ def name_of(by: str) -> str:
     return _print(by)[:_MOST_SHOWN].strip() or "unknown"
 
 
-def _say(answer: Answer) -> str:
+def _say(answer: Answer, *, zone: str) -> str:
     match answer:
         case Go():
             return "it may go at once"
         case NeedsApproval(roles=roles, expires_at=until):
-            return f"{' or '.join(roles)} must approve it by {until:%Y-%m-%d %H:%M} UTC"
+            return f"{' or '.join(roles)} must approve it by {show_moment(until, zone=zone)}"
         case Wait(until=until, on_silence=silence):
-            return f"a veto counts until {until:%Y-%m-%d %H:%M} UTC, {_ON_SILENCE[silence]}"
+            return f"a veto counts until {show_moment(until, zone=zone)}, {_ON_SILENCE[silence]}"
         case Denied(rule=rule):
             return f"refused by rule {rule}"
 

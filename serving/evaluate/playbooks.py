@@ -83,7 +83,8 @@ def _say_what_counts(outcomes: CaseOutcomes) -> str:
 def name_comparison(one: Comparison | NotEnoughCases) -> str:
     """Which arms, or which cohort."""
     if one.by:
-        return f"{one.by} {one.cohort}"
+        by = "reason" if one.by == "factor" else one.by
+        return f"{by} {one.cohort}".replace("_", " ")
     return f"{' + '.join(one.ours)} against {one.theirs}"
 
 
@@ -137,7 +138,11 @@ def _cohort_section(cohorts: Found) -> Section:
         "Cohorts",
         words,
         grids=(Grid(header, rows),) if rows else (),
-        pictures=(_picture(told, "The same by cohort."),) if told else (),
+        pictures=(
+            _picture(told, "The share of customers who stay, less that of the holdout, by cohort."),
+        )
+        if told
+        else (),
     )
 
 

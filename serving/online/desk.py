@@ -23,7 +23,7 @@ from serving.online.records import (
 )
 from serving.online.triggers import find_online
 from serving.playbooks.following import RiskFollower
-from serving.playbooks.seen import Belongs, Seen, list_seen
+from serving.playbooks.seen import NOT_KNOWN, Belongs, Seen, list_seen
 from serving.policy.cases import from_us, to_us
 from serving.policy.settings import DisruptionSettings
 from serving.snapshot.state import Snapshot
@@ -213,6 +213,6 @@ def _score(taken: Taken, snapshot: Snapshot, *, rules: RiskRules, as_of_us: int)
 def _find_belonging(account: Account, *, as_of_us: int) -> Belongs:
     version = account.profile_at(as_of_us)
     if version is None:
-        return Belongs(None, "en")
+        return NOT_KNOWN
     profile = LiveProfile(version.row)
-    return Belongs(profile.segment, profile.language)
+    return Belongs(profile.segment, profile.language, profile.consent)

@@ -9,6 +9,7 @@ import numpy as np
 from features.churn import CHURN_FEATURES
 from features.contracts import CONTRACTS
 from serving.copy.settings import CopySettings
+from serving.moments import show_moment
 from serving.online.facts import Fact
 from serving.online.ledger import read_customers
 from serving.playbooks.seen import Seen
@@ -51,6 +52,7 @@ def write_brief(
     *,
     copy_settings: CopySettings,
     language: str,
+    zone: str,
     now: datetime,
 ) -> str:
     """A brief of an account as markdown; parts of which nothing is known say so.
@@ -64,6 +66,7 @@ def write_brief(
         snapshot: Whose models tell the reasons.
         copy_settings: Currency, and which language stands in for another.
         language: Of the reasons.
+        zone: IANA name of the clock of its moments; days are UTC's.
         now: Aware; nothing later is shown.
     """
     facts = _read_facts(session, case.customer_id, now=now)
@@ -75,7 +78,8 @@ def write_brief(
         ("Timeline, the newest first", list(_tell_timeline(facts))),
         ("Offered before", list(_tell_offers(session, case))),
     ]
-    head = f"Customer {case.customer_id}, as of {now:%Y-%m-%d %H:%M} UTC. Language {seen.language}."
+    as_of = show_moment(now, zone=zone)
+    head = f"Customer {case.customer_id}, as of {as_of}. Language {seen.language}."
     parts = [
         f"## {title}\n" + "\n".join(f"- {line}" for line in lines or ["nothing is known"])
         for title, lines in sections

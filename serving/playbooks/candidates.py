@@ -5,10 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from features.churn.factors import Factor
 from features.economics import Economics
-from features.uplift_groups import UpliftGroup
-from features.vocabulary import Tier
+from features.vocabulary import Factor, Tier, UpliftGroup
 from serving.playbooks.choose import Candidates, OfferBeliefs, expect_net_cents
 from serving.playbooks.judges import Judged
 from serving.playbooks.plans import has_offer, list_items
@@ -112,8 +110,9 @@ def expect_case_cents(
 ) -> float:
     """What a case is expected to bring, net; -inf where contact would drive the customer away.
 
-    The best of its steps that the customer hears of, or, where no model tells what those do, what
-    is believed of them; and the best offer beside, where that is worth its cost.
+    What a model of cases says of a whole one, where there is such a model. Else the best of its
+    steps that the customer hears of, or, where no model tells what those do, what is believed of
+    them; and the best offer beside, where that is worth its cost.
 
     Args:
         prospect: Who might get it.
@@ -125,6 +124,8 @@ def expect_case_cents(
     value = seen.value_cents(economics)
     if seen.p_churn is None or value is None or group is UpliftGroup.DO_NOT_DISTURB:
         return -np.inf
+    if prospect.judged.case_effect is not None:
+        return prospect.judged.case_effect * value
     factor = prospect.factors[0] if prospect.factors else None
     steps = [
         step.item

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.errors import BadInputError
-from features.uplift_groups import UpliftGroup
+from features.vocabulary import UpliftGroup
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -7,8 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from features.uplift_groups import UpliftGroup
-from features.vocabulary import Arm
+from features.vocabulary import Arm, UpliftGroup
 from serving.playbooks.beliefs import make_beliefs
 from serving.playbooks.candidates import Pair, fits_offer, list_candidates
 from serving.playbooks.choose import Candidates, OfferBeliefs, choose_offers, expect_net_cents

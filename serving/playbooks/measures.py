@@ -231,7 +231,8 @@ def compare(
     figures = []
     for measure, (value, their_value) in told.items():
         drawn = np.concatenate([one[measure][0] for one in draws])
-        known = drawn[np.isfinite(drawn)]
+        # What is not to be had, as a ratio to costs that were saved, has no interval either.
+        known = drawn[np.isfinite(drawn)] if np.isfinite(value[0]) else drawn[:0]
         low, high = np.percentile(known, _TAILS) if len(known) else (np.nan, np.nan)
         own = None if their_value is None else float(their_value[0])
         figures.append(Figure(measure, float(value[0]), float(low), float(high), own))

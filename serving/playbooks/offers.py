@@ -7,8 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from features.churn.factors import Factor
-from features.vocabulary import Tier
+from features.vocabulary import Factor, Tier
 
 Share = Annotated[float, Field(ge=0, le=1)]
 

@@ -7,8 +7,7 @@ from datetime import datetime, timedelta
 
 from features.churn.risk import RiskRules
 from features.economics import Economics
-from features.uplift_groups import UpliftGroup
-from features.vocabulary import Arm, Priority, Tier
+from features.vocabulary import Arm, Priority, Tier, UpliftGroup
 from serving.audit.entries import EntryKind
 from serving.playbooks.judges import Judge, Judged
 from serving.playbooks.plans import KIND, CaseGiven, name_playbook
@@ -119,6 +118,9 @@ class Opener:
             mrr_cents=seen.mrr_cents,
             value_cents=seen.value_cents(self.economics),
             uplift_group=judged.group,
+            judge=judged.by,
+            n_refused=seen.n_refused,
+            segment=seen.segment,
             language=seen.language,
             playbook=name_playbook(playbooks, tier=worked_as, factor=factor),
             model_version=None if model is None else model.version,
@@ -177,6 +179,7 @@ def _log(session: StoreSession, case: CaseRow, *, given: CaseGiven) -> None:
             "p_arm": case.p_arm,
             "uplift_group": None if case.uplift_group is None else case.uplift_group.value,
             "model": case.model_version,
+            "judge": case.judge,
         },
         by=case.source,
         at=case.opened_at,

@@ -5,8 +5,7 @@ from math import ceil
 
 from pydantic import BaseModel, ConfigDict
 
-from features.churn.factors import Factor
-from features.vocabulary import Tier
+from features.vocabulary import Factor, Tier
 from serving.playbooks.items import (
     CLOSE,
     WATCH,

@@ -7,12 +7,12 @@ from typing import Final
 import numpy as np
 
 from features.churn import CHURN_FEATURES
-from features.churn.factors import Factor, default_factors
+from features.churn.factors import default_factors
 from features.churn.risk import Risk, RiskRules
 from features.economics import Economics
-from features.vocabulary import Tier
+from features.vocabulary import Channel, Factor, Tier
 from serving.online.live import LiveCustomer, read_one
-from serving.policy.cases import Floats
+from serving.policy.cases import Flags, Floats
 from serving.risk.reasons import find_grounds
 from serving.snapshot.state import Snapshot
 from serving.store.online import OnlineSession
@@ -24,10 +24,21 @@ _ORDER_MONTHS: Final = 3.0  # the orders that are counted are those of 90 days
 
 @dataclass(frozen=True, slots=True)
 class Belongs:
-    """Segment and language of a customer; no segment: unknown."""
+    """What a customer's own row tells.
+
+    Attributes:
+        segment: None where unknown.
+        language: Of the customer.
+        consent: By channel, (5,); what was never said is none.
+    """
 
     segment: str | None
     language: str
+    consent: Flags
+
+
+NOT_KNOWN: Final = Belongs(None, "en", np.zeros(len(Channel), dtype=np.bool_))
+"""Of whom nobody has a row."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +54,7 @@ class Seen:
         engagement: Features of the uplift model, (m,); NaN is null.
         segment: None where unknown.
         language: Of the customer.
+        n_refused: Channels without consent; what was never said is none.
         told_us: Facts up to this moment are in it.
     """
 
@@ -54,6 +66,7 @@ class Seen:
     engagement: Floats
     segment: str | None
     language: str
+    n_refused: int
     told_us: int
 
     @property
@@ -71,20 +84,28 @@ class Seen:
 
     def find_factors(self, snapshot: Snapshot) -> tuple[Factor, ...]:
         """Why the model takes them for riskier than others, strongest first; at most three."""
-        model = snapshot.models.churn
-        if model is None or self.p_churn is None:
+        if self.p_churn is None:
             return ()
-        grounds = find_grounds(model, self.churn[None, :], factors=default_factors())
-        return tuple(factor for factor, _ in grounds.strongest(0))
+        (factors,) = find_factors_of([self], snapshot)
+        return factors
+
+
+def find_factors_of(customers: Sequence[Seen], snapshot: Snapshot) -> list[tuple[Factor, ...]]:
+    """Why the model takes each for riskier than others; at least one, and nobody who is gone."""
+    model = snapshot.models.churn
+    if model is None:
+        return [()] * len(customers)
+    churn = np.vstack([one.churn for one in customers])
+    grounds = find_grounds(model, churn, factors=default_factors())
+    return [tuple(factor for factor, _ in grounds.strongest(row)) for row in range(len(customers))]
 
 
 def see_live(customer_id: str, live: LiveCustomer, snapshot: Snapshot, *, rules: RiskRules) -> Seen:
     """What a customer's state shows; language and segment are the newest that are known."""
     row = snapshot.customers.row_of.get(customer_id)
-    segment = None if row is None else snapshot.customers.segments[row]
-    language = "en" if row is None else snapshot.customers.languages[row]
+    belongs = NOT_KNOWN if row is None else _read_belonging(snapshot, row)
     if live.profile is not None:
-        segment, language = live.profile.segment, live.profile.language
+        belongs = Belongs(live.profile.segment, live.profile.language, live.profile.consent)
     (seen,) = list_seen(
         [customer_id],
         rules.assess(
@@ -92,7 +113,7 @@ def see_live(customer_id: str, live: LiveCustomer, snapshot: Snapshot, *, rules:
         ),
         churn=[live.churn],
         engagement=[live.engagement],
-        belonging=[Belongs(segment, language)],
+        belonging=[belongs],
         told_us=live.told_us,
     )
     return seen
@@ -113,7 +134,7 @@ def see_snapshot(
         rules.assess(customers.p_churn[rows], features=churn, names=CHURN_FEATURES.names),
         churn=churn,
         engagement=customers.engagement[rows],
-        belonging=[Belongs(customers.segments[row], customers.languages[row]) for row in rows],
+        belonging=[_read_belonging(snapshot, row) for row in rows.tolist()],
         told_us=snapshot.as_of_us,
     )
 
@@ -154,10 +175,16 @@ def list_seen(
             engagement[n],
             belonging[n].segment,
             belonging[n].language,
+            int((~belonging[n].consent).sum()),
             told_us,
         )
         for n, (customer_id, tier) in enumerate(zip(customer_ids, risk.tiers, strict=True))
     ]
+
+
+def _read_belonging(snapshot: Snapshot, row: int) -> Belongs:
+    customers = snapshot.customers
+    return Belongs(customers.segments[row], customers.languages[row], customers.consent[row])
 
 
 def _to_cents(value: float) -> int | None:

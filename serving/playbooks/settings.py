@@ -9,9 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from features.churn.factors import Factor
-from features.uplift_groups import UpliftGroup
-from features.vocabulary import Arm, Tier
+from features.vocabulary import Arm, Factor, Tier, UpliftGroup
 from serving.playbooks.items import CLOSE, WATCH, Item, ItemName
 from serving.playbooks.offers import Offer
 from serving.policy.settings import read_settings_file

@@ -1,6 +1,7 @@
 """The actions a case may come to: channel sets x moments of sending, and *no message*."""
 
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
@@ -22,7 +23,7 @@ class ActionGrid:
     always allowed.
 
     Attributes:
-        sets: Channel sets in the order of their index.
+        sets: Channel sets in the order of their index; single channels come first.
         slots_us: Moments of sending, (n, S); the first is the rules policy's own.
         allowed: What the guards allow, (n, K, S).
         rule_set: Set that the rules policy would use, (n,); `NO_MESSAGE` where it has none.
@@ -64,7 +65,8 @@ def propose_actions(
 ) -> ActionGrid:
     """Every channel set at every candidate moment, with the guards' verdicts."""
     rule = settings.triggers[cases.trigger]
-    sets = _channel_sets(rule)
+    most = settings.learned.most_channels if cases.trigger.is_service else 1
+    sets = list_channel_sets(rule, most=most)
     slots_us = _propose_slots(cases, rule=rule, settings=settings)
     verdicts = judge_actions(
         cases, sets=sets, slots_us=slots_us, settings=settings, headroom=headroom
@@ -78,9 +80,21 @@ def propose_actions(
     )
 
 
-def _channel_sets(rule: TriggerRule) -> tuple[tuple[Channel, ...], ...]:
-    singles = tuple((channel,) for channel in CHANNELS)
-    return (*singles, rule.channels) if rule.is_together else singles
+def list_channel_sets(rule: TriggerRule, *, most: int) -> tuple[tuple[Channel, ...], ...]:
+    """Every channel alone, then up to so many together, and the set that the rules use last.
+
+    Args:
+        rule: Of the trigger.
+        most: Channels at once, beside the rules' set.
+    """
+    together = {frozenset(rule.channels)} if rule.is_together else set()
+    sets = [
+        channels
+        for size in range(1, most + 1)
+        for channels in combinations(CHANNELS, size)
+        if frozenset(channels) not in together
+    ]
+    return (*sets, rule.channels) if rule.is_together else tuple(sets)
 
 
 def _rule_sets(cases: Cases, *, rule: TriggerRule, sets: tuple[tuple[Channel, ...], ...]) -> Ints:

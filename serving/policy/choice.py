@@ -63,8 +63,15 @@ def _normalise(weights: Floats) -> Floats:
 
 
 def uniform_choice(grid: ActionGrid) -> Floats:
-    """The random arm: every allowed action alike, *no message* among them, (n, K * S + 1)."""
-    return _normalise(grid.flat_allowed().astype(np.float64))
+    """The random arm: every allowed action alike, *no message* among them, (n, K * S + 1).
+
+    Sets of several channels are tried as often as one channel, all of them together: most of what
+    this arm teaches is of channels alone.
+    """
+    together = [len(channels) > 1 for channels in grid.sets]
+    by_set = np.where(together, 1.0 / max(sum(together), 1), 1.0)
+    weights = np.append(np.repeat(by_set, grid.n_slots), 1.0)
+    return _normalise(grid.flat_allowed() * weights)
 
 
 def uniform_over(n: int) -> Floats:

@@ -98,6 +98,8 @@ class LearnedSettings(_Settings):
 
     Attributes:
         slot_offsets_hours: Candidate moments after the decision.
+        most_channels: Channels that a notice about a service case may go out on at once; the
+            rules' own set may be larger.
         temperature_cents: Least temperature of the softmax over values.
         temperature_share: Temperature over the error of what the best action brings.
         wide_share: Probability given to a softmax four times as warm.
@@ -115,6 +117,7 @@ class LearnedSettings(_Settings):
     """
 
     slot_offsets_hours: tuple[float, ...]
+    most_channels: int = Field(ge=1, le=len(CHANNELS))
     temperature_cents: float = Field(gt=0)
     temperature_share: float = Field(ge=0)
     wide_share: float = Field(ge=0, lt=1)

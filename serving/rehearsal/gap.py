@@ -66,13 +66,13 @@ def compare(records: Sequence[Decision], chooser: Chooser) -> pd.DataFrame:
     worded = chooser.with_variants(singles)
     best = pd.Series(chooser.value(worded)).groupby(worded["record"].to_numpy()).max()
     planned = _list_messages(records)
-    by_action = pd.Series(chooser.value(planned)).groupby(
+    by_action = pd.Series(chooser.value_notices(planned, by=_ACTION)).groupby(
         [planned[name].to_numpy() for name in _ACTION]
     )
     sums = by_action.sum().rename("cents").rename_axis(_ACTION).reset_index()
     sent = _list_sent(records)
     columns = {
-        "as_sent": _sum_by_record(sent, chooser.value(sent)),
+        "as_sent": _sum_by_record(sent, chooser.value_notices(sent, by=["record"])),
         **_compare_actions(sums, sent.drop_duplicates("record")[_ACTION]),
         "best_wording": _best_wording(sent, chooser),
         "best": best.clip(lower=0.0),

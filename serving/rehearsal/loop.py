@@ -20,8 +20,9 @@ from features.tables import Tables, empty_table
 from features.triggers import find_triggers
 from features.vocabulary import Arm, Trigger
 from serving.evaluate.read import outcomes_of_tables
+from serving.policy.cases import Floats, Ints
 from serving.records import Decision, OutcomeEvent, OutcomeState
-from training.world.protocol import World
+from training.world.protocol import NoticeWorld, World
 
 _Z95 = 1.96
 
@@ -207,7 +208,8 @@ def _score(
 ) -> pd.DataFrame:
     """One row per decision with the true value of what it sends."""
     candidates = messages[["customer_id", "trigger", "channel", "sent_at", "variant"]]
-    values = world.true_value(candidates.rename(columns={"sent_at": "send_at"}))
+    notice = pd.factorize(messages["decision_id"])[0].astype(np.int64)
+    values = value_sent(world, candidates.rename(columns={"sent_at": "send_at"}), notice=notice)
     by_decision = pd.Series(values).groupby(messages["decision_id"].to_numpy()).sum()
     ids = [decision.decision_id for decision in decisions]
     return pd.DataFrame(
@@ -223,6 +225,22 @@ def _score(
             "true_value_cents": by_decision.reindex(ids).fillna(0.0).to_numpy(dtype=np.float64),
         }
     )
+
+
+def value_sent(world: World, messages: pd.DataFrame, *, notice: Ints) -> Floats:
+    """True cents of each message, to be added up by notice, (n,).
+
+    Where the world knows it, a message is worth what those above it in its notice have left to
+    gain; else what it would be worth alone, which overrates notices over several channels.
+
+    Args:
+        world: The world.
+        messages: Candidates of `World.true_value`, n rows.
+        notice: Number of the notice of each, (n,).
+    """
+    if isinstance(world, NoticeWorld):
+        return world.true_value_of_notices(messages.assign(notice=notice))
+    return world.true_value(messages)
 
 
 def _feed_back(tables: Tables, actor: Actor, sent_ids: set[str], *, since: datetime) -> int:

@@ -33,7 +33,7 @@ from serving.records import (
     PlannedMessage,
     Reason,
 )
-from serving.rehearsal.loop import Sitting
+from serving.rehearsal.loop import Sitting, value_sent
 from serving.rehearsal.policies import AtRisk, Cadence, ask
 from serving.rehearsal.snapshots import snapshot_of_some
 from serving.requests import requests_of
@@ -50,6 +50,8 @@ from training.world.protocol import World
 
 SLOTS_A_CHANNEL = 2
 """Moments at which every wording is valued: the wording moves the best moment hardly ever."""
+
+_CANDIDATE = ["customer_id", "trigger", "channel", "send_at", "variant"]
 
 Choose = Callable[[Sequence[Decision]], list[Decision]]
 """Other decisions instead, about the same cases."""
@@ -214,8 +216,13 @@ class Chooser:
 
     def value(self, actions: pd.DataFrame) -> Floats:
         """Cents of each of these messages."""
-        columns = ["customer_id", "trigger", "channel", "send_at", "variant"]
-        return self.world.true_value(actions[columns].reset_index(drop=True))
+        return self.world.true_value(actions[_CANDIDATE].reset_index(drop=True))
+
+    def value_notices(self, messages: pd.DataFrame, *, by: Sequence[str]) -> Floats:
+        """Cents of each of these messages beside those above it that share these columns."""
+        candidates = messages[_CANDIDATE].reset_index(drop=True)
+        notice = np.asarray(messages.groupby(list(by)).ngroup(), dtype=np.int64)
+        return value_sent(self.world, candidates, notice=notice)
 
     def _send(self, record: Decision, best: "_Best") -> Decision:
         channel, variant = best.channel, self.library.variant(best.variant)

@@ -117,7 +117,11 @@ def describe_models(worlds: Worlds) -> str:
 
 def write_cells(row: BenchRow) -> tuple[str, ...]:
     """A figure as cells: measure, value, interval, what stands beside, and whose that is."""
-    interval = "" if row.low is None or row.high is None else f"{row.low:.4g} to {row.high:.4g}"
+    interval = (
+        ""
+        if row.low is None or row.high is None
+        else f"{write_figure(row.low)} to {write_figure(row.high)}"
+    )
     unit = "" if row.unit == "1" or not math.isfinite(row.ours) else f" {row.unit}"
     return (
         row.metric.replace("_", " "),

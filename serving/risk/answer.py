@@ -9,10 +9,10 @@ import yaml
 from pydantic import TypeAdapter
 
 from features.churn import CHURN_FEATURES
-from features.churn.factors import Factor, default_factors
+from features.churn.factors import default_factors
 from features.churn.risk import Risk, RiskRules
 from features.churn.signals import default_signals
-from features.vocabulary import Tier
+from features.vocabulary import Factor, Tier
 from serving.copy.settings import CopySettings
 from serving.online.live import LiveCustomer
 from serving.policy.cases import Floats, from_us

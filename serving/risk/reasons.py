@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from features.churn.factors import FACTORS, Factor, FactorMap
+from features.churn.factors import FACTORS, FactorMap
+from features.vocabulary import Factor
 from serving.policy.cases import Floats
 from training.registry.servable import ChurnModel
 

@@ -4,9 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from features.churn.factors import Factor
 from features.churn.risk import TierSource
-from features.vocabulary import Tier
+from features.vocabulary import Factor, Tier
 from serving.records import CustomerId, FrozenRecord, UtcDatetime
 
 

@@ -13,8 +13,9 @@ from babel.numbers import format_decimal, format_percent
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from features.churn import CHURN_FEATURES
-from features.churn.factors import FACTORS, Factor, default_factors
+from features.churn.factors import FACTORS, default_factors
 from features.churn.signals import default_signals
+from features.vocabulary import Factor
 from serving.copy.languages import Language, choose_language, locale_of
 from serving.copy.library import default_library
 from serving.copy.settings import CopySettings

@@ -15,6 +15,7 @@ from serving.store.store import StoredContact
 from serving.versions import Versions
 from training.bandit.files import read_bandit
 from training.registry.servable import (
+    CaseModel,
     ChannelModel,
     ChurnModel,
     SendTimeModel,
@@ -109,14 +110,15 @@ def _read_contacts(path: Path) -> tuple[StoredContact, ...]:
 
 def _load_models(home: Path) -> Models:
     found = {path.name.split(".")[0]: load_servable(path) for path in home.glob("*.model.json")}
-    churn, channel, send_time, uplift = (
-        found.get(name) for name in ("churn", "channel", "send_time", "uplift")
+    churn, channel, send_time, uplift, retention = (
+        found.get(name) for name in ("churn", "channel", "send_time", "uplift", "retention")
     )
     if not (
         (churn is None or isinstance(churn, ChurnModel))
         and (channel is None or isinstance(channel, ChannelModel))
         and (send_time is None or isinstance(send_time, SendTimeModel))
         and (uplift is None or isinstance(uplift, UpliftModel))
+        and (retention is None or isinstance(retention, CaseModel))
     ):
         raise BadInputError(f"{home} holds a model of the wrong kind under one of its names")
-    return Models(churn, channel, send_time, uplift)
+    return Models(churn, channel, send_time, uplift, retention)

@@ -17,6 +17,8 @@ from serving.policy.cases import Flags, Floats, Ints, to_us
 from serving.store.store import StoredContact
 from training.bandit.policy import VariantPolicy
 from training.registry.servable import (
+    CASE_SIGNATURE,
+    CaseModel,
     ChannelModel,
     ChurnModel,
     FeatureSignature,
@@ -35,6 +37,7 @@ class Models:
     channel: ChannelModel | None = None
     send_time: SendTimeModel | None = None
     uplift: UpliftModel | None = None
+    retention: CaseModel | None = None
 
     @property
     def can_score(self) -> bool:
@@ -48,6 +51,7 @@ class Models:
             "channel": self.channel,
             "send_time": self.send_time,
             "uplift": self.uplift,
+            "retention": self.retention,
         }
         return {name: model for name, model in named.items() if model is not None}
 
@@ -61,6 +65,8 @@ class Models:
             self.send_time.signature.require(sign_presence(), model="send time")
         if self.uplift is not None:
             self.uplift.signature.require(signature_of(ENGAGEMENT_FEATURES), model="uplift")
+        if self.retention is not None:
+            self.retention.signature.require(CASE_SIGNATURE, model="retention")
 
 
 @dataclass(frozen=True)

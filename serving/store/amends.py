@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, select, update
 
 from features.errors import BadInputError
 from serving.policy.cases import from_us, to_us
@@ -14,7 +14,7 @@ from serving.store.amends_schema import (
     given_credits,
     vendor_asks,
 )
-from serving.store.engine import insert_into
+from serving.store.engine import count_added, insert_into
 
 _ASKS = (
     select(vendor_asks)
@@ -116,14 +116,13 @@ class AmendsBook:
             "state": ask.state.value,
             "asked_at_us": to_us(ask.asked_at),
         }
-        add = insert_into(self._connection.dialect.name, vendor_asks).values(**row)
-        counted = {"preserve_rowcount": True}  # else PostgreSQL's is not kept of an insert
-        done = self._connection.execute(add.on_conflict_do_nothing(), execution_options=counted)
-        return done.rowcount == 1
+        add = insert_into(self._connection.dialect.name, vendor_asks).on_conflict_do_nothing()
+        return count_added(self._connection, add, row) == 1
 
     def find_asks(self, subject: str) -> list[VendorAsk]:
         """Vendors that were asked about an incident, the first one first."""
-        return [_read_ask(row) for row in self._connection.execute(_ASKS, {"subject": subject})]
+        found = self._connection.execute(_ASKS, {"subject": subject}).mappings()
+        return [_read_ask(row) for row in found]
 
     def find_ask(self, subject: str, vendor_id: str) -> VendorAsk | None:
         """How it stands with one vendor; None: it was not asked."""
@@ -176,7 +175,7 @@ class AmendsBook:
 
     def find_credits(self, subject: str) -> list[IssuedCredit]:
         """Credits of an incident, revoked ones too."""
-        found = self._connection.execute(_CREDITS, {"subject": subject})
+        found = self._connection.execute(_CREDITS, {"subject": subject}).mappings()
         return [_read_credit(row) for row in found]
 
     def revoke(self, credit_id: str, *, at: datetime) -> None:
@@ -202,7 +201,9 @@ class AmendsBook:
     def find_cause(self, subject: str) -> ConfirmedCause | None:
         """The cause that a human confirmed, or None."""
         row = self._connection.execute(_CAUSE, {"subject": subject}).first()
-        return None if row is None else ConfirmedCause(subject, row.cause, row.by, _at(row.at_us))
+        if row is None:
+            return None
+        return ConfirmedCause(subject, row.cause, row.by, from_us(row.at_us))
 
     def ask_to_close(self, subject: str, *, by: str, at: datetime) -> None:
         """A human wants the incident closed; the first word stays."""
@@ -216,8 +217,7 @@ class AmendsBook:
         return None if row is None else str(row.by)
 
 
-def _read_ask(row: Row[*tuple[object, ...]]) -> VendorAsk:
-    cells = row._mapping  # noqa: SLF001  # the public name of a row's columns
+def _read_ask(cells: RowMapping) -> VendorAsk:
     answered = cells["answered_at_us"]
     return VendorAsk(
         ask_id=cells["ask_id"],
@@ -232,8 +232,7 @@ def _read_ask(row: Row[*tuple[object, ...]]) -> VendorAsk:
     )
 
 
-def _read_credit(row: Row[*tuple[object, ...]]) -> IssuedCredit:
-    cells = row._mapping  # noqa: SLF001  # the public name of a row's columns
+def _read_credit(cells: RowMapping) -> IssuedCredit:
     revoked = cells["revoked_at_us"]
     return IssuedCredit(
         credit_id=cells["credit_id"],
@@ -246,8 +245,3 @@ def _read_credit(row: Row[*tuple[object, ...]]) -> IssuedCredit:
         expires_at=from_us(cells["expires_at_us"]),
         revoked_at=None if revoked is None else from_us(revoked),
     )
-
-
-def _at(at_us: int) -> datetime:
-    moment: datetime = from_us(at_us)
-    return moment

@@ -26,6 +26,7 @@ from serving.store.burst_queries import (
     add_burst,
     add_complaints,
 )
+from serving.store.engine import count_added
 from serving.store.inbound_schema import bursts
 from serving.store.lots import in_json_lots
 
@@ -253,10 +254,8 @@ class BurstBook:
 
     def open(self, burst: NewBurst, complaints: Sequence[BurstComplaint]) -> bool:
         """Keep a new incident with the complaints that gave it away; False: it is there already."""
-        counted = {"preserve_rowcount": True}  # else PostgreSQL's is not kept of an insert
         add = add_burst(self._connection.dialect.name)
-        added = self._connection.execute(add, _write(burst), execution_options=counted)
-        if added.rowcount == 0:
+        if count_added(self._connection, add, _write(burst)) == 0:
             return False
         self.grow(burst.incident_id, complaints)
         return True

@@ -10,11 +10,9 @@ from functools import cache
 from sqlalchemy import Connection, Row, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from features.churn.factors import Factor
-from features.uplift_groups import UpliftGroup
-from features.vocabulary import Arm, Tier
+from features.vocabulary import Arm, Factor, Tier, UpliftGroup
 from serving.policy.cases import from_us, to_us
-from serving.store.engine import insert_into
+from serving.store.engine import count_added, insert_into
 from serving.store.lots import in_json_lots, is_listed
 from serving.store.playbook_schema import playbook_cases, playbook_offers, risk_levels
 
@@ -64,6 +62,9 @@ class CaseRow:
         uplift_group: What contact does to the customer; None where no model could tell.
         playbook: Name of the steps that were begun.
         exit_reason: Why it was closed; None while it is open.
+        judge: Model and version that told the group; None where none could.
+        n_refused: Channels without consent when it was opened; None where that is not known.
+        segment: When it was opened; None where unknown.
     """
 
     case_id: str
@@ -86,6 +87,9 @@ class CaseRow:
     exit_reason: CaseExit | None = None
     closed_at: datetime | None = None
     p_churn_at_close: float | None = None
+    judge: str | None = None
+    n_refused: int | None = None
+    segment: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +166,7 @@ class CaseBook:
     def open(self, case: CaseRow) -> bool:
         """Keep a new case; False: it is there, or the customer has another that is open."""
         add = _open(self._connection.dialect.name)
-        counted = {"preserve_rowcount": True}  # else PostgreSQL's is not kept of an insert
-        added = self._connection.execute(add, _write(case), execution_options=counted)
-        return added.rowcount == 1
+        return count_added(self._connection, add, _write(case)) == 1
 
     def find(self, case_id: str) -> CaseRow | None:
         """The case of that identity."""
@@ -203,12 +205,7 @@ class CaseBook:
         self, case_id: str, *, reason: CaseExit, at: datetime, p_churn: float | None = None
     ) -> bool:
         """Close a case; False: it is closed already, or there is none of that identity."""
-        values = {
-            "of_case": case_id,
-            "why": reason.value,
-            "until_us": to_us(at),
-            "p_then": p_churn,
-        }
+        values = {"of_case": case_id, "why": reason.value, "until_us": to_us(at), "p_then": p_churn}
         return self._connection.execute(_CLOSE, values).rowcount == 1
 
     def set_brief(self, case_id: str, brief: str) -> None:
@@ -334,6 +331,9 @@ def _write(case: CaseRow) -> dict[str, str | int | float | None]:
         "exit_reason": None if case.exit_reason is None else case.exit_reason.value,
         "closed_at_us": None if case.closed_at is None else to_us(case.closed_at),
         "p_churn_at_close": case.p_churn_at_close,
+        "judge": case.judge,
+        "n_refused": case.n_refused,
+        "segment": case.segment,
     }
 
 
@@ -362,6 +362,9 @@ def _read(row: Row[*tuple[object, ...]]) -> CaseRow:
         exit_reason=None if why is None else CaseExit(why),
         closed_at=None if until_us is None else from_us(until_us),
         p_churn_at_close=cells["p_churn_at_close"],
+        judge=cells["judge"],
+        n_refused=cells["n_refused"],
+        segment=cells["segment"],
     )
 
 

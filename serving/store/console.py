@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, case, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -15,7 +16,7 @@ from sqlalchemy.sql.dml import ReturningInsert
 from serving.corridor.stop_files import fold_name
 from serving.policy.cases import from_us, to_us
 from serving.store.console_schema import console_accounts, console_counts, console_sessions
-from serving.store.engine import insert_into
+from serving.store.engine import count_added, insert_into
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +97,7 @@ class ConsoleBook:
     def add_account(self, account: AccountRow) -> bool:
         """Keep a new account; False: that name is taken, and nothing changes."""
         add = _add(self._connection.dialect.name)
-        counted = {"preserve_rowcount": True}  # else PostgreSQL's is not kept of an insert
-        added = self._connection.execute(add, _write(account), execution_options=counted)
-        return added.rowcount == 1
+        return count_added(self._connection, add, _write(account)) == 1
 
     def find_account(self, name: str) -> AccountRow | None:
         """The account of that name, however its letters are written."""
@@ -211,8 +210,5 @@ def _write(account: AccountRow) -> dict[str, str | int]:
     }
 
 
-def _read(row: Row[*tuple[object, ...]]) -> AccountRow:
-    cells = row._mapping  # noqa: SLF001  # the public name of a row's columns
-    return AccountRow(
-        cells["name"], cells["role"], cells["password_hash"], from_us(cells["made_at_us"])
-    )
+def _read(row: Row[Any]) -> AccountRow:
+    return AccountRow(row.name, row.role, row.password_hash, from_us(row.made_at_us))

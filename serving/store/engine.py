@@ -2,9 +2,10 @@
 
 import sqlite3
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -47,6 +48,12 @@ def open_engine(where: Path | str) -> Engine:
 def insert_into(dialect: str, table: Table) -> "sqlite.Insert | postgresql.Insert":
     """An insert that can say what to do on a conflict, in the words of the database."""
     return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+
+
+def count_added(connection: Connection, add: Insert, row: Mapping[str, object]) -> int:
+    """Run an insert that leaves alone what is there; how many rows are new."""
+    counted = {"preserve_rowcount": True}  # else PostgreSQL's is not kept of an insert
+    return connection.execute(add, row, execution_options=counted).rowcount
 
 
 def _open_sqlite(url: str) -> Engine:

@@ -11,9 +11,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from serving.store.schema import metadata
-
-_Sequence = BigInteger().with_variant(Integer, "sqlite")
+from serving.store.schema import SEQUENCE, metadata
 
 flows = Table(
     "flows",
@@ -52,7 +50,7 @@ flow_results = Table(
 flow_signals = Table(
     "flow_signals",
     metadata,
-    Column("signal_id", _Sequence, primary_key=True),
+    Column("signal_id", SEQUENCE, primary_key=True),
     Column("workflow_id", String, nullable=False),
     Column("topic", String, nullable=False),
     Column("body", Text, nullable=False),

@@ -27,7 +27,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from features.errors import ConflictError
 from serving.policy.cases import from_us, to_us
-from serving.store.engine import insert_into
+from serving.store.engine import count_added, insert_into
 from serving.store.flow_schema import flow_results, flow_signals, flows
 
 
@@ -96,6 +96,7 @@ _IS_ONE = flows.c.workflow_id == bindparam("of_flow")
 _OF_KINDS = flows.c.kind.in_(bindparam("kinds", expanding=True))
 _LIVE = (FlowState.ASKED.value, FlowState.RUNNING.value)
 _ONE = select(flows).where(_IS_ONE)
+_STATE = select(flows.c.state).where(_IS_ONE)
 _RESULTS = select(flow_results.c.key, flow_results.c.result).where(
     flow_results.c.workflow_id == bindparam("of_flow")
 )
@@ -249,6 +250,20 @@ class FlowBook:
         if not self._add(flow_results, row):
             raise ConflictError(f"workflow {workflow_id}: {key} was done by another process")
 
+    def require_open(self, workflow_id: str) -> None:
+        """Raise ConflictError where it has ended: then there is no result that says what was done.
+
+        In a transaction that writes nobody else can end it meanwhile: writers wait for each other,
+        and none reads before it holds the write lock (`store/engine.py`), on PostgreSQL, too.
+        """
+        state = self._connection.execute(_STATE, {"of_flow": workflow_id}).scalar()
+        if state not in _LIVE:
+            found = "is not there" if state is None else f"is {state}"
+            raise ConflictError(
+                f"workflow {workflow_id}: {found}, expected one that is asked or running: "
+                f"another process has ended it, and nothing more is done"
+            )
+
     def set_step(self, workflow_id: str, step: str) -> None:
         """It is in that step."""
         self._connection.execute(_STEP, {"of_flow": workflow_id, "to_step": step})
@@ -317,9 +332,8 @@ class FlowBook:
         return None if due is None else from_us(due)
 
     def _add(self, table: Table, row: _Cells) -> bool:
-        counted = {"preserve_rowcount": True}  # else PostgreSQL's is not kept of an insert
         add = _insert_once(self._connection.dialect.name, table)
-        return self._connection.execute(add, row, execution_options=counted).rowcount == 1
+        return count_added(self._connection, add, row) == 1
 
     def list(
         self, *, kind: str | None = None, state: FlowState | None = None, most: int = 1_000

@@ -1,10 +1,10 @@
 """Actions of the corridor in the store: held, claimed once, settled or released."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import cache
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from features.errors import ConflictError
@@ -14,6 +14,7 @@ from serving.corridor.rules import Take
 from serving.policy.cases import from_us, to_us
 from serving.store.engine import insert_into
 from serving.store.hold_accounts import HoldAccounts
+from serving.store.lots import in_json_lots, is_listed
 from serving.store.schema import clock
 from serving.store.trust_schema import corridor_actions, corridor_words
 
@@ -46,7 +47,7 @@ _MOVE = (
 )
 _WORDS = (
     select(corridor_words)
-    .where(corridor_words.c.action_id == bindparam("action_id"))
+    .where(is_listed(corridor_words.c.action_id, "ids"))
     .order_by(corridor_words.c.word_id)
 )
 _READ_CLOCK = select(clock.c.latest_us).where(clock.c.name == _CLOCK)
@@ -69,28 +70,35 @@ class HoldBook:
 
     def find(self, action_id: str) -> Held | None:
         """The action of that identity, or None."""
-        row = self._connection.execute(_ONE, {"action_id": action_id}).first()
+        row = self._connection.execute(_ONE, {"action_id": action_id}).mappings().first()
         return None if row is None else _read(row)
 
     def find_of(self, subject: str) -> list[Held]:
         """Actions of an incident or case in the order in which they were proposed."""
-        rows = self._connection.execute(_OF_SUBJECT, {"subject": subject})
+        rows = self._connection.execute(_OF_SUBJECT, {"subject": subject}).mappings()
         return [_read(row) for row in rows]
 
     def find_in(self, state: ActionState) -> list[Held]:
         """Actions in a state, those that are due first at the front."""
-        rows = self._connection.execute(_IN_STATE, {"state": state.value})
+        rows = self._connection.execute(_IN_STATE, {"state": state.value}).mappings()
         return [_read(row) for row in rows]
 
     def find_expired(self, now: datetime) -> list[Held]:
         """Actions that still wait, and that nobody may claim any more."""
-        rows = self._connection.execute(_EXPIRED, {"now_us": to_us(now)})
+        rows = self._connection.execute(_EXPIRED, {"now_us": to_us(now)}).mappings()
         return [_read(row) for row in rows]
 
     def find_words(self, action_id: str) -> list[Said]:
         """What humans said about an action, the oldest first."""
-        rows = self._connection.execute(_WORDS, {"action_id": action_id})
-        return [_read_word(row) for row in rows]
+        return self.find_all_words([action_id]).get(action_id, [])
+
+    def find_all_words(self, action_ids: Iterable[str]) -> dict[str, list[Said]]:
+        """The same of many actions at once; without those about which nobody said anything."""
+        said: dict[str, list[Said]] = {}
+        for ids in in_json_lots(action_ids):
+            for row in self._connection.execute(_WORDS, {"ids": ids}).mappings():
+                said.setdefault(row["action_id"], []).append(_read_word(row))
+        return said
 
     def find_faults(self) -> list[str]:
         """Accounts that do not add up to their actions; none should ever be."""
@@ -210,8 +218,7 @@ def _write(held: Held) -> dict[str, str | int | bool | None]:
     }
 
 
-def _read(row: Row[*tuple[object, ...]]) -> Held:
-    cells = row._mapping  # noqa: SLF001  # the public name of a row's columns
+def _read(cells: RowMapping) -> Held:
     return Held(
         request=ActionRequest(**{name: cells[name] for name in ActionRequest.__dataclass_fields__}),
         digest=cells["digest"],
@@ -226,8 +233,7 @@ def _read(row: Row[*tuple[object, ...]]) -> Held:
     )
 
 
-def _read_word(row: Row[*tuple[object, ...]]) -> Said:
-    cells = row._mapping  # noqa: SLF001  # the public name of a row's columns
+def _read_word(cells: RowMapping) -> Said:
     until = cells["expires_at_us"]
     return Said(
         Word(cells["word"]),

@@ -7,21 +7,18 @@ from sqlalchemy import (
     Float,
     ForeignKey,
     Index,
-    Integer,
     LargeBinary,
     String,
     Table,
     Text,
 )
 
-from serving.store.schema import metadata
-
-_Sequence = BigInteger().with_variant(Integer, "sqlite")
+from serving.store.schema import SEQUENCE, metadata
 
 inbound = Table(
     "inbound",
     metadata,
-    Column("seq", _Sequence, primary_key=True),
+    Column("seq", SEQUENCE, primary_key=True),
     Column("inbound_id", String, nullable=False, unique=True),
     Column("at_us", BigInteger, nullable=False),
     Column("arrived_us", BigInteger, nullable=False),

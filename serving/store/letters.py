@@ -7,7 +7,7 @@ the same after a crash, whoever has complained or confirmed something since.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, Select, bindparam, select, update
+from sqlalchemy import Connection, RowMapping, Select, bindparam, select, update
 
 from serving.records import DecisionRequest
 from serving.store.amends_schema import incident_letters
@@ -42,8 +42,8 @@ class Letter:
 
     Attributes:
         subject: The incident's workflow.
-        stage: Of what is said: `checking`, `over`, `credit`; of those for whom
-            advertising rests, who read nothing by that, `pause`.
+        stage: Of what is said: `checking`, `over`, `credit`, `cause/` and when it was confirmed;
+            of those for whom advertising rests, who read nothing by that, `pause`.
         action_id: The action that writes.
         request: What the engine is asked; None until the action is taken.
         decision_id: Its answer; None until there is one.
@@ -101,7 +101,8 @@ class LetterBook:
         self._connection.execute(_SET_DECISION, row)
 
     def _read(self, wanted: Select[*tuple[object, ...]], **given: str) -> list[Letter]:
-        return [_read_letter(row) for row in self._connection.execute(wanted, given)]
+        found = self._connection.execute(wanted, given).mappings()
+        return [_read_letter(row) for row in found]
 
 
 def _name(letter: Letter) -> dict[str, str]:
@@ -112,8 +113,7 @@ def _name(letter: Letter) -> dict[str, str]:
     }
 
 
-def _read_letter(row: Row[*tuple[object, ...]]) -> Letter:
-    cells = row._mapping  # noqa: SLF001  # the public name of a row's columns
+def _read_letter(cells: RowMapping) -> Letter:
     asked = cells["request"]
     return Letter(
         subject=cells["subject"],

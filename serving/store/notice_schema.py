@@ -1,7 +1,8 @@
 """Tables of notices: messages to those who work here or with us. Moments as in the schema."""
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, String, Table, Text
 
+from serving.store.outbox_schema import list_claim_columns
 from serving.store.schema import metadata
 
 notices = Table(
@@ -31,13 +32,7 @@ notice_handovers = Table(
     Column("handover_id", String, primary_key=True),
     Column("notice_key", ForeignKey("notices.notice_key"), nullable=False),
     Column("way", String, nullable=False),
-    Column("state", String, nullable=False),
-    Column("due_at_us", BigInteger, nullable=False),
-    Column("n_attempts", Integer, nullable=False),
-    Column("fence", Integer, nullable=False),
-    Column("reason", String, nullable=True),
-    Column("settled_at_us", BigInteger, nullable=True),
-    Column("is_begun", Boolean, nullable=True),
+    *list_claim_columns(),
     Index("notice_handovers_by_due", "lane", "state", "due_at_us"),
     Index("notice_handovers_by_notice", "lane", "notice_key"),
 )

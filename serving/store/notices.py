@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from serving.policy.cases import from_us, to_us
 from serving.store.claims import OutboxState
-from serving.store.engine import insert_into
+from serving.store.engine import count_added, insert_into
 from serving.store.notice_schema import notice_handovers, notices
 
 
@@ -124,9 +124,8 @@ class NoticeBoard:
             "reply_topic": notice.reply_topic,
             "workflow_id": notice.workflow_id,
         }
-        counted = {"preserve_rowcount": True}  # else PostgreSQL's is not kept of an insert
         add = _add(self._connection.dialect.name)
-        return self._connection.execute(add, row, execution_options=counted).rowcount == 1
+        return count_added(self._connection, add, row) == 1
 
     def find(self, key: str) -> Notice | None:
         """The notice under that key; None where there is none."""

@@ -1,5 +1,6 @@
 """The outbox: which messages are due, who hands them over, and what became of them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -19,7 +20,8 @@ from sqlalchemy import (
 
 from features.vocabulary import Channel, Trigger
 from serving.store.claims import OPEN, Claimable, ClaimDesk, ClaimStatements, OutboxState
-from serving.store.engine import insert_into
+from serving.store.engine import count_added, insert_into
+from serving.store.lots import in_json_lots, is_listed
 from serving.store.outbox_schema import outbox, outbox_lanes
 from serving.store.queries import IS_CANCELLED
 from serving.store.schema import messages
@@ -54,6 +56,19 @@ _IS_IN_LANE = (
     select(outbox.c.message_id)
     .where(outbox.c.lane == bindparam("lane"), outbox.c.message_id == messages.c.message_id)
     .exists()
+)
+_LATER = (
+    select(func.count(), func.min(messages.c.sent_at_us))
+    .where(messages.c.sent_at_us > bindparam("at_us"))
+    .where(~IS_CANCELLED)
+)
+_LATER_OF = _LATER.where(is_listed(messages.c.decision_id, "decisions"))
+_N_PASSED = (
+    select(func.count())
+    .select_from(messages)
+    .where(messages.c.sent_at_us >= bindparam("from_us"))
+    .where(messages.c.sent_at_us < bindparam("since_us"))
+    .where(~IS_CANCELLED, ~_IS_IN_LANE)
 )
 _TAKEN: Final = (OutboxState.HANDED_OVER.value, OutboxState.UNCERTAIN.value)
 _N_CONTACTS = (
@@ -96,6 +111,19 @@ class Queued(Claimable):
         return self.message_id
 
 
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Messages whose moment has not come.
+
+    Attributes:
+        n: How many; none that was wished away.
+        first_us: When the first one goes out; None where there is none.
+    """
+
+    n: int
+    first_us: int | None
+
+
 class OutboxDesk(ClaimDesk[Queued]):
     """The part of a transaction that is about the outbox."""
 
@@ -124,8 +152,26 @@ class OutboxDesk(ClaimDesk[Queued]):
         """
         add = _enqueue(self._connection.dialect.name)
         given = {"lane": lane, "at_us": at_us, "since_us": since_us}
-        counted = {"preserve_rowcount": True}  # else PostgreSQL's is not kept of an insert
-        return self._connection.execute(add, given, execution_options=counted).rowcount
+        return count_added(self._connection, add, given)
+
+    def find_later(self, *, at_us: int) -> Later:
+        """What is planned for after a moment: it joins no lane before its own."""
+        n, first_us = self._connection.execute(_LATER, {"at_us": at_us}).one()
+        return Later(n, first_us)
+
+    def find_later_of(self, decision_ids: Iterable[str], *, at_us: int) -> Later:
+        """The same of these decisions alone."""
+        found = [
+            self._connection.execute(_LATER_OF, {"at_us": at_us, "decisions": ids}).one()
+            for ids in in_json_lots(decision_ids)
+        ]
+        firsts = [first_us for _, first_us in found if first_us is not None]
+        return Later(sum(n for n, _ in found), min(firsts, default=None))
+
+    def count_passed(self, *, lane: str, from_us: int, since_us: int) -> int:
+        """Messages between two moments that the lane has never taken in: none of its business."""
+        given = {"lane": lane, "from_us": from_us, "since_us": since_us}
+        return int(self._connection.execute(_N_PASSED, given).scalar_one())
 
     def find_due(
         self, *, lane: str, at_us: int, closed: frozenset[str] = frozenset()

@@ -1,8 +1,24 @@
 """The table of the outbox. Moments are integer UTC microseconds."""
 
+from typing import Any
+
 from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, String, Table
 
 from serving.store.schema import metadata
+
+
+def list_claim_columns() -> list[Column[Any]]:
+    """Where something is that is handed over once (`serving.store.claims`)."""
+    return [
+        Column("state", String, nullable=False),
+        Column("due_at_us", BigInteger, nullable=False),
+        Column("n_attempts", Integer, nullable=False),
+        Column("fence", Integer, nullable=False),
+        Column("reason", String, nullable=True),
+        Column("settled_at_us", BigInteger, nullable=True),
+        Column("is_begun", Boolean, nullable=True),
+    ]
+
 
 outbox = Table(
     "outbox",
@@ -14,13 +30,7 @@ outbox = Table(
     Column("trigger", String, nullable=False),
     Column("channel", String, nullable=False),
     Column("planned_at_us", BigInteger, nullable=False),
-    Column("state", String, nullable=False),
-    Column("due_at_us", BigInteger, nullable=False),
-    Column("n_attempts", Integer, nullable=False),
-    Column("fence", Integer, nullable=False),
-    Column("reason", String, nullable=True),
-    Column("settled_at_us", BigInteger, nullable=True),
-    Column("is_begun", Boolean, nullable=True),
+    *list_claim_columns(),
     Index("outbox_by_due", "lane", "state", "due_at_us"),
     Index("outbox_by_customer", "lane", "customer_id", "settled_at_us"),
 )

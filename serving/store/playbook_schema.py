@@ -28,6 +28,9 @@ playbook_cases = Table(
     Column("closed_at_us", BigInteger, nullable=True),
     Column("p_churn_at_close", Float, nullable=True),
     Column("brief", Text, nullable=True),
+    Column("judge", String, nullable=True),
+    Column("n_refused", BigInteger, nullable=True),
+    Column("segment", String, nullable=True),
     Index("playbook_cases_by_customer", "customer_id", "opened_at_us"),
     Index("playbook_cases_by_state", "state", "opened_at_us"),
     Index(

@@ -149,12 +149,13 @@ clock = Table(
 # An owner names whose facts belong together: `customer/c1`, `message/m1`, `tracking/t1`,
 # `item/tea`, `region/north`, or `other`.
 
-_Sequence = BigInteger().with_variant(Integer, "sqlite")
+SEQUENCE = BigInteger().with_variant(Integer, "sqlite")
+"""Numbers that rows get as they come; SQLite counts those of this type alone."""
 
 facts = Table(
     "facts",
     metadata,
-    Column("seq", _Sequence, primary_key=True),
+    Column("seq", SEQUENCE, primary_key=True),
     Column("owner", String, nullable=False),
     Column("table_name", String, nullable=False),
     Column("event_id", String, nullable=True),
@@ -273,7 +274,7 @@ copy_briefs = Table(
 copy_events = Table(
     "copy_events",
     metadata,
-    Column("event_id", _Sequence, primary_key=True),
+    Column("event_id", SEQUENCE, primary_key=True),
     Column("variant_id", ForeignKey("copy_variants.variant_id"), nullable=False),
     Column("at_us", BigInteger, nullable=False),
     Column("by", String, nullable=False),
@@ -288,7 +289,7 @@ copy_events = Table(
 copy_cells = Table(
     "copy_cells",
     metadata,
-    Column("asked_id", _Sequence, primary_key=True),
+    Column("asked_id", SEQUENCE, primary_key=True),
     Column("cell_key", String, nullable=False),
     Column("at_us", BigInteger, nullable=False),
     Column("outcome", String, nullable=False),

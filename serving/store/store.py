@@ -1,6 +1,6 @@
 """Decisions, messages and outcomes, kept so that nothing is lost and nothing counts twice."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +17,7 @@ from serving.lots.lot import DecisionLot
 from serving.policy.cases import from_us, to_us
 from serving.records import Decision, DecisionRequest, OutcomeEvent, OutcomeState
 from serving.store.amends import AmendsBook
+from serving.store.approvals import find_approvers
 from serving.store.assigned import Assigned, count_assigned
 from serving.store.audit import AuditLog
 from serving.store.budgets import Ledger
@@ -122,6 +123,10 @@ class StoreSession:
                     bool(is_open) or (earlier is not None and earlier.opened),
                 )
         return list(found.values())
+
+    def find_approvers(self, variant_ids: Iterable[str]) -> dict[str, str | None]:
+        """Who approved each stored variant; None: nobody. Texts that ship are left out."""
+        return find_approvers(self._connection, variant_ids)
 
     def find_refusals(self, customer_ids: Sequence[str]) -> Refusals:
         """What stands against writing to these customers."""

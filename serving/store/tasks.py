@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from serving.policy.cases import from_us, to_us
-from serving.store.engine import insert_into
+from serving.store.engine import count_added, insert_into
 from serving.store.playbook_schema import playbook_tasks
 
 
@@ -110,9 +110,7 @@ class TaskBook:
     def add(self, task: TaskRow) -> bool:
         """Keep a new task; False: there is one of that identity, and nothing changes."""
         add = _add(self._connection.dialect.name)
-        counted = {"preserve_rowcount": True}  # else PostgreSQL's is not kept of an insert
-        added = self._connection.execute(add, _write(task), execution_options=counted)
-        return added.rowcount == 1
+        return count_added(self._connection, add, _write(task)) == 1
 
     def find(self, task_id: str) -> TaskRow | None:
         """The task of that identity."""

@@ -7,15 +7,12 @@ from sqlalchemy import (
     Column,
     ForeignKey,
     Index,
-    Integer,
     String,
     Table,
     Text,
 )
 
-from serving.store.schema import metadata
-
-_Sequence = BigInteger().with_variant(Integer, "sqlite")
+from serving.store.schema import SEQUENCE, metadata
 
 corridor_actions = Table(
     "corridor_actions",
@@ -70,7 +67,7 @@ corridor_accounts = Table(
 corridor_words = Table(
     "corridor_words",
     metadata,
-    Column("word_id", _Sequence, primary_key=True),
+    Column("word_id", SEQUENCE, primary_key=True),
     Column("action_id", ForeignKey("corridor_actions.action_id"), nullable=False),
     Column("word", String, nullable=False),
     Column("by", String, nullable=False),

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from features.vocabulary import Channel, Trigger
 from serving.copy.brief import Brief
 from serving.copy.draft import Draft
 from serving.copy.guard.faults import Fault, FaultCode
@@ -13,6 +14,7 @@ from serving.copy.stored import (
     Deed,
     Source,
     StoredVariant,
+    Tally,
     VariantEvent,
     VariantState,
 )
@@ -81,6 +83,19 @@ def read_variant(row: Row[Any]) -> StoredVariant:
 def read_event(row: Row[Any]) -> VariantEvent:
     """A row of `copy_events`."""
     return VariantEvent(row.variant_id, from_us(row.at_us), row.by, Deed(row.what), row.note)
+
+
+def read_tally(row: Row[Any]) -> Tally:
+    """A row of what is counted by cell and state."""
+    return Tally(
+        trigger=Trigger(row.trigger),
+        channel=Channel(row.channel),
+        language=row.language,
+        segment=row.segment,
+        state=VariantState(row.state),
+        n=row.n,
+        best_score=row.best_score,
+    )
 
 
 def write_cell(record: CellRecord) -> dict[str, object]:

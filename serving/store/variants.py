@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Engine, insert, update
 
 from features.errors import BadInputError, ConflictError
 from features.vocabulary import Channel, Trigger
@@ -12,22 +12,30 @@ from serving.copy.stored import (
     Deed,
     Source,
     StoredVariant,
+    Tally,
     VariantEvent,
     VariantState,
 )
 from serving.policy.cases import to_us
 from serving.store.engine import WRITES, insert_into
-from serving.store.lots import in_json_lots, is_listed
-from serving.store.schema import (
-    cancellations,
-    copy_briefs,
-    copy_cells,
-    copy_events,
-    copy_variants,
-    messages,
+from serving.store.lots import in_json_lots
+from serving.store.schema import copy_briefs, copy_cells, copy_events, copy_variants
+from serving.store.variant_queries import (
+    ALL,
+    DRAFTED,
+    HISTORIES,
+    N_IN,
+    N_SENT,
+    NAMES,
+    ONE,
+    SOME,
+    SPENT,
+    TALLIES,
+    VERSION,
 )
 from serving.store.variant_rows import (
     read_event,
+    read_tally,
     read_variant,
     write_brief,
     write_cell,
@@ -57,45 +65,6 @@ _TO = {
     Deed.RETIRED: VariantState.RETIRED,
 }
 _CHANGES_SERVED = frozenset({Deed.APPROVED, Deed.RETIRED})
-
-_ALL = (
-    select(copy_variants, copy_briefs.c.brief)
-    .join(copy_briefs, copy_briefs.c.brief_digest == copy_variants.c.brief_digest)
-    .order_by(copy_variants.c.created_at_us, copy_variants.c.variant_id)
-)
-_ONE = _ALL.where(copy_variants.c.variant_id == bindparam("variant_id"))
-_SOME = _ALL.where(is_listed(copy_variants.c.variant_id, "names"))
-_NAMES = (
-    select(copy_variants.c.variant_id)
-    .where(copy_variants.c.state == VariantState.APPROVED.value)
-    .order_by(copy_variants.c.variant_id)
-)
-_HISTORY = (
-    select(copy_events)
-    .where(copy_events.c.variant_id == bindparam("variant_id"))
-    .order_by(copy_events.c.event_id)
-)
-_VERSION = select(func.coalesce(func.max(copy_events.c.event_id), 0)).where(
-    copy_events.c.changes_served
-)
-_DRAFTED = (
-    select(copy_cells.c.cell_key)
-    .where(copy_cells.c.outcome == "ok", is_listed(copy_cells.c.cell_key, "keys"))
-    .distinct()
-)
-_SPENT = select(func.coalesce(func.sum(copy_cells.c.cost_usd), 0.0))
-_N_SENT = (
-    select(messages.c.variant, func.count())
-    .where(messages.c.sent_at_us >= bindparam("since_us"))
-    .where(messages.c.sent_at_us < bindparam("until_us"))
-    .where(is_listed(messages.c.variant, "names"))
-    .where(
-        ~select(cancellations.c.message_id)
-        .where(cancellations.c.message_id == messages.c.message_id)
-        .exists()
-    )
-    .group_by(messages.c.variant)
-)
 
 
 class VariantShelf:
@@ -127,7 +96,7 @@ class VariantShelf:
         }
         wanted = [column == str(value) for column, value in asked.items() if value is not None]
         with self._engine.begin() as connection:
-            return [read_variant(row) for row in connection.execute(_ALL.where(*wanted))]
+            return [read_variant(row) for row in connection.execute(ALL.where(*wanted))]
 
     def get(self, variant_id: str) -> StoredVariant:
         """One variant, in whatever state.
@@ -144,13 +113,13 @@ class VariantShelf:
             return [
                 read_variant(row)
                 for names in in_json_lots(variant_ids)
-                for row in connection.execute(_SOME, {"names": names})
+                for row in connection.execute(SOME, {"names": names})
             ]
 
     def list_served(self) -> list[str]:
         """Names of all approved variants."""
         with self._engine.begin() as connection:
-            return list(connection.execute(_NAMES).scalars())
+            return list(connection.execute(NAMES).scalars())
 
     def history(self, variant_id: str) -> list[VariantEvent]:
         """What was done to a variant, the oldest first.
@@ -160,13 +129,27 @@ class VariantShelf:
         """
         with self._engine.begin() as connection:
             _get(connection, variant_id)
-            rows = connection.execute(_HISTORY, {"variant_id": variant_id})
-            return [read_event(row) for row in rows]
+            return _read_histories(connection, [variant_id])[variant_id]
+
+    def histories(self, variant_ids: Iterable[str]) -> dict[str, list[VariantEvent]]:
+        """The same of many variants at once; without names that the store does not have."""
+        with self._engine.begin() as connection:
+            return _read_histories(connection, variant_ids)
+
+    def list_tallies(self) -> list[Tally]:
+        """How many variants each cell has in each state, by cell; no text is read."""
+        with self._engine.begin() as connection:
+            return [read_tally(row) for row in connection.execute(TALLIES)]
+
+    def count(self, state: VariantState) -> int:
+        """How many variants are in that state."""
+        with self._engine.begin() as connection:
+            return int(connection.execute(N_IN, {"state": state.value}).scalar_one())
 
     def version(self) -> int:
         """Grows whenever what is served changes."""
         with self._engine.begin() as connection:
-            return int(connection.execute(_VERSION).scalar_one())
+            return int(connection.execute(VERSION).scalar_one())
 
     def count_sent(
         self, variant_ids: Iterable[str], *, since: datetime, until: datetime
@@ -176,7 +159,7 @@ class VariantShelf:
         counts: dict[str, int] = {}
         with self._engine.begin() as connection:
             for names in in_json_lots(variant_ids):
-                rows = connection.execute(_N_SENT, {**period, "names": names})
+                rows = connection.execute(N_SENT, {**period, "names": names})
                 counts.update((name, n) for name, n in rows)
         return counts
 
@@ -188,7 +171,7 @@ class VariantShelf:
             return {
                 key
                 for keys in in_json_lots(cell_keys)
-                for key in connection.execute(_DRAFTED, {"keys": keys}).scalars()
+                for key in connection.execute(DRAFTED, {"keys": keys}).scalars()
             }
 
     def note_cell(self, record: CellRecord) -> None:
@@ -199,7 +182,7 @@ class VariantShelf:
     def spent_usd(self) -> float:
         """What all askings have cost."""
         with self._engine.begin() as connection:
-            return float(connection.execute(_SPENT).scalar_one())
+            return float(connection.execute(SPENT).scalar_one())
 
     def add(self, variants: Sequence[StoredVariant], *, by: str) -> list[str]:
         """Keep new variants; words that are there already stay as they are.
@@ -315,10 +298,20 @@ def _decide(
 
 
 def _get(connection: Connection, variant_id: str) -> StoredVariant:
-    row = connection.execute(_ONE, {"variant_id": variant_id}).first()
+    row = connection.execute(ONE, {"variant_id": variant_id}).first()
     if row is None:
         raise BadInputError(f"variant {variant_id!r}: the store has none of that name")
     return read_variant(row)
+
+
+def _read_histories(
+    connection: Connection, variant_ids: Iterable[str]
+) -> dict[str, list[VariantEvent]]:
+    found: dict[str, list[VariantEvent]] = {}
+    for names in in_json_lots(variant_ids):
+        for row in connection.execute(HISTORIES, {"names": names}):
+            found.setdefault(row.variant_id, []).append(read_event(row))
+    return found
 
 
 def _add(connection: Connection, one: StoredVariant, *, by: str) -> bool:

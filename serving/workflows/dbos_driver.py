@@ -76,7 +76,7 @@ class DbosDriver:
             except Exception as fault:  # noqa: BLE001  # it is tried again, the others go on
                 # No trace: what others' exceptions say may hold secrets.
                 where = locate_fault(fault)
-                _log.error("%s cannot go on, and is tried again: %s", workflow_id, where)
+                _log.error("%s cannot go on: %s", workflow_id, where)
                 runner.postpone(workflow_id, fault)
             finally:
                 with self._lock:

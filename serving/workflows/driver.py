@@ -42,7 +42,8 @@ class Driver(Protocol):
     async def do(self, key: str, act: Callable[[datetime], R], *, as_: Kept[R]) -> R:
         """Run what works outside of a transaction, then keep its result; after that, the result.
 
-        A crash between both runs it again: it must be idempotent by a key of its own.
+        A crash between both runs it again, and two processes may run it at once: it must be
+        idempotent by a key of its own.
         """
         ...
 

@@ -73,14 +73,18 @@ class Course:
         self.at = moved
 
     def hold(self, raised: Raised) -> None:
-        """The move failed, and is tried again after a pause."""
-        self.at = Moved(self.at.phase, raised.at + pause_after(self.n_tries))
+        """The move failed, and is tried again after a pause, in which it hears what it did before.
+
+        An answer that is there is read first: the next one waits for its turn.
+        """
+        topics = () if self.signal is not None else self.at.topics
+        self.at = Moved(self.at.phase, raised.at + pause_after(self.n_tries), topics=topics)
         self.n_tries += 1
         self.fault = raised.why
 
     def wake(self) -> None:
         """Its moment has come."""
-        self.at = Moved(self.at.phase)
+        self.at = Moved(self.at.phase, topics=self.at.topics)
 
     def hear(self, signal: Signal) -> None:
         """A signal came; where it is meant, its moment has come."""

@@ -75,9 +75,7 @@ def _start(
         why = f"it cannot be started: {describe_fault(fault)}"
         write_log(session, flow, why, at=now)
         key = f"{flow.workflow_id}/unstarted"
-        tell_failure(
-            session, flow, flow.workflow_id, key=key, why=why, language=parts.language, at=now
-        )
+        tell_failure(session, flow, flow.workflow_id, key=key, why=why, parts=parts, at=now)
         session.flows.end(flow.workflow_id, state=FlowState.FAILED, why=why, at=now)
         return Started(now, "", why)
     spec_json = spec.model_dump_json()
@@ -125,7 +123,7 @@ def _end(run: Run[ContextT], session: StoreSession, *, leave: Leave | None, now:
             run.flow.workflow_id,
             key=f"{run.flow.workflow_id}/failed",
             why=why,
-            language=run.parts.language,
+            parts=run.parts,
             at=now,
         )
     session.flows.end(run.flow.workflow_id, state=state, why=why, at=now)

@@ -3,6 +3,10 @@
 The coroutine starts anew after a crash, and after every sleep where it was not kept in memory; what
 is in the journal comes back from there. An effect and its result are one transaction, so that there
 is no moment between them.
+
+Before each, it is asked whether another process has ended the workflow, as one may where PostgreSQL
+took the right to act from a process that lives on: what has ended has no journal any more that
+would say what was done.
 """
 
 from collections.abc import Callable, Collection, Generator
@@ -73,6 +77,8 @@ class JournalDriver:
     async def do(self, key: str, act: Callable[[datetime], R], *, as_: Kept[R]) -> R:
         """Run what works outside of a transaction, then keep its result; after that, the result."""
         if key not in self._results:
+            with self._store.reading() as session:
+                session.flows.require_open(self._id)
             result = act(self._clock())
             self._reach(f"{key}: done, not kept")
             self._results[key] = self._run(key, lambda *_: result, as_=as_)
@@ -90,6 +96,7 @@ class JournalDriver:
 
     def _run(self, key: str, effect: Callable[[StoreSession, datetime], R], *, as_: Kept[R]) -> str:
         with self._store.transaction() as session:
+            session.flows.require_open(self._id)
             now = self._clock()
             text = as_.write(effect(session, now))
             session.flows.keep(self._id, key, text, at=now)
@@ -100,6 +107,7 @@ class JournalDriver:
     def _look(self, key: str, *, until: datetime, topics: Collection[str]) -> str | None:
         """The end of a sleep, in words that are kept; None where it goes on."""
         with self._store.transaction() as session:
+            session.flows.require_open(self._id)
             now = self._clock()
             signal = session.flows.read_signal(self._id, topics, at=now)
             if signal is None and now < until:

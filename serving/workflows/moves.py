@@ -168,10 +168,12 @@ class Moves(Generic[ContextT]):
         )
         if isinstance(settled, Denied):
             most = request.amount_cents
-            desk.settle(
+            at_most = desk.settle(
                 session, request.action_id, actor=self.run.actor, actual_cents=most, now=now
             )
             why = f"it cost {acted.actual_cents!r} cents where {most} were held: {settled.why}"
+            if isinstance(at_most, Denied):
+                why += f"; nor could those be spent: {at_most.why}"
             self.tell(session, request, why, what="cost", now=now)
         return End(How.DONE, acted.words)
 
@@ -217,7 +219,7 @@ class Moves(Generic[ContextT]):
             self._describe(request),
             key=f"{request.action_id}/{what}",
             why=why,
-            language=self.run.parts.language,
+            parts=self.run.parts,
             at=now,
             branch=request.branch,
         )
@@ -271,7 +273,7 @@ class Moves(Generic[ContextT]):
             what=self._describe(request),
             until=max(until, now + timedelta(minutes=1)),
             again=again,
-            language=self.run.parts.language,
+            parts=self.run.parts,
             at=now,
         )
 

@@ -19,6 +19,8 @@ class ActingParts:
         engine: The engine for what is current; NotReadyError where nothing is published yet.
         clock: What time it is.
         language: That the owner is told things in.
+        zone: IANA name of the clock on which people are told moments.
+        console_address: Where people open the console; empty where there is none.
     """
 
     store: Store
@@ -26,3 +28,5 @@ class ActingParts:
     engine: Callable[[], Engine]
     clock: Callable[[], datetime]
     language: str = "en"
+    zone: str = "UTC"
+    console_address: str = ""

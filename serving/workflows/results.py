@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -23,7 +23,9 @@ class Kept(Generic[ResultT]):
     def __init__(self, *types: type[ResultT]) -> None:
         """Results are of these types; their names tell them apart."""
         self._types = types
-        self._adapters = {kind.__name__: TypeAdapter[ResultT](kind) for kind in types}
+        self._adapters: dict[str, TypeAdapter[ResultT]] = {
+            kind.__name__: _adapt(kind) for kind in types
+        }
 
     def or_(self, *others: type[OtherT]) -> "Kept[ResultT | OtherT]":
         """Results of these types, too."""
@@ -47,6 +49,16 @@ class Kept(Generic[ResultT]):
         except (ValueError, KeyError, ValidationError) as fault:
             known = ", ".join(self._adapters)
             raise ConflictError(f"kept result {text[:200]}: expected {known}") from fault
+
+
+_ADAPTERS: dict[object, TypeAdapter[Any]] = {}
+
+
+def _adapt(kind: type[ResultT]) -> TypeAdapter[ResultT]:
+    """Made once for a type: that takes a hundred times as long as to read a result by it."""
+    if kind not in _ADAPTERS:
+        _ADAPTERS[kind] = TypeAdapter(kind)
+    return _ADAPTERS[kind]
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ R = TypeVar("R")
 
 _FIRST_PAUSE_SECONDS = 5.0
 _MOST_PAUSE_SECONDS = 1_800.0
-_MOST_LOOKS = 8  # 90 minutes of pauses
+_MOST_LOOKS = 9  # 90 minutes of pauses
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,8 @@ class Run(Generic[ContextT]):
         """An effect; where it raises, that is kept in its stead, and nothing of it.
 
         Raises:
-            ConflictError: Another process has kept a result: what it did holds.
+            ConflictError: Another process has kept a result, or ended the workflow: what it did
+                holds.
         """
         kept = as_.or_(Raised)
         try:
@@ -152,7 +153,9 @@ class Run(Generic[ContextT]):
             looked = await self.attempt(f"{key}/{n}", self._find_exit, as_=_LOOKED)
             if isinstance(looked, _Looked):
                 return Leave(looked.exit) if looked.exit else None
-            await self.driver.wait(f"{key}/{n}/pause", until=looked.at + pause_after(n), topics=())
+            if n + 1 < _MOST_LOOKS:
+                again_at = looked.at + pause_after(n)
+                await self.driver.wait(f"{key}/{n}/pause", until=again_at, topics=())
         return Leave("the exits could not be looked at", failed=True)
 
     def _find_exit(self, session: StoreSession, now: datetime) -> _Looked:

@@ -58,7 +58,7 @@ class FlowRunner:
                 workflow_id,
                 key=f"{workflow_id}/cannot-go-on/{type(fault).__name__}",
                 why=f"it cannot go on, and is tried again: {why}",
-                language=self.parts.language,
+                parts=self.parts,
                 at=now,
             )
             if is_new:

@@ -6,13 +6,14 @@ from itertools import count
 from typing import Generic, TypeVar
 
 from serving.corridor.actions import ActionRequest
+from serving.moments import show_moment
 from serving.store.store import StoreSession
 from serving.workflows.actions import How, Later, Plan, Planned, Skip, Turn, Written
 from serving.workflows.group import Group
 from serving.workflows.moves import Moves, require_own
 from serving.workflows.results import Kept, Raised
 from serving.workflows.run import Leave, Run
-from serving.workflows.spec import OnFailed, Step
+from serving.workflows.spec import After, OnFailed, Step
 from serving.workflows.telling import tell_failure, write_log
 
 ContextT = TypeVar("ContextT")
@@ -85,7 +86,7 @@ class StepRun(Generic[ContextT]):
             When it was over; Leave where the workflow ends.
         """
         step = self.step
-        base = self.started_at if step.after == "start" else after
+        base = self.started_at if step.after is After.START else after
         begins_at = base + timedelta(minutes=step.after_minutes)
         times = 1 if step.repeat is None else step.repeat.times
         for n in range(times):
@@ -119,7 +120,8 @@ class StepRun(Generic[ContextT]):
 
     async def _wait(self, key: str, *, begins_at: datetime, after: datetime) -> Leave | None:
         def log(session: StoreSession, now: datetime) -> Finished:
-            words = f"waits until {begins_at:%Y-%m-%d %H:%M} UTC, then step {self.step.name}"
+            begins = show_moment(begins_at, zone=self.run.parts.zone)
+            words = f"waits until {begins}, then step {self.step.name}"
             write_log(session, self.run.flow, words, at=now, step=self.step.name)
             return Finished(now)
 
@@ -184,7 +186,7 @@ class StepRun(Generic[ContextT]):
             planned = action.plan(session, context=run.context, turn=turn, now=now)
             if isinstance(planned, Plan):
                 require_own(planned.requests, turn)
-            words = f"step {self.step.name}: {_say(planned)}"
+            words = f"step {self.step.name}: {_say(planned, zone=self.run.parts.zone)}"
             write_log(session, run.flow, words, at=now, step=self.step.name)
             return planned
 
@@ -254,7 +256,7 @@ class StepRun(Generic[ContextT]):
                 f"{run.flow.workflow_id}: {step.name}",
                 key=f"{run.flow.workflow_id}/{key}",
                 why=why,
-                language=run.parts.language,
+                parts=run.parts,
                 at=now,
             )
             return Finished(now)
@@ -262,7 +264,7 @@ class StepRun(Generic[ContextT]):
         await run.driver.once(f"{key}/told", tell, as_=_FINISHED)
 
 
-def _say(planned: Planned) -> str:
+def _say(planned: Planned, *, zone: str) -> str:
     match planned:
         case Plan(requests=requests, words=words):
             kinds = ", ".join(sorted({request.kind for request in requests})) or "nothing"
@@ -272,4 +274,5 @@ def _say(planned: Planned) -> str:
         case Written(words=words):
             return words
         case Later(until=until, why=why):
-            return f"looks again at {until:%Y-%m-%d %H:%M:%S} UTC" + (f": {why}" if why else "")
+            again = show_moment(until, zone=zone, with_seconds=True)
+            return f"looks again at {again}" + (f": {why}" if why else "")

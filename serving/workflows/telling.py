@@ -4,42 +4,46 @@ import shlex
 import traceback
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from urllib.parse import quote
 
 from features.errors import OpportuneError
 from serving.audit.entries import Cell, EntryKind
 from serving.corridor.actions import ActionRequest
+from serving.moments import show_moment
 from serving.store.flows import FlowRow
 from serving.store.notices import Notice, Party, PartyKind
 from serving.store.store import StoreSession
+from serving.workflows.parts import ActingParts
 
 _WORTH_TELLING = timedelta(days=2)
 
 _NEEDS_A_WORD = {
     "en": (
-        "{kind} waits for your yes",
+        "Waits for your yes: {what}",
         (
-            "{what} waits for your yes until {until}; without it, it is not done.\n"
+            "Waits for your yes until {until}: {what}. Without it, it is not done.\n"
             "Yes: opportune autopilot approve {action_id} --by NAME --role owner\n"
             "No: opportune autopilot veto {action_id} --by NAME"
         ),
     ),
     "ru": (
-        "{kind} ждёт вашего согласия",
+        "Ждёт вашего согласия: {what}",
         (
-            "{what} ждёт вашего согласия до {until}; без него это не будет сделано.\n"
+            "Ждёт вашего согласия до {until}: {what}. Без него это не будет сделано.\n"
             "Да: opportune autopilot approve {action_id} --by NAME --role owner\n"
             "Нет: opportune autopilot veto {action_id} --by NAME"
         ),
     ),
     "kk": (
-        "{kind} келісіміңізді күтуде",
+        "Келісіміңізді күтеді: {what}",
         (
-            "{what} {until} дейін келісіміңізді күтеді; келісімсіз орындалмайды.\n"
+            "Келісіміңізді {until} дейін күтеді: {what}. Келісімсіз орындалмайды.\n"
             "Иә: opportune autopilot approve {action_id} --by NAME --role owner\n"
             "Жоқ: opportune autopilot veto {action_id} --by NAME"
         ),
     ),
 }
+_LINK = {"en": "Console: {link}", "ru": "В консоли: {link}", "kk": "Консольде: {link}"}
 _WENT_WRONG = {
     "en": (
         "{what}: please have a look",
@@ -105,14 +109,24 @@ def ask_for_word(
     what: str,
     until: datetime,
     again: bool,
-    language: str,
+    parts: ActingParts,
     at: datetime,
 ) -> None:
-    """Tell the owner that an action waits for a yes; once, and once more where nobody answers."""
+    """Tell the owner that an action waits for a yes; once, and once more where nobody answers.
+
+    Args:
+        session: A transaction that writes.
+        flow: Whose action it is.
+        request: The action.
+        what: The action in the owner's words.
+        until: Then it is not done.
+        again: Whether the owner has been told before.
+        parts: Language, clock and console of the owner.
+        at: Now.
+    """
     values = {
-        "kind": request.kind,
         "what": what,
-        "until": f"{until:%Y-%m-%d %H:%M} UTC",
+        "until": show_moment(until, zone=parts.zone),
         "action_id": shlex.quote(request.action_id),  # the name of a vendor may be in it
     }
     _tell(
@@ -122,7 +136,7 @@ def ask_for_word(
         values,
         key=f"{request.action_id}/{'asked-again' if again else 'asked'}",
         branch=request.branch,
-        language=language,
+        parts=parts,
         at=at,
         expires_at=max(until, at + timedelta(minutes=1)),
     )
@@ -135,7 +149,7 @@ def tell_failure(
     *,
     key: str,
     why: str,
-    language: str,
+    parts: ActingParts,
     at: datetime,
     branch: str | None = None,
 ) -> bool:
@@ -147,10 +161,19 @@ def tell_failure(
         {"what": what, "why": why},
         key=key,
         branch=branch,
-        language=language,
+        parts=parts,
         at=at,
         expires_at=at + _WORTH_TELLING,
     )
+
+
+def find_page(kind: str, workflow_id: str, *, address: str) -> str:
+    """The page of a workflow in the console: its kind in the plural, and its identity.
+
+    >>> find_page("case", "case/c 1", address="https://example.com/console")
+    'https://example.com/console/cases/c%201'
+    """
+    return f"{address.rstrip('/')}/{kind}s/{quote(workflow_id.removeprefix(f'{kind}/'))}"
 
 
 def _tell(
@@ -161,17 +184,22 @@ def _tell(
     *,
     key: str,
     branch: str | None,
-    language: str,
+    parts: ActingParts,
     at: datetime,
     expires_at: datetime,
 ) -> bool:
-    language = language if language in texts else "en"
+    language = parts.language if parts.language in texts else "en"
     subject, body = texts[language]
+    subject = subject.format_map(values)
+    body = body.format_map({**values, "workflow_id": shlex.quote(flow.workflow_id)})
+    if parts.console_address:
+        page = find_page(flow.kind, flow.workflow_id, address=parts.console_address)
+        body += "\n" + _LINK[language].format(link=page)
     notice = Notice(
         key=key,
         to=Party(PartyKind.OWNER, branch or "default"),
-        subject=subject.format_map(values)[:200],
-        body=body.format_map({**values, "workflow_id": flow.workflow_id}),
+        subject=(subject if branch is None else f"{branch}: {subject}")[:200],
+        body=body,
         language=language,
         made_at=at,
         expires_at=expires_at,

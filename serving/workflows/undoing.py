@@ -65,7 +65,7 @@ def _tell(
         f"{request.kind} (undo)",
         key=f"{request.action_id}/undo",
         why=words,
-        language=run.parts.language,
+        parts=run.parts,
         at=now,
         branch=request.branch,
     )

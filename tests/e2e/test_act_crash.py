@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from features.errors import ConflictError
+from serving.audit.anchors import make_keys, read_anchors, read_public_key
 from serving.audit.chain import verify_chain
 from serving.autopilot.inbound.message import InboundMessage
 from serving.autopilot.inbound.mood import Severity
@@ -30,7 +31,13 @@ _MOST_SECONDS = 60.0
 @contextmanager
 def acting(home: Path) -> Iterator[subprocess.Popen[str]]:
     """The command, until the block ends; it must have come to its first look."""
-    environment = {**os.environ, "OPPORTUNE_HOME": str(home), "OMP_NUM_THREADS": "1"}
+    environment = {
+        **os.environ,
+        "OPPORTUNE_HOME": str(home),
+        "OPPORTUNE_ANCHOR_KEY": str(home / "keys" / "anchor.key"),
+        "OPPORTUNE_ANCHOR_FOLDER": str(home / "anchors"),
+        "OMP_NUM_THREADS": "1",
+    }
     process = subprocess.Popen(
         [Path(sys.executable).with_name("opportune"), "act"],
         env=environment,
@@ -103,6 +110,8 @@ def count_told(store: Store) -> int:
 
 def test_a_killed_process_goes_on_where_it_was(tmp_path: Path) -> None:
     store = Store(tmp_path / "store.db")
+    _, public = make_keys(tmp_path / "keys")
+    (tmp_path / "anchors").mkdir()
     with acting(tmp_path) as first:
         assert first.stderr is not None
         assert "acting on" in first.stderr.readline()
@@ -139,6 +148,12 @@ def test_a_killed_process_goes_on_where_it_was(tmp_path: Path) -> None:
         assert session.holds.find_faults() == []
         begins = [e.words for e in session.audit.read() if e.words.startswith("starts incident")]
         assert len(begins) == 1
+    files = list((tmp_path / "anchors").glob("anchor-*.jsonl"))
+    assert files  # two where it was midnight meanwhile
+    for file in files:
+        (anchor,) = read_anchors(file.read_text(), key=read_public_key(public), place=file.name)
+        with store.reading() as session:
+            assert verify_chain(session.audit.read(), anchors=[anchor]).fault is None
     store.close()
 
 

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from features.uplift_groups import GroupBorders, UpliftGroup, assign_groups, default_borders
+from features.uplift_groups import GroupBorders, assign_groups, default_borders
+from features.vocabulary import UpliftGroup
 
 
 def group_of(effect: float, *, sd: float, p_without: float) -> str:

@@ -4,16 +4,11 @@ import numpy as np
 import pytest
 from scipy.special import expit, logit
 
-from features.uplift_groups import UpliftGroup, default_borders
+from features.uplift_groups import default_borders
+from features.vocabulary import UpliftGroup
 from training.datasets.provenance import NotEnoughData
-from training.retention import (
-    LEAST_CASES,
-    NO_LEVER,
-    AtRisk,
-    RetentionCases,
-    RetentionModel,
-    fit_retention,
-)
+from training.registry.servable.retention import AtRisk, RetentionModel
+from training.retention import LEAST_CASES, NO_LEVER, RetentionCases, fit_retention
 
 LEVERS = ("call", "training")
 N = 6_000

@@ -14,6 +14,7 @@ from features.tables import Tables
 from serving.cli.main import build_app
 from serving.cli.monitor import show_health
 from training.evaluation.capacity import Capacity
+from training.models.table import RECIPES
 from training.monitoring.monitor import ModelHealth
 from training.monitoring.status import Check, Finding, Status
 from training.registry.entries import Alias, ModelName, NoVersion
@@ -59,7 +60,7 @@ def test_monitor_without_a_champion_has_nothing_to_watch(run: Run, tables_folder
     code, out = run("monitor", "--data", str(tables_folder), "--json")
 
     assert code == 0
-    assert json.loads(out)["models"] == {name.value: None for name in ModelName}
+    assert json.loads(out)["models"] == {name.value: None for name in RECIPES}
 
 
 @pytest.mark.parametrize(("status", "expected"), [(Status.WATCH, 0), (Status.ALARM, 1)])

@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass
 
+_WHOLE_FROM = 10_000.0
+
 
 @dataclass(frozen=True)
 class BenchRow:
@@ -39,5 +41,11 @@ class BenchRow:
 
 
 def write_figure(figure: float) -> str:
-    """A figure for people; `none` where it is not to be had."""
-    return f"{figure:.4g}" if math.isfinite(figure) else "none"
+    """A figure for people, in four digits or whole; `none` where it is not to be had.
+
+    >>> write_figure(0.123456), write_figure(119_040.0), write_figure(math.nan)
+    ('0.1235', '119,040', 'none')
+    """
+    if not math.isfinite(figure):
+        return "none"
+    return f"{figure:,.0f}" if abs(figure) >= _WHOLE_FROM else f"{figure:.4g}"

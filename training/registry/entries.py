@@ -15,6 +15,7 @@ class ModelName(StrEnum):
     SEND_TIME = "opportune-send-time"
     LATENESS = "opportune-lateness"
     UPLIFT = "opportune-uplift"
+    RETENTION = "opportune-retention"
 
 
 class Alias(StrEnum):

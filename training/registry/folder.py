@@ -18,6 +18,7 @@ from training.registry.servable import (
     MAIN_HORIZON_DAYS,
     N_WEEK_HOURS,
     BoosterModel,
+    CaseModel,
     ChurnModel,
     SendTimeModel,
     Servable,
@@ -59,6 +60,11 @@ def describe_signature(model: Servable) -> ModelSignature:
     if isinstance(model, SendTimeModel):
         week = TensorSpec(np.dtype(np.float64), (-1, N_WEEK_HOURS))
         return ModelSignature(Schema([week]), Schema([week]))
+    if isinstance(model, CaseModel):
+        known = [ColSpec("double", "p_churn"), ColSpec("double", "n_refused", required=False)]
+        groups = [ColSpec("string", name, required=False) for name in ("segment", "factor")]
+        effects = [ColSpec("double", name) for name in ("uplift", "sd", "most_woken", "p_stays")]
+        return ModelSignature(Schema([*known, *groups]), Schema([*effects]))
     features: list[ColSpec | TensorSpec] = [ColSpec("double", n) for n in model.signature.names]
     if isinstance(model, BoosterModel):
         return ModelSignature(Schema(features), Schema([ColSpec("double", "p")]))

@@ -7,12 +7,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from features.vocabulary import Outcome
+from features.vocabulary import Factor, Outcome
 from training.registry.servable import (
     CHANNELS,
     TRIGGERS,
+    AtOpening,
     Belonging,
     BoosterModel,
+    CaseModel,
     ChannelModel,
     ChurnModel,
     Floats,
@@ -115,6 +117,32 @@ class _Uplift:
         return found
 
 
+class _Case:
+    def __init__(self, model: CaseModel) -> None:
+        self._model = model
+
+    def predict(self, model_input: pd.DataFrame) -> pd.DataFrame:
+        n = len(model_input)
+        unknown: list[str | None] = [None] * n
+        refused = model_input["n_refused"] if "n_refused" in model_input else np.full(n, np.nan)
+        factors = _read_optional(model_input, "factor") or unknown
+        told = self._model.effects(
+            AtOpening(
+                model_input["p_churn"].to_numpy(dtype=np.float64),
+                np.asarray(refused, dtype=np.float64),
+                _read_optional(model_input, "segment") or unknown,
+                [None if name is None else Factor(name) for name in factors],
+            )
+        )
+        columns = {
+            "uplift": told.value[:, 0],
+            "sd": told.sd[:, 0],
+            "most_woken": told.most_woken,
+            "p_stays": told.p_stays,
+        }
+        return pd.DataFrame(columns, index=model_input.index)
+
+
 def _load_pyfunc(data_path: str) -> Predictor:
     model = load_servable(Path(data_path))
     if isinstance(model, BoosterModel):
@@ -123,4 +151,6 @@ def _load_pyfunc(data_path: str) -> Predictor:
         return _Churn(model)
     if isinstance(model, UpliftModel):
         return _Uplift(model)
+    if isinstance(model, CaseModel):
+        return _Case(model)
     return _Channel(model) if isinstance(model, ChannelModel) else _SendTime(model)

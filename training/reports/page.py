@@ -95,13 +95,16 @@ class Grid:
     caption: str = ""
 
     def is_number(self, column: int) -> bool:
-        """Whether every cell of a column begins like a number; such columns are set right.
+        """Whether the cells of a column begin like numbers; such columns are set right.
 
-        >>> grid = Grid(("name", "n"), [("a", "1,200"), ("b", "-3.5 [-4, -3]")])
+        Cells that are empty, or say that there is `none`, are no reason against it.
+
+        >>> grid = Grid(("name", "n"), [("a", "1,200"), ("b", "-3.5 [-4, -3]"), ("c", "none")])
         >>> grid.is_number(0), grid.is_number(1)
         (False, True)
         """
-        return all(re.match(r"[-+]?\d", row[column]) for row in self.rows)
+        told = [row[column] for row in self.rows if row[column] not in ("", "none")]
+        return bool(told) and all(re.match(r"[-+]?\d", cell) for cell in told)
 
 
 @dataclass(frozen=True)

@@ -154,6 +154,22 @@ _PURPOSES: Final[Mapping[str, Purpose]] = MappingProxyType(
             why_no_use="What it leans on is not told: an effect is the answer of several learners "
             "less one another's, and no feature has a share of its own in that.",
         ),
+        "opportune-retention": Purpose(
+            title="Retention: whom a case of a playbook keeps",
+            does="For each customer at risk it gives what working on their case changes: the "
+            "chance of still being there after its horizon, less the one if nothing were done.",
+            used_for=("picking the customers that people's time and offers go to",),
+            not_for=(
+                "telling what one call or one discount does: it knows whole cases",
+                "playbooks that were changed since: its cases were worked on as they were then",
+            ),
+            limits=("it learns from the holdout's cases, which are few",),
+            ethics=("who may be driven away is left alone, and nobody asks them why",),
+            word="retention",
+            event="be lost",
+            row="cases that chance decided about",
+            why_no_use="Its law has few coefficients: risk, reason, refused channels and segment.",
+        ),
     }
 )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -38,5 +38,19 @@ class World(Protocol):
 
         Args:
             candidates: customer_id, trigger, channel, send_at, variant (nullable).
+        """
+        ...
+
+
+@runtime_checkable
+class NoticeWorld(Protocol):
+    """A world that knows what several messages about one case are worth together."""
+
+    def true_value_of_notices(self, candidates: pd.DataFrame) -> npt.NDArray[np.float64]:
+        """Expected cents of each candidate beside those above it in its notice.
+
+        Args:
+            candidates: As of `World.true_value`, with a column `notice`: messages with the same
+                one are about one case and go out at one moment.
         """
         ...

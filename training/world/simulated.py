@@ -32,7 +32,7 @@ from training.world.mail.outbox import Outbox
 from training.world.people.draw import draw_population
 from training.world.people.moods import CONTENT, p_lost_ahead
 from training.world.scenario import CALM, Scenario
-from training.world.truth import TrueValue, find_uplift, value_messages
+from training.world.truth import TrueValue, find_uplift, value_messages, value_notices
 from training.world.truth_channel import value_channels
 from training.world.truth_send_time import foresee_openness, p_seen_by_hour
 from training.world.worth import weigh
@@ -113,6 +113,24 @@ class SimulatedWorld:
             BadInputError: A column is missing, a value unknown or a moment past.
         """
         return self.true_terms(candidates).total
+
+    def true_value_of_notices(self, candidates: pd.DataFrame) -> npt.NDArray[np.float64]:
+        """Expected cents of each candidate beside those above it in its notice; see `truth`.
+
+        Args:
+            candidates: As of `true_value`, with a column `notice`: messages with the same one are
+                about one case and go out at one moment.
+
+        Raises:
+            BadInputError: A column is missing, a value unknown or a moment past.
+        """
+        if "notice" not in candidates:
+            raise BadInputError(f"candidates: expected a column notice, got {list(candidates)}")
+        approach = read_candidates(self._realm, candidates, now=self._clock)
+        notice = pd.factorize(candidates["notice"])[0].astype(np.int64)
+        return value_notices(
+            self._realm, approach, notice=notice, now=self._clock, economics=default_economics()
+        )
 
     def true_terms(self, candidates: pd.DataFrame) -> TrueValue:
         """The terms that add up to `true_value`."""

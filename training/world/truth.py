@@ -21,9 +21,10 @@ about is settled when it is handed over. A message about nothing has no gain and
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from features.economics import Economics
-from training.world.clock import NEVER, Floats, day_of, hours_between
+from training.world.clock import NEVER, Floats, Ints, day_of, hours_between
 from training.world.codes import CHANNELS
 from training.world.life.cases import NO_CASE
 from training.world.life.realm import Realm
@@ -106,24 +107,74 @@ def value_messages(
     )
 
 
+def value_notices(
+    realm: Realm, approach: Approach, *, notice: Ints, now: int, economics: Economics
+) -> Floats:
+    """Cents of each message after those above it in its notice, (n,); a notice's add up.
+
+    Two messages about one case at one moment prevent one call, and win a customer back once: each
+    gains what those above it have left. That is taken for independent of them given that there is
+    something to gain, which overrates the later ones a little where a call may come very soon.
+
+    Args:
+        realm: As of `value_messages`.
+        approach: As of `value_messages`.
+        notice: Number of the notice that each message belongs to, (n,).
+        now: As of `value_messages`.
+        economics: As of `value_messages`.
+    """
+    alone = value_messages(realm, approach, now=now, economics=economics)
+    response, p_seen = _meet(realm, approach)
+    won = p_seen * _p_won(realm, approach, response, now=now)
+    stake = _p_stake(realm, approach, now=now)
+    share = np.divide(won, stake, out=np.zeros_like(won), where=stake > 0.0)
+    again = alone.gain * (1.0 - _left_by_earlier(share, notice))
+    saved = p_seen * np.where(approach.case == NO_CASE, 0.0, response.save)
+    again += alone.kept * (1.0 - _left_by_earlier(saved, notice))
+    after: Floats = alone.total - again
+    return after
+
+
+def _left_by_earlier(p: Floats, notice: Ints) -> Floats:
+    """P(none of the messages above it in its notice did what each does with p), (n,)."""
+    none_yet = pd.Series(1.0 - np.clip(p, 0.0, 1.0)).groupby(notice).cumprod()
+    left = none_yet.groupby(notice).shift(fill_value=1.0)
+    return np.asarray(left, dtype=np.float64)
+
+
 def find_uplift(realm: Realm, approach: Approach, *, now: int) -> Floats:
     """P(the message prevents a call or brings an order that would not have come), (n,).
 
     The effect of each message, were it alone, on what happens about its own case.
     """
     who = approach.customer
-    load = load_at(realm, who, approach.sent_at)
-    response = respond(approach, load=load, people=realm.people, scenario=realm.scenario)
+    response, p_seen = _meet(realm, approach)
     moods = moods_ahead(
         realm.life.mood[who],
         customer=who,
         steps=day_of(approach.sent_at) - realm.day,
         temper=realm.people.temper,
     )
-    p_arrive = reaches(realm, approach) * (1.0 - P_BOUNCE[approach.channel])
-    p_won = _p_won(realm, approach, response, now=now)
-    uplift: Floats = p_arrive * moods.sum(axis=1) * response.p_seen * p_won
+    uplift: Floats = moods.sum(axis=1) * p_seen * _p_won(realm, approach, response, now=now)
     return uplift
+
+
+def _meet(realm: Realm, approach: Approach) -> tuple[Response, Floats]:
+    """How customers respond, and P(each message arrives and is seen) by who is still there."""
+    load = load_at(realm, approach.customer, approach.sent_at)
+    response = respond(approach, load=load, people=realm.people, scenario=realm.scenario)
+    p_arrive = reaches(realm, approach) * (1.0 - P_BOUNCE[approach.channel])
+    p_seen: Floats = p_arrive * response.p_seen
+    return response, p_seen
+
+
+def _p_stake(realm: Realm, approach: Approach, *, now: int) -> Floats:
+    """P(there is a call to prevent, or an order that needs a message, and it is open), (n,)."""
+    row = np.maximum(approach.case, 0)
+    p_event = realm.cases.p_event[row]
+    of_kind = np.where(IS_SERVICE[approach.trigger], p_event, 1.0 - p_event)
+    stake: Floats = of_kind / realm.cases.p_undecided(row, now=now)
+    return stake
 
 
 def _gain(realm: Realm, approach: Approach, response: Response, *, now: int) -> Floats:

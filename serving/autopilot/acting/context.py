@@ -3,12 +3,14 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from features.errors import BadInputError
 from serving.autopilot.acting.house_words import HouseWords, find_language, load_house_words
 from serving.autopilot.acting.settings import ActingSettings
+from serving.autopilot.acting.topics import KIND
 from serving.autopilot.acting.updates import Updates, load_updates
 from serving.autopilot.acting.vendors import Vendor
 from serving.autopilot.inbound.taxonomy import Taxonomy
@@ -19,6 +21,7 @@ from serving.store.bursts import BurstRow
 from serving.store.flows import FlowRow
 from serving.store.store import StoreSession
 from serving.workflows.parts import ActingParts
+from serving.workflows.telling import find_page
 
 ACTOR = "autopilot"
 NO_CURRENCY = "XXX"  # as ISO 4217 has it
@@ -32,16 +35,12 @@ class Pilot:
         settings: What it does.
         taxonomy: Topics that are in force.
         vendors: Who can help; asked for when help is.
-        zone: IANA name, on whose clock the owner is told moments.
-        console_address: Where people open the console.
-        new_code: A fresh code for a credit, hard to guess.
+        new_code: A fresh code for a credit, or for a vendor's answer, hard to guess.
     """
 
     settings: ActingSettings
     taxonomy: Taxonomy
     vendors: Callable[[], Sequence[Vendor]]
-    zone: str
-    console_address: str
     new_code: Callable[[], str]
 
     @cached_property
@@ -96,14 +95,18 @@ class IncidentContext:
         return corridor.currency if isinstance(corridor, Corridor) else NO_CURRENCY
 
     @property
-    def zone(self) -> ZoneInfo:
-        """On whose clock people are told moments."""
-        return ZoneInfo(self.pilot.zone)
+    def page(self) -> str | None:
+        """The incident's page of the console; None where there is no console."""
+        address = self.parts.console_address
+        return find_page(KIND, self.workflow_id, address=address) if address else None
 
-    @property
-    def link(self) -> str:
-        """The incident's page of the console."""
-        return f"{self.pilot.console_address.rstrip('/')}/incidents/{self.incident_id}"
+    def show_time(self, moment: datetime) -> str:
+        """A moment of the day on the owner's clock, for a text that names the clock elsewhere."""
+        return f"{moment.astimezone(ZoneInfo(self.parts.zone)):%H:%M}"
+
+    def show_moment(self, moment: datetime) -> str:
+        """A moment with its day on the owner's clock, likewise."""
+        return f"{moment.astimezone(ZoneInfo(self.parts.zone)):%Y-%m-%d %H:%M}"
 
     def title_of(self, topic: str) -> str:
         """How a topic is named to the owner."""

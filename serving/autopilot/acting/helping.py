@@ -5,10 +5,12 @@ from datetime import datetime, timedelta
 from serving.audit.entries import EntryKind
 from serving.autopilot.acting.context import ACTOR, IncidentContext
 from serving.autopilot.acting.house_words import Letter
-from serving.autopilot.acting.telling import show_time, tell_owner
+from serving.autopilot.acting.replies import mark_subject
+from serving.autopilot.acting.telling import tell_owner
 from serving.autopilot.acting.topics import booked_topic, reply_topic
 from serving.autopilot.acting.vendors import Ranked, Shortlist, shortlist
 from serving.corridor.actions import ActionRequest
+from serving.moments import show_moment
 from serving.store.amends import AskState, VendorAsk
 from serving.store.bursts import BurstRow
 from serving.store.notices import Notice, Party, PartyKind
@@ -81,7 +83,7 @@ def ask(request: ActionRequest, *, context: IncidentContext, now: datetime) -> O
             body=words.body.format(
                 branch=burst.branch,
                 topic=context.title_of(burst.topic),
-                time=show_time(context, until),
+                time=show_moment(until, zone=context.parts.zone),
             ),
         )
         _write(session, letter, request=request, context=context, until=until, now=now)
@@ -121,7 +123,7 @@ def book(request: ActionRequest, *, context: IncidentContext, now: datetime) -> 
                 branch=burst.branch,
                 amount=context.write_money(request.amount_cents),
                 eta=eta,
-                time=show_time(context, until),
+                time=show_moment(until, zone=context.parts.zone),
             ),
         )
         _write(session, letter, request=request, context=context, until=until, now=now)
@@ -273,11 +275,14 @@ def _write(
     """Keep a notice to the vendor of a request; one that takes it back has a key of its own."""
     vendor_id = request.vendor or ""
     topic = booked_topic(vendor_id) if request.kind == BOOK else reply_topic(vendor_id)
+    subject = letter.subject[:200]
+    if until is not None:
+        subject = mark_subject(letter.subject, code=context.pilot.new_code())
     session.notices.add(
         Notice(
             key=request.action_id if until is not None else f"{request.action_id}/cancel",
             to=Party(PartyKind.VENDOR, vendor_id),
-            subject=letter.subject[:200],
+            subject=subject,
             body=letter.body,
             language=context.pilot.settings.language,
             made_at=now,

@@ -103,6 +103,7 @@ class ReportWords(_Data):
     written: str
     not_written: str
     nobody: str
+    no_approver: str
     vendor: str
     offer: str
     spent: str
@@ -119,6 +120,7 @@ class HouseWords(_Data):
 
     how_often: OftenWords
     unknown_language: str
+    clock: str
     seen: SeenWords
     plan: PlanWords
     what: WhatWords

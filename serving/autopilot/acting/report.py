@@ -5,15 +5,16 @@ from datetime import datetime
 
 from serving.autopilot.acting.context import IncidentContext
 from serving.autopilot.acting.pausing import STAGE as PAUSE
-from serving.autopilot.acting.telling import show_moment
 from serving.autopilot.acting.visits import find_visitors
-from serving.autopilot.acting.writing import SENT
-from serving.copy.stored import Deed
+from serving.autopilot.acting.writing import SENT, find_stage
 from serving.corridor.actions import ActionState
 from serving.corridor.held import Held
+from serving.store.amends import AskState
 from serving.store.bursts import BurstRow
 from serving.store.store import StoreSession
 
+_SHIPPED = "shipped"  # who approved the texts that come with Opportune
+_STANDING = frozenset({AskState.OFFERED, AskState.BOOKED, AskState.CONFIRMED})
 _OPEN = frozenset({ActionState.WAITING, ActionState.CLAIMED})
 
 
@@ -41,13 +42,14 @@ def _tell_when(context: IncidentContext, burst: BurstRow, *, now: datetime) -> I
     words = context.pilot.words.report
     ended = words.not_ended
     if burst.ended_at is not None:
-        ended = words.ended.format(ended=show_moment(context, burst.ended_at))
+        ended = words.ended.format(ended=context.show_moment(burst.ended_at))
     yield words.when.format(
-        since=show_moment(context, burst.since),
-        seen=show_moment(context, burst.seen_at),
+        since=context.show_moment(burst.since),
+        seen=context.show_moment(burst.seen_at),
         ended=ended,
-        closed=show_moment(context, now),
+        closed=context.show_moment(now),
     )
+    yield context.pilot.words.clock.format(zone=context.parts.zone)
     yield words.size.format(n=len(burst.customer_ids), strangers=burst.n_strangers)
 
 
@@ -61,8 +63,9 @@ def _tell_letters(
     states = {held.request.action_id: held.state for held in holds}
     asked = [letter.request for letter in letters if letter.request is not None]
     decisions = {one.decision_id: one for one in session.find_by_keys(asked).values()}
+    approvers = session.find_approvers(one.variant for one in decisions.values() if one.variant)
     for letter in letters:
-        what = words.updates.get(letter.stage, letter.stage)
+        what = words.updates[find_stage(letter)]
         decision = decisions.get(letter.decision_id or "")
         if decision is None or letter.reason != SENT:
             state = states.get(letter.action_id, ActionState.RELEASED)
@@ -77,20 +80,10 @@ def _tell_letters(
             language="" if decision.content is None else decision.content.language,
             decision=decision.decision_id,
             variant=decision.variant,
-            approver=find_approver(context, decision.variant or ""),
+            approver=approvers.get(decision.variant or "", _SHIPPED) or words.report.no_approver,
             version=updates.version,
             update_approver=updates.approved_by,
         )
-
-
-def find_approver(context: IncidentContext, variant_id: str) -> str:
-    """Who approved a variant; `shipped` for the texts that come with Opportune."""
-    shelf = context.parts.store.variants
-    if not shelf.get_many([variant_id]):
-        return "shipped"
-    events = shelf.history(variant_id)
-    approved = [event.by for event in events if event.what is Deed.APPROVED]
-    return approved[-1] if approved else "nobody"
 
 
 def _tell_help(session: StoreSession, context: IncidentContext) -> Iterator[str]:
@@ -100,7 +93,7 @@ def _tell_help(session: StoreSession, context: IncidentContext) -> Iterator[str]
         yield words.report.nobody
     for ask in asks:
         line = words.report.vendor.format(vendor=ask.vendor_name, state=words.states[ask.state])
-        if ask.price_cents is not None:
+        if ask.state in _STANDING and ask.price_cents is not None:
             amount = context.write_money(ask.price_cents)
             line += words.report.offer.format(amount=amount, eta=ask.eta_minutes)
         yield line

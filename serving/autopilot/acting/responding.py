@@ -117,11 +117,13 @@ class Respond(Action[IncidentContext]):
     def describe(self, request: ActionRequest, *, context: IncidentContext) -> str:
         """For the owner."""
         words = context.pilot.words.what
+        names = {one.vendor_id: one.name for one in context.pilot.vendors()}
+        name = names.get(request.vendor or "", request.vendor)
         if request.kind == BOOK:
             amount = context.write_money(request.amount_cents)
-            return f"{words.book_vendor.format(amount=amount)} ({request.vendor})"
+            return f"{words.book_vendor.format(amount=amount)} ({name})"
         if request.kind == ASK:
-            return f"{words.ask_vendor} ({request.vendor})"
+            return f"{words.ask_vendor} ({name})"
         if request.kind == PAUSE:
             return words.pause_marketing
         stage = request.action_id.rpartition("/")[2]  # which ends the identity of letters

@@ -69,16 +69,6 @@ def tell_owner(
     )
 
 
-def show_time(context: IncidentContext, moment: datetime) -> str:
-    """A moment of the day on the owner's clock."""
-    return f"{moment.astimezone(context.zone):%H:%M}"
-
-
-def show_moment(context: IncidentContext, moment: datetime) -> str:
-    """A moment with its day on the owner's clock."""
-    return f"{moment.astimezone(context.zone):%Y-%m-%d %H:%M}"
-
-
 def _find_silence(
     session: StoreSession, *, context: IncidentContext, burst: BurstRow
 ) -> str | None:
@@ -115,12 +105,13 @@ def _write_letter(
             branch=burst.branch,
             topic=topic,
             n=n,
-            since=show_time(context, burst.since),
-            seen=show_time(context, burst.seen_at),
+            since=context.show_time(burst.since),
+            seen=context.show_time(burst.seen_at),
             languages=_show_languages(burst, words),
             per_day=f"{burst.seen.per_day:.2g}",
             how_often=words.how_often.tell(burst.seen.alarms_per_week),
-        )
+        ),
+        words.clock.format(zone=context.parts.zone),
     ]
     if burst.seen.is_assumed:
         lines.append(words.seen.assumed)
@@ -130,7 +121,9 @@ def _write_letter(
         lines += ["", words.seen.only_telling.format(why=why)]
     else:
         lines += ["", words.seen.plan, *_list_plan(context, burst, now=now)]
-        lines += ["", words.seen.stop.format(link=context.link)]
+        lines.append("")
+        if context.page is not None:
+            lines.append(words.seen.stop.format(link=context.page))
         lines.append(words.seen.command.format(incident=burst.incident_id))
         lines.append(words.seen.everything.format(branch=quote(burst.branch)))
     subject = words.seen.subject.format(branch=burst.branch, topic=topic, n=n)
@@ -194,5 +187,5 @@ def _say_when(
             line = words.at_once.format(what=said)
         else:
             until = end_window(corridor, minutes=rule.veto_minutes, now=now)
-            line = words.unless_vetoed.format(what=said, time=show_time(context, until))
+            line = words.unless_vetoed.format(what=said, time=context.show_time(until))
         yield f"- {line}"

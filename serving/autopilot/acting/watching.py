@@ -1,20 +1,29 @@
 """Watching the recovery: who complains later is told as well, and so is a confirmed cause."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
+from features.evidence import Scalar
 from serving.autopilot.acting.context import IncidentContext
 from serving.autopilot.acting.helping import take_offer
+from serving.autopilot.acting.pausing import STAGE as PAUSE
 from serving.autopilot.acting.pausing import plan_pause
 from serving.autopilot.acting.responding import Respond
 from serving.autopilot.acting.topics import CONFIRM_CAUSE, ENDED, GREW, reply_topic
-from serving.autopilot.acting.updates import Stage
-from serving.autopilot.acting.writing import SENT, list_affected, plan_letters
+from serving.autopilot.acting.updates import Stage, find_cause
+from serving.autopilot.acting.writing import (
+    SENT,
+    find_stage,
+    list_affected,
+    name_cause,
+    plan_letters,
+)
 from serving.store.bursts import BurstRow, BurstState
 from serving.store.letters import Letter
 from serving.store.store import StoreSession
 from serving.workflows.actions import Later, Plan, Planned, Turn
 
+_ABOUT_CAUSE = frozenset({Stage.CHECKING, Stage.CAUSE})
 _LOOK_EVERY = timedelta(hours=1)
 
 
@@ -41,7 +50,7 @@ class KeepInformed(Respond):
                 context=context,
                 burst=burst,
                 stage=stage,
-                action_id=turn.name_action(stage.value),
+                action_id=turn.name_action(stage.partition("/")[0]),
                 customer_ids=customer_ids,
             )
             for stage, customer_ids in _list_readers(session, context=context)
@@ -90,17 +99,27 @@ def has_recovered(
 
 def _list_readers(
     session: StoreSession, *, context: IncidentContext
-) -> Iterator[tuple[Stage, Sequence[str]]]:
-    """Who may still have to be told something, by what it is."""
+) -> Iterator[tuple[str, Sequence[str]]]:
+    """Who may still have to be told something, by the stage of the letters.
+
+    A cause is told to whoever has read something else last: that it is not known, or another one.
+    """
     yield Stage.CHECKING, list_affected(session, context=context)
     confirmed = session.amends.find_cause(context.workflow_id)
     if confirmed is not None:
-        open_words = set(context.pilot.updates.stages[Stage.CHECKING].values())
-        letters = session.letters.find_of(context.workflow_id)
-        yield Stage.CAUSE, [one.customer_id for one in letters if _has_read(one, open_words)]
+        topic = context.read_burst(session).topic
+        words = find_cause(context.pilot.updates, topic, cause=confirmed.cause)
+        read = _find_last_words(session.letters.find_of(context.workflow_id))
+        others = [one for one, said in read.items() if said not in words.values()]
+        yield name_cause(confirmed), others
 
 
-def _has_read(letter: Letter, words: set[str]) -> bool:
-    """Whether somebody was told exactly this."""
-    is_told = letter.request is not None and letter.reason == SENT
-    return is_told and letter.request is not None and letter.request.evidence["update"] in words
+def _find_last_words(letters: Iterable[Letter]) -> dict[str, Scalar]:
+    """What each customer who was written to has read last about the cause."""
+    told = [
+        one
+        for one in letters
+        if one.stage != PAUSE and one.reason == SENT and find_stage(one) in _ABOUT_CAUSE
+    ]
+    told.sort(key=lambda one: (find_stage(one) is Stage.CAUSE, one.stage))
+    return {one.customer_id: one.request.evidence["update"] for one in told if one.request}

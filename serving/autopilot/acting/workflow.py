@@ -85,7 +85,7 @@ def wire_pilot(settings: Settings, *, taxonomy: Taxonomy, data: Location | None 
     """What the autopilot needs, by the settings of an installation.
 
     Args:
-        settings: With the autopilot's file, the zone and the console's address.
+        settings: With the autopilot's file.
         taxonomy: Of the watcher.
         data: Tables with `vendors`, which are read now: help is looked for in a transaction.
 
@@ -97,8 +97,6 @@ def wire_pilot(settings: Settings, *, taxonomy: Taxonomy, data: Location | None 
         settings=load_acting_settings(settings.autopilot),
         taxonomy=taxonomy,
         vendors=lambda: vendors,
-        zone=settings.zone,
-        console_address=settings.console_address,
         new_code=make_code,
     )
 

@@ -14,7 +14,10 @@ from serving.autopilot.acting.updates import LANGUAGES, Credit, Stage, write_upd
 from serving.copy.languages import choose_language
 from serving.corridor.actions import ActionRequest
 from serving.decide import LOOK_BACK_US, Engine
+from serving.moments import show_moment
+from serving.policy.cases import to_us
 from serving.records import Decision, DecisionRequest
+from serving.store.amends import ConfirmedCause
 from serving.store.bursts import BurstRow
 from serving.store.letters import Letter
 from serving.store.store import StoreSession
@@ -34,12 +37,14 @@ class Sent:
     Attributes:
         n_sent: Customers for whom a message is planned now.
         n_refused: Customers to whom the engine does not write: guards, arms, or nothing chosen.
+        first_at: When the first message goes out; None where there is none.
         cents: What sending costs, in hundredths of the engine's currency.
         currency: That of the engine.
     """
 
     n_sent: int
     n_refused: int
+    first_at: datetime | None
     cents: float
     currency: str
 
@@ -49,7 +54,7 @@ def plan_letters(
     *,
     context: IncidentContext,
     burst: BurstRow,
-    stage: Stage,
+    stage: str,
     action_id: str,
     customer_ids: Sequence[str],
 ) -> ActionRequest | None:
@@ -59,7 +64,7 @@ def plan_letters(
         session: A transaction that writes.
         context: The incident.
         burst: As it stands.
-        stage: What is to be said.
+        stage: What is to be said, as letters are kept by it: a `Stage`, or `name_cause`.
         action_id: Of the action.
         customer_ids: Who might be told; those who are told at that stage already are left out.
     """
@@ -69,11 +74,11 @@ def plan_letters(
     if not fresh:
         return None
     session.letters.add(
-        Letter(context.workflow_id, stage.value, customer_id, action_id) for customer_id in fresh
+        Letter(context.workflow_id, stage, customer_id, action_id) for customer_id in fresh
     )
     n = (
         min(rules.most_at_once, len(fresh) + rules.room_for_more)
-        if stage is _JOINED
+        if stage == _JOINED
         else len(fresh)
     )
     return context.request(
@@ -83,6 +88,20 @@ def plan_letters(
         amount_cents=n * rules.cents,
         is_reversible=False,
     )
+
+
+def name_cause(cause: ConfirmedCause) -> str:
+    """The stage of letters about a cause: each time that one is confirmed has its own."""
+    return f"{Stage.CAUSE}/{to_us(cause.at)}"
+
+
+def find_stage(letter: Letter) -> Stage:
+    """What is said in a letter.
+
+    >>> find_stage(Letter("incident/i7", "cause/1784034120000000", "c1", "a"))
+    <Stage.CAUSE: 'cause'>
+    """
+    return Stage(letter.stage.partition("/")[0])
 
 
 def list_affected(session: StoreSession, *, context: IncidentContext) -> list[str]:
@@ -130,6 +149,9 @@ def write_letters(request: ActionRequest, *, context: IncidentContext, now: date
     aside = sent.n_sent * context.pilot.settings.messages.cents
     cost = ceil(sent.cents) if sent.currency == request.currency else aside
     words = f"writes to {sent.n_sent} customers; {sent.n_refused} are not written to"
+    if sent.first_at is not None and sent.first_at > now:
+        first = show_moment(sent.first_at, zone=context.parts.zone)
+        words += f"; nothing goes out before {first} (quiet hours, or the policy's delay)"
     return Acted(cost, words)
 
 
@@ -190,7 +212,7 @@ def _list_untold(
     session: StoreSession,
     *,
     context: IncidentContext,
-    stage: Stage,
+    stage: str,
     customer_ids: Sequence[str],
 ) -> list[str]:
     """Customers to whom no action writes at that stage."""
@@ -221,7 +243,7 @@ def _ask(
             evidence=write_update(
                 context.pilot.updates,
                 burst.topic,
-                stage=Stage(letter.stage),
+                stage=find_stage(letter),
                 language=engine.library.languages[languages[letter.customer_id]],
                 cause=None if confirmed is None else confirmed.cause,
                 credit=credit,
@@ -269,4 +291,5 @@ def _name_key(letter: Letter) -> str:
 def _sum_up(decisions: Sequence[Decision], *, currency: str) -> Sent:
     sent = [decision for decision in decisions if decision.send]
     cents = sum(message.cost_cents for decision in sent for message in decision.messages)
-    return Sent(len(sent), len(decisions) - len(sent), cents, currency)
+    first_at = min((one.send_at for one in sent if one.send_at is not None), default=None)
+    return Sent(len(sent), len(decisions) - len(sent), first_at, cents, currency)

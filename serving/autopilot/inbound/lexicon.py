@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from serving.autopilot.inbound.taxonomy import Taxonomy
 from serving.autopilot.inbound.words import fold, is_slip, sound, split_words
 
 _MOST_BETWEEN: Final = 1  # words that may stand between two of a phrase
@@ -102,21 +101,16 @@ class TopicWords:
 
 
 class Lexicon:
-    """The stems of a taxonomy, all languages at once: people mix them."""
+    """Stems of topics, all languages at once: people mix them."""
 
-    def __init__(self, taxonomy: Taxonomy, *, negations: frozenset[str]) -> None:
+    def __init__(self, stems: Mapping[str, Iterable[str]], *, negations: frozenset[str]) -> None:
         """Compile them.
 
         Args:
-            taxonomy: With stems.
+            stems: By topic.
             negations: Words that turn the next word around: "not cold" is no complaint.
         """
-        self._index = compile_stems(
-            {
-                topic.name: [stem for stems in topic.stems.values() for stem in stems]
-                for topic in taxonomy.topics
-            }
-        )
+        self._index = compile_stems(stems)
         self._heard = StemIndex(
             tuple(
                 (heard, topic)

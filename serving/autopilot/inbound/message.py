@@ -32,6 +32,7 @@ class TriagedBy(StrEnum):
     """Who said what a message is about."""
 
     LEXICON = "lexicon"
+    HINTS = "hints"  # words that go with a topic, and do not say that something is wrong
     NEIGHBOURS = "neighbours"
     MODEL = "model"
     NOTHING = "nothing"  # neither stems nor examples speak for any topic

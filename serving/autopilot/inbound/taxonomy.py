@@ -33,6 +33,8 @@ class Topic(_Data):
         stems: Beginnings of words that speak of it, by language; several words with spaces between
             them must follow each other, at most one other word apart. A word ending in `.` must
             match as a whole.
+        hints: Words that go with it, written like stems, by language: asked where no stem is found.
+            They say what a message is about, and not that it is a complaint.
         examples: Complaints about it, by language, in the words of customers.
         explained_by: Triggers that may be behind it.
     """
@@ -40,6 +42,7 @@ class Topic(_Data):
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{1,39}$")
     title: dict[str, str]
     stems: dict[str, Stems] = {}
+    hints: dict[str, Stems] = {}
     examples: dict[str, tuple[str, ...]] = {}
     explained_by: tuple[Trigger, ...] = ()
 

@@ -1,6 +1,6 @@
 """Triage without a network: language, topic, whether it is a complaint, and how bad."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final, Protocol
 
 from features.language import identify_language
@@ -29,7 +29,7 @@ class Triage(Protocol):
 
 
 class OfflineTriage:
-    """Stems first, then labelled examples, else `other`."""
+    """Stems first, then labelled examples, then hints, else `other`."""
 
     def __init__(self, taxonomy: Taxonomy, *, labelled: Iterable[LabelledText] = ()) -> None:
         """Compile a taxonomy.
@@ -39,7 +39,10 @@ class OfflineTriage:
             labelled: More examples, such as owners have confirmed.
         """
         self._taxonomy = taxonomy
-        self._lexicon = Lexicon(taxonomy, negations=default_negations())
+        negations = default_negations()
+        topics = taxonomy.topics
+        self._lexicon = Lexicon({t.name: _join(t.stems) for t in topics}, negations=negations)
+        self._hints = Lexicon({t.name: _join(t.hints) for t in topics}, negations=negations)
         self.learn(labelled)
 
     def learn(self, labelled: Iterable[LabelledText]) -> None:
@@ -57,9 +60,10 @@ class OfflineTriage:
             found = self._find_topic(written)
             heard = read_mood(written)
             # Else it may as well be English.
-            if found[1] is TriagedBy.LEXICON or heard.is_praise or heard.is_negative:
+            by_words = found[1] in (TriagedBy.LEXICON, TriagedBy.HINTS)
+            if by_words or heard.is_praise or heard.is_negative:
                 text, (topic, by, confidence), mood = written, found, heard
-        # Being like an example makes no question a complaint.
+        # Being like an example, or a hint, makes no question a complaint.
         is_about = by is TriagedBy.LEXICON
         return Triaged(
             topic=topic,
@@ -86,11 +90,17 @@ class OfflineTriage:
             near = self._neighbours.read(text)
             weights = {topic: c for topic, c in near.items() if c >= _NEAR_ENOUGH}
             by = TriagedBy.NEIGHBOURS
+            if not weights:
+                weights, by = self._hints.read(text).weights, TriagedBy.HINTS
         if not weights:
             return OTHER, TriagedBy.NOTHING, 0.0
         order = self._taxonomy.names
         best = max(weights, key=lambda topic: (weights[topic], -order.index(topic)))
         return best, by, weights[best] / sum(weights.values())
+
+
+def _join(stems: Mapping[str, Iterable[str]]) -> list[str]:
+    return [stem for some in stems.values() for stem in some]
 
 
 def choose_language(text: str, *, stored: str | None, among: Iterable[str]) -> str | None:

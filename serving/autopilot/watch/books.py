@@ -14,6 +14,7 @@ from serving.autopilot.inbound.taxonomy import Taxonomy
 from serving.autopilot.watch.known import Directory
 from serving.lines import put_on_one_line
 from serving.masking import mask_personal_data
+from serving.moments import show_moment
 from serving.policy.cases import from_us, to_us
 from serving.store.bursts import BurstComplaint, BurstRow, Link, NewBurst
 from serving.store.inbound import ArrivedMessage, Reading
@@ -48,12 +49,14 @@ class Scribe:
         session: The transaction.
         taxonomy: Of the business.
         directory: Of customers.
+        zone: IANA name of the chain's zone.
         now: This moment.
     """
 
     session: StoreSession
     taxonomy: Taxonomy
     directory: Directory
+    zone: str
     now: datetime
 
     def begin(self, burst: Burst) -> None:
@@ -172,8 +175,8 @@ class Scribe:
         usual = "assumed" if seen.is_assumed else "learned"
         words = (
             f"{len(row.customer_ids)} customers complain about {title} in {row.branch} since"
-            f" {row.since:%Y-%m-%d %H:%M} UTC; {seen.n_usual:.2g} were to be expected ({usual});"
-            f" chance brings as much {row.how_often} in the whole chain"
+            f" {show_moment(row.since, zone=self.zone)}; {seen.n_usual:.2g} were to be expected"
+            f" ({usual}); chance brings as much {row.how_often} in the whole chain"
         )
         names = self.directory.first_names
         # Masked before it is cut: half a number has no form that is known.

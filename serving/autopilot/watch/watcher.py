@@ -206,7 +206,8 @@ class Watcher:
     ) -> None:
         """Everything that follows from a batch, in the transaction of the session."""
         session.watch.move(memory.place, after)
-        scribe = Scribe(session, self.taxonomy, self._directory, now)
+        zone = self._prepared.baseline.zone
+        scribe = Scribe(session, self.taxonomy, self._directory, zone, now)
         detector = memory.detector
         touched = set(memory.stale)
         for arrived, triaged in batch.read:

@@ -24,14 +24,17 @@
     }
   };
 
+  // Nothing moves under somebody's hands, nor what they have typed and not sent yet.
   const isWriting = () => {
     const one = document.activeElement;
-    return region.contains(one) && one.matches("input, select, textarea, button, summary");
+    const fields = [...region.querySelectorAll("input:not([type=hidden])")];
+    return (region.contains(one) && one.matches("input, select, textarea, button, summary"))
+      || fields.some((field) => field.value !== field.defaultValue);
   };
 
   const say = (text) => {
     const said = document.getElementById("said");
-    if (said) said.textContent = text;
+    if (said && said.textContent !== text) said.textContent = text;  // it is read out once
   };
 
   // What was rendered, without what changes with every look.
@@ -50,7 +53,6 @@
     for (const id of open) { const one = id && document.getElementById(id); if (one) one.open = true; }
     const again = focused && document.getElementById(focused);
     if (again) again.focus({ preventScroll: true });
-    document.dispatchEvent(new Event("fresh"));
   };
 
   const look = async () => {
@@ -71,7 +73,11 @@
     if (!fresh) return;
     ahead = Number(fresh.dataset.now) - Date.now();
     const now = strip(fresh);
-    if (now === seen || isWriting()) return;  // nothing moves under somebody's hands
+    if (now === seen) return;
+    if (isWriting()) {
+      say("Something has changed; it is shown as soon as you are done here.");
+      return;
+    }
     seen = now;
     show(fresh);
     say("The page has changed.");

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from features.vocabulary import Channel
-from serving.delivery.live.secrets import SecretRef
+from serving.delivery.live.secrets import SecretRef, SigningRef
 from serving.delivery.settings import Sender
 from serving.policy.settings import read_settings_file
 from serving.store.rates import Rate
@@ -86,14 +86,15 @@ class WebhookSettings(_Settings):
 
     Attributes:
         url: Where it listens; https, or http where private addresses are allowed.
-        secret: That signatures are made with (`whsec_` and base64, Standard Webhooks).
+        secret: That signatures are made with (`whsec_` and base64 of at least 24 bytes, Standard
+            Webhooks).
         timeout_seconds: For its answer.
         allow_private: Whether the address may be one of a private network or of this machine.
         ca_file: Certificates that the receiver's is checked with; the system's when not given.
     """
 
     url: Annotated[str, AfterValidator(_is_web_address)]
-    secret: SecretRef
+    secret: SigningRef
     timeout_seconds: Timeout = 10
     allow_private: bool = False
     ca_file: Path | None = None

@@ -15,9 +15,8 @@ from itertools import islice
 from urllib.parse import urlsplit
 
 import httpx
-from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
+from standardwebhooks.webhooks import Webhook
 
-from features.errors import ConfigurationError
 from serving.delivery.live.certificates import make_tls_context
 from serving.delivery.live.hosts import Led, NotLed, resolve_host
 from serving.delivery.live.secrets import Secrets
@@ -68,13 +67,7 @@ class SignedPost:
         self._parts = urlsplit(settings.url)
         self._port = self._parts.port or _PORTS[self._parts.scheme]
         self._context = make_tls_context(settings.ca_file)
-        try:
-            self._signer = Webhook(secrets.read(settings.secret))
-        except (ValueError, EmptyWebhookSecretError) as fault:  # no base64, no ASCII, nothing
-            name = settings.secret.env
-            raise ConfigurationError(
-                f"environment: {name}: expected whsec_ and base64 (Standard Webhooks)"
-            ) from fault
+        self._signer = Webhook(secrets.read(settings.secret))
         self._http = httpx.Client(
             timeout=settings.timeout_seconds,
             follow_redirects=False,

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from features.vocabulary import Trigger
 from serving.corridor.actions import ActionRequest
+from serving.moments import show_moment
 from serving.playbooks.context import CaseContext
 from serving.records import DecisionRequest
 from serving.store.store import StoreSession
@@ -55,7 +56,8 @@ class WriteToCustomer(Action[CaseContext]):
         if not decision.send or decision.send_at is None:
             return Acted(0, f"the engine does not write: {decision.reason}")
         channels = "+".join(decision.channels)
-        return Acted(0, f"writes by {channels} at {decision.send_at:%Y-%m-%d %H:%M} UTC")
+        send_at = show_moment(decision.send_at, zone=context.parts.zone)
+        return Acted(0, f"writes by {channels} at {send_at}")
 
     def undo(self, request: ActionRequest, *, context: CaseContext, now: datetime) -> None:
         """Cancel what is planned and not sent yet."""

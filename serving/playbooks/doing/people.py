@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from serving.corridor.actions import ActionRequest
+from serving.moments import show_moment
 from serving.playbooks.briefs import write_brief
 from serving.playbooks.context import CaseContext
 from serving.playbooks.hours import find_due, next_start
@@ -208,7 +209,7 @@ def add_task(session: StoreSession, task: TaskRow, context: CaseContext, *, now:
             key=f"{task.task_id}/told",
             to=Party(team.party, "default"),
             subject=f"{task.title}: {task.customer_id}",
-            body=f"Due {task.due_at:%Y-%m-%d %H:%M} UTC.\n\n{task.brief}",
+            body=f"Due {show_moment(task.due_at, zone=team.zone)}.\n\n{task.brief}",
             language="en",
             made_at=now,
             not_before=starts_at,
@@ -232,15 +233,17 @@ def make_brief(session: StoreSession, context: CaseContext, *, now: datetime) ->
         engine.snapshot,
         copy_settings=engine.copy_settings,
         language=context.parts.language,
+        zone=context.parts.zone,
         now=now,
     )
 
 
 def _say_case(case: CaseRow, context: CaseContext) -> str:
-    worth = "not known" if case.mrr_cents is None else f"{case.mrr_cents / 100:,.2f}"
+    mrr_cents, currency = case.mrr_cents, context.currency
+    worth = "not known" if mrr_cents is None else f"{mrr_cents / 100:,.2f} {currency}"
     factors = ", ".join(case.factors) or "none that the model could name"
     return (
         f"Customer {case.customer_id} may be lost: p {case.p_churn:.2f} within 30 days, tier "
-        f"{case.tier}.\nReasons: {factors}.\nMonthly revenue: {worth} {context.currency}.\n"
+        f"{case.tier}.\nReasons: {factors}.\nMonthly revenue: {worth}.\n"
         f"Case {case.case_id}: opportune playbooks show {case.case_id}"
     )

@@ -35,9 +35,19 @@ _TOLD: Final = (
     Measure.SAVED,
     Measure.CHURN_REDUCTION,
     Measure.REVENUE_PROTECTED,
+    Measure.COST,
     Measure.ROI,
     Measure.LIFETIME_GAINED,
 )
+
+
+_ARMS: Final = (
+    (ACTED, Arm.HOLDOUT),
+    ((Arm.LEARNED,), Arm.HOLDOUT),
+    ((Arm.LEARNED,), Arm.RULES),
+    ((Arm.LEARNED,), Arm.RANDOM),
+)
+"""Who is compared with whom."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +98,7 @@ def make_rows(worlds: PlaybookWorlds, *, rng: np.random.Generator) -> list[Bench
     """
     there = worlds.policies
     acting = [policy for policy in there if policy is not NOBODY]
-    rows = _compare_net(worlds) if OURS in there else []
+    rows = _compare_net(worlds)
     for policy in acting:
         rows += _describe(worlds, policy)
     if SHIPPED in there:
@@ -97,23 +107,26 @@ def make_rows(worlds: PlaybookWorlds, *, rng: np.random.Generator) -> list[Bench
 
 
 def _compare_net(worlds: PlaybookWorlds) -> list[BenchRow]:
-    """Ours beside the others, world by world."""
+    """Ours, and what ships, beside the others, world by world."""
     return [
         _row(
             worlds,
-            f"gain_over_{other}",
-            worlds.over_seeds(_gain_over(worlds, other)),
+            f"gain_over_{other}" if policy is OURS else f"gain_of_{policy}_over_{other}",
+            worlds.over_seeds(_gain_over(worlds, policy, other)),
             _CENTS,
             worlds.over_seeds(_net_of(worlds, other)).value,
             other,
         )
+        for policy in (OURS, SHIPPED)
         for other in (RISKIEST, RANDOM, ORACLE)
-        if other in worlds.policies
+        if {policy, other} <= set(worlds.policies)
     ]
 
 
-def _gain_over(worlds: PlaybookWorlds, other: PlaybookPolicy) -> Callable[[int], float]:
-    ours, theirs = _net_of(worlds, OURS), _net_of(worlds, other)
+def _gain_over(
+    worlds: PlaybookWorlds, policy: PlaybookPolicy, other: PlaybookPolicy
+) -> Callable[[int], float]:
+    ours, theirs = _net_of(worlds, policy), _net_of(worlds, other)
     return lambda seed: ours(seed) - theirs(seed)
 
 
@@ -199,23 +212,28 @@ def _against_nobody(worlds: PlaybookWorlds, policy: PlaybookPolicy) -> list[Benc
 
 
 def _as_seen(worlds: PlaybookWorlds, *, rng: np.random.Generator) -> list[BenchRow]:
-    """What the company itself could tell: its arms against its holdout, all worlds together."""
-    found = compare(worlds.pool(SHIPPED), ACTED, Arm.HOLDOUT, rng=rng)
-    if isinstance(found, NotEnoughCases):
-        return []
-    return [_seen_row(worlds, found, measure) for measure in _TOLD]
+    """What the company itself could tell by its arms, all worlds together."""
+    outcomes = worlds.pool(SHIPPED)
+    compared = [compare(outcomes, ours, theirs, rng=rng) for ours, theirs in _ARMS]
+    return [
+        _seen_row(worlds, found, measure)
+        for found in compared
+        if not isinstance(found, NotEnoughCases)
+        for measure in _TOLD
+    ]
 
 
 def _seen_row(worlds: PlaybookWorlds, found: Comparison, measure: Measure) -> BenchRow:
     one = found.find(measure)
+    ours = "" if found.ours == ACTED else f"_of_{'_'.join(found.ours)}"
     return BenchRow(
         worlds.case,
-        f"{measure}_against_holdout",
+        f"{measure}{ours}_against_{found.theirs}",
         one.value,
         one.low,
         one.high,
         one.theirs,
-        None if one.theirs is None else Arm.HOLDOUT.value,
+        None if one.theirs is None else found.theirs.value,
         one.unit,
         found.n + found.n_theirs,
     )

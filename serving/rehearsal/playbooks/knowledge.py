@@ -7,17 +7,16 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
-from scipy.special import logit
 
 from features.churn import CHURN_FEATURES, churn_labels, eligible_customers
-from features.churn.factors import Factor, default_factors
+from features.churn.factors import default_factors
 from features.engagement import ENGAGEMENT_FEATURES
 from features.point_in_time import build_features, make_spine
 from features.tables import Tables, known_before
-from features.uplift_groups import UpliftGroup, default_borders
-from features.vocabulary import Channel
-from serving.playbooks.judges import Judged
-from serving.playbooks.seen import Seen
+from features.uplift_groups import default_borders
+from features.vocabulary import Channel, Factor, UpliftGroup
+from serving.playbooks.judges import CAUTION, Judged
+from serving.playbooks.seen import Seen, find_factors_of
 from serving.policy.cases import Floats
 from serving.rehearsal.playbooks.levers import ANSWERS, OFFERS, STEPS
 from serving.risk.reasons import find_grounds
@@ -28,18 +27,17 @@ from training.datasets.provenance import NotEnoughData
 from training.models.table import RECIPES
 from training.registry.entries import ModelName
 from training.registry.servable import ChurnModel
-from training.retention import NO_LEVER, AtRisk, RetentionCases, RetentionModel, fit_retention
+from training.registry.servable.case_effect import describe_contact
+from training.registry.servable.retention import AtRisk, RetentionModel
+from training.retention import NO_LEVER, RetentionCases, fit_retention
 from training.world.acting.protocol import ActingWorld, Lever
 
 HORIZON_DAYS: Final = 45
 """Of the pilot: who was lost within as many days."""
 
 _LEVERS: Final = tuple(lever.value for lever in Lever)
-_CAUTION: Final = 0.5  # standard deviations that are taken off: who is unsure picks lucky errors
 _DONE: Final = {**OFFERS, **STEPS}
 _HOURS_OF_WEEK: Final = 168
-_MANY_REFUSED: Final = 3
-_LEAST_P: Final = 1e-6  # a calibrated model may say 0 or 1
 _FIRST_REASON, _NEXT_REASON = 1.0, 0.5
 
 
@@ -108,27 +106,14 @@ def _read_pilot(
     own = profile["segment"].tolist()
     customers = AtRisk(
         p_churn,
-        describe(p_churn, consent=consent, own=own, segments=segments),
+        describe_contact(
+            p_churn, n_refused=(~consent).sum(axis=1).astype(float), own=own, segments=segments
+        ),
         match_levers(factors),
     )
     position = {name: at for at, name in enumerate(_LEVERS)}
     lever = np.array([position.get(name, NO_LEVER) for name in book["lever"]], dtype=np.int64)
     return RetentionCases(customers, lever, lost.to_numpy(dtype=np.bool_))
-
-
-def describe(
-    p_churn: Floats,
-    *,
-    consent: "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]",
-    own: Sequence[str | None],
-    segments: Sequence[str],
-) -> Floats:
-    """What may tell whom contact drives away, (n, 3 + segments)."""
-    refused = (~consent).sum(axis=1)
-    risk = logit(np.clip(p_churn, _LEAST_P, 1.0 - _LEAST_P))
-    member = [[float(one == segment) for segment in segments] for one in own]
-    columns = [refused, refused >= _MANY_REFUSED, risk]
-    return np.column_stack([*columns, np.array(member).reshape(len(own), len(segments))])
 
 
 def match_levers(factors: Sequence[Sequence[Factor]]) -> Floats:
@@ -179,21 +164,20 @@ class RetentionJudge:
         here = [one for one in customers if one.p_churn is not None]
         if not here:
             return [Judged(None)] * len(customers)
-        rows = [snapshot.customers.row_of[one.customer_id] for one in here]
         p_churn = np.array([one.p_churn for one in here], dtype=np.float64)
         at_risk = AtRisk(
             p_churn,
-            describe(
+            describe_contact(
                 p_churn,
-                consent=snapshot.customers.consent[rows],
+                n_refused=np.array([one.n_refused for one in here], dtype=np.float64),
                 own=[one.segment for one in here],
                 segments=self.knowledge.segments,
             ),
-            match_levers(_find_factors(here, self.knowledge.models)),
+            match_levers(find_factors_of(here, snapshot)),
         )
         effects = self.knowledge.retention.effects(at_risk, rng=np.random.default_rng(self.seed))
         groups = effects.find_groups(default_borders())
-        cautious = effects.value - _CAUTION * effects.sd
+        cautious = effects.value - CAUTION * effects.sd
         said = {
             one.customer_id: Judged(
                 UpliftGroup(str(groups[row])),
@@ -202,14 +186,6 @@ class RetentionJudge:
             for row, one in enumerate(here)
         }
         return [said.get(one.customer_id, Judged(None)) for one in customers]
-
-
-def _find_factors(customers: Sequence[Seen], models: Models) -> list[list[Factor]]:
-    if models.churn is None:
-        return [[] for _ in customers]
-    churn = np.vstack([one.churn for one in customers])
-    grounds = find_grounds(models.churn, churn, factors=default_factors())
-    return [[factor for factor, _ in grounds.strongest(row)] for row in range(len(customers))]
 
 
 def _at(lever: Lever) -> int:

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from features.churn.factors import Factor
 from features.errors import ConfigurationError
+from features.vocabulary import Factor
 from serving.playbooks.settings import Playbooks
 from training.world.acting.protocol import Lever
 

@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 
 from features.economics import Economics
-from features.uplift_groups import UpliftGroup
-from features.vocabulary import Arm
+from features.vocabulary import Arm, UpliftGroup
 from serving.playbooks.batch import start_cases
 from serving.playbooks.following import RiskFollower
 from serving.playbooks.judges import Judged

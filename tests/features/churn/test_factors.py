@@ -3,7 +3,8 @@ import pytest
 from pydantic import ValidationError
 
 from features.churn import CHURN_FEATURES
-from features.churn.factors import FACTORS, Factor, FactorMap, default_factors
+from features.churn.factors import FACTORS, FactorMap, default_factors
+from features.vocabulary import Factor
 
 
 def test_every_feature_has_one_factor_or_is_neutral() -> None:

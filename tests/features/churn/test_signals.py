@@ -3,9 +3,9 @@ import pytest
 from pydantic import ValidationError
 
 from features.churn import CHURN_FEATURES
-from features.churn.factors import Factor
 from features.churn.limits import Limit
 from features.churn.signals import Signal, default_signals
+from features.vocabulary import Factor
 
 NAMES = CHURN_FEATURES.names
 

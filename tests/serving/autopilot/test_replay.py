@@ -45,7 +45,7 @@ def test_replay_sees_the_heat_and_not_the_two_who_push() -> None:
 def test_replay_tells_a_story() -> None:
     told = replay("--messages", str(HEAT))
     for words in (
-        "2026-07-14 18:13  Abay 10: complaints about heat",
+        "2026-07-14 18:13 (Asia/Almaty)  Abay 10: complaints about heat",
         "since 18:02: 3 customers within 11 minutes",
         "моншадай",
         "grew to 7 customers",

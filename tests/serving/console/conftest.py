@@ -222,6 +222,7 @@ def office(store: Store, gallery: Gallery, snapshot: Snapshot, tmp_path: Path) -
             find_corridor=read_corridor,
             snapshot=lambda: snapshot,
             explain=lambda question: risk.explain(question, snapshot),
+            rules=risk.rules,
             find_updates=lambda: load_updates("salon"),
             currency="KZT",
         ),

@@ -3,13 +3,13 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from features.churn.factors import Factor
-from features.vocabulary import Arm, Tier, Trigger
+from features.vocabulary import Arm, Factor, Tier, Trigger
 from serving.audit.entries import EntryKind
 from serving.autopilot.inbound.message import InboundMessage
 from serving.autopilot.inbound.mood import Severity
 from serving.corridor.actions import ActionRequest
 from serving.corridor.desk import CorridorDesk
+from serving.store.amends import AskState, VendorAsk
 from serving.store.bursts import BurstComplaint, Link, NewBurst
 from serving.store.cases import CaseRow
 from serving.store.store import Store, StoreSession
@@ -19,6 +19,7 @@ INCIDENT = "heat-20260714-3fa9c1d2"
 SUBJECT = f"incident/{INCIDENT}"
 CASE = "k1"
 ASK = f"{SUBJECT}/ask_vendor"
+ASKED = f"{SUBJECT}/ask_frost"
 WRITE = f"{SUBJECT}/write"
 BOOK = f"{SUBJECT}/book_vendor"
 AMENDS = f"{SUBJECT}/amends/1"
@@ -47,7 +48,7 @@ COMPLAINTS = (
 
 
 def put_scene(store: Store, *, desk: CorridorDesk, now: datetime) -> None:
-    """Put it there: seen nine minutes ago, four actions waiting, one case, two tasks."""
+    """Put it there: seen nine minutes ago, a vendor asked, four actions waiting, a case, tasks."""
     with store.transaction() as session:
         _put_incident(session, now=now)
         for request in REQUESTS:
@@ -120,6 +121,7 @@ def _put_incident(session: StoreSession, *, now: datetime) -> None:
         for n, one in enumerate(COMPLAINTS)
     ]
     session.bursts.open(burst, complaints)
+    session.amends.ask(VendorAsk(ASKED, SUBJECT, "frost", "Frost", AskState.ASKED, at(6)))
     session.audit.append(
         EntryKind.OBSERVATION,
         SUBJECT,

@@ -163,3 +163,12 @@ def test_console_works_where_it_is_mounted(console_of: ConsoleMaker) -> None:
         assert all(link.startswith("/console/") for link in links), links
         assert http.get(f"/console{CELL}").status_code == 200
         assert http.get("/console/static/console.css").status_code == 200
+
+
+def test_way_back_of_a_refusal_leads_to_no_other_host(console: Console) -> None:
+    for path in ("//evil.example/x", "//evil.example//x/y"):
+        answer = console.http.post(f"http://127.0.0.1{path}", data={})
+
+        assert answer.status_code == 404
+        assert "There is no page at this address." in answer.text
+        assert 'href="//' not in answer.text

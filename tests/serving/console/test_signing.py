@@ -141,6 +141,7 @@ def test_signing_out_everywhere_ends_other_browsers(office: Office) -> None:
 
     here.post("/leave-everywhere")
 
+    assert "Signed out everywhere." in here.read("/sign-in")
     there.read("/", status=401)
     here.read("/", status=401)
     omar.read("/")
@@ -181,9 +182,11 @@ def test_every_form_needs_the_sessions_own_token(office: Office) -> None:
         "/actions/approve": {"action_id": ASK},
         "/actions/veto": {"action_id": ASK},
         "/incidents/{incident_id}/cause": {"cause": "cooling"},
+        "/incidents/{incident_id}/vendors": {"vendor": "klima", "comes": "no"},
         "/incidents/{incident_id}/close": {},
         "/tasks/take": {"task_id": TASK},
         "/tasks/finish": {"task_id": TASK, "outcome": "done"},
+        "/tasks/drop": {"task_id": TASK, "why": "so"},
         "/switches/stop": {"scope": "all"},
         "/switches/resume": {"scope": "all"},
         "/texts/variants/{variant_id}/{verdict}": {"seen": "1"},
@@ -209,6 +212,11 @@ def test_every_form_needs_somebody_signed_in(office: Office) -> None:
             continue
         answer = browser.http.post(f"/console{path}", data={"token": browser.find_token()})
         assert answer.status_code == 401, path
+        assert "You were signed out, and nothing was done." in answer.text
+    taken = browser.http.post("/console/tasks/take", data={"task_id": TASK})
+    assert '<input type="hidden" name="to" value="/tasks">' in taken.text  # back to its form
+    vetoed = browser.http.post("/console/actions/veto", data={"action_id": ASK})
+    assert '<input type="hidden" name="to" value="">' in vetoed.text
 
 
 def test_answers_forbid_what_they_do_not_need(office: Office) -> None:

@@ -1,6 +1,7 @@
 """Approving, rejecting, retiring; and what happens when two do it at once."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from httpx import Response
@@ -8,7 +9,7 @@ from httpx import Response
 from serving.console.access import Role
 from serving.copy.stored import VariantState
 from tests.serving.console.conftest import NOW, Console, ConsoleMaker
-from tests.serving.console.samples import PRICE_SMS_EN, SAMPLES, stored
+from tests.serving.console.samples import OFFER, PRICE_SMS_EN, SAMPLES, sms_en, stored
 
 FIRST, SECOND, FAULTY = (one.variant_id for one in PRICE_SMS_EN)
 CELL = "/cells/price_drop/sms/en"
@@ -205,3 +206,32 @@ def test_long_angles_are_cut_in_headings(console: Console) -> None:
     page = follow(console, post(console, name, "approve", seen="1"))
 
     assert re.search(r"Variant 1 \([word …]{50,60}\) is approved", page)
+
+
+def test_offer_that_ended_is_shown_and_approved_no_more(console_of: ConsoleMaker) -> None:
+    console = console_of(Role.OPERATOR)
+    console.enter()
+    lasting = OFFER.model_copy(update={"valid_until": f"{NOW:%Y-%m-%d}"})
+    over = lasting.model_copy(update={"valid_until": f"{NOW - timedelta(days=1):%Y-%m-%d}"})
+    drafts = [
+        sms_en(f"{{greeting}}{{item}} {words} {{offer}}.", "{greeting}{offer}.", angle=words)
+        for words in ("with", "and also")
+    ]
+    told, late = (
+        stored(draft, offers=(offer,)) for draft, offer in zip(drafts, (lasting, over), strict=True)
+    )
+    console.shelf.add([told, late], by="test")
+
+    page = console.read(CELL)
+    refused = post(console, late.variant_id, "approve", seen="1")
+
+    said = f"It promises offer {over.offer_id}, which ended on {over.valid_until}"
+    assert page.count(said) == 1
+    assert f"{lasting.offer_id}, version 1, until {lasting.valid_until}; approved by Marat" in page
+    assert f"/variants/{late.variant_id}/approve" not in page
+    assert f"/variants/{told.variant_id}/approve" in page
+    assert refused.status_code == 409
+    assert said in refused.text
+    assert console.shelf.get(late.variant_id).state == "draft"
+    assert post(console, told.variant_id, "approve", seen="1").status_code == 303
+    assert post(console, late.variant_id, "reject", seen="1", reason="over").status_code == 303

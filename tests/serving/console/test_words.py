@@ -4,10 +4,12 @@ from datetime import timedelta
 
 import pytest
 
+from serving.autopilot.acting.topics import reply_topic
 from serving.corridor.actions import ActionState
 from serving.corridor.desk import CorridorDesk
 from serving.corridor.held import Word
 from serving.corridor.settings import load_corridor
+from serving.store.amends import AskState, VendorAsk
 from tests.serving.console.conftest import Office
 from tests.serving.console.scene import (
     AMENDS,
@@ -148,6 +150,46 @@ def test_cause_is_a_hypothesis_until_somebody_confirms_it(office: Office) -> Non
     assert "Cooling, confirmed by Omar" in browser.read(PAGE)
     assert wakes(office, SUBJECT, "confirm_cause")
     assert browser.post("/incidents/none/cause", cause="cooling").status_code == 404
+
+
+def test_answer_of_a_vendor_is_passed_on_and_wakes_its_workflow(office: Office) -> None:
+    asked_at = office.clock.now - timedelta(minutes=6)
+    with office.store.transaction() as session:
+        for vendor_id, name in (("cool-air", "Cool Air"), ("klima", "ТОО «Климат»")):
+            ask = VendorAsk(
+                f"{ASK}/{vendor_id}", SUBJECT, vendor_id, name, AskState.ASKED, asked_at
+            )
+            assert session.amends.ask(ask)
+    browser = office.sign_in("Omar")
+    at = f"{PAGE}/vendors"
+
+    lacking = browser.post(at, vendor="klima", comes="yes", price="", minutes="")
+    unclear = browser.post(at, vendor="klima", comes="yes", price="14,000.50", minutes="40")
+    offer = browser.post(at, vendor="klima", comes="yes", price="14 000,50", minutes="40")
+    no = browser.post(at, vendor="cool-air", comes="no")
+    again = browser.post(at, vendor="cool-air", comes="yes", price="1", minutes="1")
+    page = browser.read(PAGE)
+
+    assert [one.status_code for one in (lacking, unclear, offer, no, again)] == [
+        400, 400, 303, 303, 400,
+    ]  # fmt: skip
+    assert "expected the minutes until it is there" in lacking.text
+    assert f'<a class="button" href="/console{PAGE}">' in lacking.text
+    assert "14,000.50 KZT, there in 40 min" in page
+    assert "is refused, and is not asked anything now" in again.text
+    assert page.count("It does not come") == 1  # another vendor has not said its word yet
+    assert wakes(office, SUBJECT, reply_topic("klima"))
+    assert wakes(office, SUBJECT, reply_topic("cool-air"))
+    with office.store.transaction() as session:
+        session.amends.set_ask(SUBJECT, "klima", state=AskState.BOOKED)
+    assert "Does it come as booked?" in browser.read(PAGE)
+    assert browser.post(at, vendor="klima", comes="yes", price="15000").status_code == 400
+    assert browser.post(at, vendor="klima", comes="yes").status_code == 303
+    assert 'state-confirmed">confirmed' in browser.read(PAGE)
+    viewed = office.sign_in("Vera").read(PAGE)
+    assert "Frost" in viewed
+    assert "It does not come" not in viewed
+    assert office.sign_in("Vera").post(at, vendor="klima", comes="no").status_code == 403
 
 
 def test_closed_incident_keeps_its_report_and_hears_nothing_more(office: Office) -> None:

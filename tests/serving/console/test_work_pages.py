@@ -1,12 +1,23 @@
 """Tasks, customers at risk, cases and the log."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import numpy as np
 import pytest
 from markupsafe import escape
 from sqlalchemy import create_engine, text
 
-from features.churn.risk import default_rules
-from serving.console.at_risk import MONTHS, RiskOrder, rank_customers
+from features.churn import CHURN_FEATURES
+from features.churn.risk import TierBorders, default_rules
+from features.vocabulary import Tier
+from serving.console.at_risk import (
+    MONTHS,
+    RiskOrder,
+    TierCounts,
+    count_tiers,
+    rank_customers,
+)
 from serving.copy.settings import CopySettings
 from serving.risk.answer import RiskDesk
 from serving.risk.records import ChurnQuestion
@@ -26,13 +37,14 @@ def task_of(office: Office, task_id: str) -> TaskRow:
 def test_task_is_taken_and_finished_and_its_case_hears_it(office: Office) -> None:
     browser = office.sign_in("Omar")
 
-    browser.post("/tasks/take", task_id=LATE_TASK)
+    taken = browser.post("/tasks/take", task_id=LATE_TASK)
     assert "Usage coaching call" in browser.read("/tasks?whose=mine")
     answer = browser.post(
         "/tasks/finish", task_id=LATE_TASK, outcome="stays", note=" they stay ", whose="mine"
     )
 
     task = task_of(office, LATE_TASK)
+    assert taken.headers["location"] == f"/console/tasks#v-{LATE_TASK}"
     assert answer.headers["location"] == "/console/tasks?whose=mine"
     assert (task.state, task.taken_by, task.outcome, task.note) == (
         TaskState.DONE,
@@ -53,11 +65,31 @@ def test_task_of_others_is_theirs(office: Office) -> None:
     refused = dana.post("/tasks/finish", task_id=TASK, outcome="done")
 
     assert refused.status_code == 409
-    assert "Somebody else has taken it." in refused.text
+    assert "Somebody else has taken it" in refused.text
+    assert '<a class="button" href="/console/tasks">' in refused.text
     assert dana.post("/tasks/take", task_id=TASK).status_code == 409
     assert dana.post("/tasks/take", task_id="none").status_code == 404
     assert dana.post("/tasks/finish", task_id=TASK, outcome="nonsense").status_code == 400
     assert task_of(office, TASK).taken_by == "Omar"
+
+
+def test_task_that_nobody_needs_is_dropped_whoever_has_it(office: Office) -> None:
+    omar, dana = office.sign_in("Omar"), office.sign_in("Dana")
+    omar.post("/tasks/take", task_id=TASK)
+    omar.post("/tasks/finish", task_id=LATE_TASK, outcome="done")
+    office.clock.now += timedelta(minutes=1)
+
+    assert dana.post("/tasks/drop", task_id=TASK, why="").status_code == 400
+    assert office.sign_in("Vera").post("/tasks/drop", task_id=TASK, why="so").status_code == 403
+    assert dana.post("/tasks/drop", task_id=TASK, why="they left").status_code == 303
+
+    assert (task_of(office, TASK).state, task_of(office, TASK).note) == ("dropped", "they left")
+    page = dana.read("/tasks?whose=settled")
+    assert "the last ones that were settled come first" in page
+    assert page.index("Audit of the set-up") < page.index("Usage coaching call")
+    assert "There is no need of it" not in page
+    assert dana.post("/tasks/drop", task_id=TASK, why="again").status_code == 303
+    assert dana.post("/tasks/drop", task_id=LATE_TASK, why="so").status_code == 409
 
 
 def test_overdue_tasks_are_marked_and_come_first(office: Office) -> None:
@@ -117,6 +149,23 @@ def test_customers_come_in_the_order_that_is_asked_for(snapshot: Snapshot) -> No
         if one.mrr_cents is not None:
             assert one.at_stake_cents == pytest.approx(one.p_churn * one.mrr_cents * MONTHS, abs=1)
     assert len(by_value) == np.isfinite(customers.p_churn).sum()
+
+
+def test_tiers_are_counted_as_they_are_decided(office: Office, snapshot: Snapshot) -> None:
+    customers, names = snapshot.customers, CHURN_FEATURES.names
+    rules = default_rules().model_copy(
+        update={"borders": TierBorders(medium=0.1, high=0.5, critical=0.9)}
+    )
+    risk = rules.assess(customers.p_churn, features=customers.churn, names=names)
+
+    counts = count_tiers(customers, rules=rules)
+
+    assert counts.n_by_tier == {tier: risk.tiers.count(tier) for tier in reversed(Tier)}
+    assert counts.n == np.isfinite(customers.p_churn).sum()
+    few = TierCounts({**dict.fromkeys(Tier, 0), Tier.LOW: 200, Tier.HIGH: 2}, counts.above)
+    assert few.few_are_upper
+    assert not replace(few, n_by_tier={**few.n_by_tier, Tier.CRITICAL: 1}).few_are_upper
+    assert f"Of {counts.n} whose risk is known" in office.sign_in("Vera").read("/customers")
 
 
 def test_customer_is_explained_in_the_language_that_is_asked_for(

@@ -76,7 +76,7 @@ def test_the_log_is_kept_with_the_state_or_not_at_all(store: Store, desk: Corrid
             "corridor",
             (
                 "holds 3.00 KZT for book (vendor v1, branch north); a veto counts until "
-                "2026-06-10 07:10 UTC, silence does not let it go"
+                "2026-06-10 12:10 (Asia/Almaty), silence does not let it go"
             ),
         ),
         (

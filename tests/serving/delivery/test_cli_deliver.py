@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,7 @@ def test_due_messages_become_files_and_changed_nothing_else(
     store = Store(tmp_path / "home" / "store.db")
     plan(store, 1, customer_id=agreed, trigger=Trigger.SERVICE_DISRUPTION)
     plan(store, 2, customer_id="nobody")
+    plan(store, 3, at=NOON + timedelta(hours=9), customer_id=agreed)
     asked = ("--once", "--data", str(tables_folder), "--as-of", NOON.isoformat())
 
     code, out = run(*asked, "--json")
@@ -56,6 +58,12 @@ def test_due_messages_become_files_and_changed_nothing_else(
         "states": {"handed_over": 1, "refused": 1},
         "reasons": {"unknown_customer": 1},
         "stopped": None,
+        "elsewhere": {
+            "n_later": 1,
+            "first_at": (NOON + timedelta(hours=9)).isoformat(),
+            "n_before_the_lane": 0,
+            "lane_began_at": None,
+        },
         "notices": {
             "lane": "dry_run",
             "taken_in": 0,
@@ -65,6 +73,7 @@ def test_due_messages_become_files_and_changed_nothing_else(
         },
     }
     assert "nothing due" in again
+    assert "1 more wait for their moment, the first until 20" in again
     assert [one["message_id"] for one in json.loads(listed)["messages"]] == ["m2"]
     assert "unknown_customer" in words
     (file,) = (tmp_path / "home" / "outbox").iterdir()

@@ -106,6 +106,7 @@ def test_messages_and_notices_leave_the_machine_and_are_booked(
             trigger=Trigger.SERVICE_DISRUPTION,
             channel=channel,
         )
+    plan(store, 9, at=now - timedelta(hours=2), customer_id=agreed[0])  # before the lane began
     with store.transaction() as session:
         owner = Party(PartyKind.OWNER, "north")
         session.notices.add(
@@ -119,6 +120,7 @@ def test_messages_and_notices_leave_the_machine_and_are_booked(
     assert (told["lane"], told["states"]) == ("live", {"handed_over": 2, "refused": 1})
     assert told["reasons"] == {"channel_closed: nobody listens": 1}
     assert told["notices"]["states"] == {"handed_over": 1}
+    assert told["elsewhere"]["n_before_the_lane"] == 1
     assert {letter["To"] for letter in relay.letters} == {
         f"c{int(agreed[0][1:])}@people.example",
         "owner@teal.example",

@@ -169,9 +169,11 @@ def test_a_secret_that_cannot_sign_is_named_by_its_variable_alone() -> None:
     settings = WebhookSettings.model_validate(
         {"url": "https://sms.example.com/", "secret": {"env": "SMS_SECRET"}}
     )
-    for secret in ("", "whsec_", "whsec_a", "whsec_ключ"):
-        with pytest.raises(ConfigurationError, match="SMS_SECRET"):
+    for secret in ("", "whsec_", "whsec_a", "whsec_ключ", "whsec_c2hvcnQ="):
+        with pytest.raises(ConfigurationError, match="SMS_SECRET") as fault:
             SignedPost(settings, secrets=Secrets({"SMS_SECRET": secret}))
+    assert "SMS_SECRET: a secret of 5 bytes, expected at least 24" in str(fault.value)
+    assert "c2hvcnQ" not in str(fault.value)
 
 
 # ---------------------------------------------------------------- addresses

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from features.churn.factors import Factor
+from features.vocabulary import Factor
 from serving.decide import Engine
 from serving.playbooks.seen import Seen
 from serving.snapshot.state import Snapshot

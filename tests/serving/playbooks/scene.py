@@ -11,12 +11,11 @@ import numpy as np
 import pandas as pd
 
 from features.churn import CHURN_FEATURES
-from features.churn.factors import Factor
 from features.churn.risk import default_rules
 from features.contracts import MARKETING
 from features.economics import default_economics
 from features.engagement import ENGAGEMENT_FEATURES
-from features.vocabulary import Arm, Channel, Tier
+from features.vocabulary import Arm, Channel, Factor, Tier
 from serving.copy.library import default_library
 from serving.copy.settings import CopySettings
 from serving.corridor.actions import ActionState

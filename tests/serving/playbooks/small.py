@@ -10,8 +10,7 @@ import numpy as np
 from features.churn import CHURN_FEATURES
 from features.churn.risk import default_rules
 from features.economics import default_economics
-from features.uplift_groups import UpliftGroup
-from features.vocabulary import Arm
+from features.vocabulary import Arm, UpliftGroup
 from serving.corridor.desk import CorridorDesk
 from serving.corridor.settings import BrokenCorridor, Corridor, load_corridor
 from serving.decide import Engine
@@ -41,7 +40,8 @@ class SaidJudge:
 
     def judge(self, customers: Sequence[Seen], snapshot: Snapshot) -> list[Judged]:  # noqa: ARG002
         """One answer for each."""
-        return [Judged(self.groups.get(seen.customer_id, self.default)) for seen in customers]
+        said = [self.groups.get(seen.customer_id, self.default) for seen in customers]
+        return [Judged(group, by="test 1") for group in said]
 
 
 def with_risk(

@@ -5,9 +5,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from features.churn.factors import Factor
-from features.uplift_groups import UpliftGroup
-from features.vocabulary import Arm, Tier
+from features.vocabulary import Arm, Factor, Tier, UpliftGroup
 from serving.playbooks.beliefs import make_beliefs
 from serving.playbooks.settings import default_playbooks
 from serving.store.cases import CaseExit, CaseRow, CaseState, OfferRow, OfferState

@@ -7,9 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.churn.factors import Factor
-from features.uplift_groups import UpliftGroup
-from features.vocabulary import Arm, Trigger
+from features.vocabulary import Arm, Factor, Trigger, UpliftGroup
 from serving.corridor.actions import ActionState
 from serving.corridor.settings import BrokenCorridor
 from serving.playbooks.settings import default_playbooks

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.errors import BadInputError
-from features.uplift_groups import UpliftGroup
+from features.vocabulary import UpliftGroup
 from serving.playbooks.choose import Candidates, OfferBeliefs, choose_offers
 
 BELIEFS = OfferBeliefs(

@@ -69,12 +69,14 @@ def test_start_opens_cases_of_tables_once(
     code, out = run(*arguments, "--json")
     again = json.loads(run(*arguments, "--json")[1])
     words = run(*arguments)[1]
+    (first,) = json.loads(run("playbooks", "list", "--most", "1", "--json")[1])["cases"]
 
     told = json.loads(out)
     assert code == 0
     assert told["at_risk"] == len(told["opened"]) == 20
     assert {case["tier"] for case in told["opened"]} == {"high"}
     assert again["opened"] == []
+    assert first["judge"] is None  # these models cannot tell
     assert "20 customers at risk; 0 cases opened" in words
     listed = json.loads(run("playbooks", "list", "--state", "open", "--json")[1])
     assert len(listed["cases"]) == 20
@@ -135,6 +137,17 @@ def test_stopped_case_is_over(run: Run, bed: Bed) -> None:
         (flow,) = session.flows.list()
     assert flow.ended_at is not None
     assert CaseGiven.model_validate_json(flow.given_json).case_id == case["case"]
+
+
+def test_learn_from_few_cases_says_what_there_is_too_little_of(
+    run: Run, bed: Bed, tables_folder: Path
+) -> None:
+    code, out = run("playbooks", "learn", "--data", str(tables_folder), "--json")
+    words = run("playbooks", "learn", "--data", str(tables_folder))[1]
+
+    assert code == 1
+    assert json.loads(out)["trained"] is False
+    assert "no case has been watched to the end of its horizon yet" in words
 
 
 def test_report_of_few_cases_says_that_nothing_can_be_told(

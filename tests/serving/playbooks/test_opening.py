@@ -7,8 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from features.uplift_groups import UpliftGroup
-from features.vocabulary import Arm, Tier
+from features.vocabulary import Arm, Tier, UpliftGroup
 from serving.playbooks.batch import start_cases
 from serving.playbooks.following import RiskFollower
 from serving.playbooks.seen import see_snapshot
@@ -46,6 +45,11 @@ def test_rising_over_a_border_opens_one_case_and_asks_for_its_workflow(bed_of: B
 
     assert (case.customer_id, case.tier, case.mrr_cents) == ("c001", Tier.HIGH, MRR_CENTS)
     assert case.value_cents == pytest.approx(MRR_CENTS * 0.3 * 12, rel=0.01)
+    row = bed.engine.snapshot.customers.row_of["c001"]
+    refused = int((~bed.engine.snapshot.customers.consent[row]).sum())
+    segment = bed.engine.snapshot.customers.segments[row]
+    assert (case.judge, case.n_refused, case.segment) == ("test 1", refused, segment)
+    assert bed.case(case.case_id) == case
     assert follow(bed, {"c001": 0.9}) == []  # open already
     with bed.store.reading() as session:
         flow = session.flows.find(f"case/{case.case_id}")

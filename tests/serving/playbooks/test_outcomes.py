@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.churn.factors import Factor
-from features.vocabulary import Arm, Tier
+from features.vocabulary import Arm, Factor, Tier
 from serving.playbooks.outcomes import CaseBooks, collect_outcomes
 from serving.store.cases import CaseExit, CaseRow, CaseState, OfferRow, OfferState
 from serving.store.tasks import TaskRow, TaskState

@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from features.churn.factors import Factor
 from features.errors import ConfigurationError
-from features.vocabulary import Tier
+from features.vocabulary import Factor, Tier
 from serving.playbooks.offers import Family
 from serving.playbooks.plans import CaseGiven, make_spec
 from serving.playbooks.settings import ACTING, default_playbooks, load_playbooks_file

@@ -94,6 +94,37 @@ def test_choose_by_arm_lets_each_arm_do_its_own(
     assert by_arm[Arm.LEARNED] == pytest.approx(learned[0])
 
 
+@pytest.mark.parametrize(
+    ("trigger", "most", "n_sets"),
+    [
+        (Trigger.ABANDONED_CART, 2, 5),
+        (Trigger.DELIVERY_DELAY, 1, 6),
+        (Trigger.DELIVERY_DELAY, 2, 15),
+        (Trigger.ORDER_SHIPPED, 2, 15),
+        (Trigger.ORDER_SHIPPED, 3, 25),
+    ],
+)
+def test_service_notices_may_go_out_on_several_channels_each_set_once(
+    trigger: Trigger,
+    most: int,
+    n_sets: int,
+    one_case: Callable[..., Cases],
+    settings: PolicySettings,
+) -> None:
+    learned = settings.learned.model_copy(update={"most_channels": most})
+    given = settings.model_copy(update={"learned": learned})
+    grid = propose_actions(one_case(trigger), settings=given)
+    assert len({frozenset(channels) for channels in grid.sets}) == len(grid.sets) == n_sets
+    rule = given.triggers[trigger]
+    assert not rule.is_together or grid.sets[-1] == rule.channels
+
+    p = uniform_choice(grid)[0, :-1].reshape(len(grid.sets), grid.n_slots)
+    is_more = np.array([len(channels) > 1 for channels in grid.sets])
+    alone = p[~is_more][p[~is_more] > 0]
+    assert alone == pytest.approx(alone[0])
+    assert not is_more.any() or p[is_more][:, 0].sum() <= alone[0] * (1 + 1e-9)
+
+
 def test_choose_by_arm_follows_the_rules_where_nothing_is_learned(
     one_case: Callable[..., Cases], settings: PolicySettings
 ) -> None:

@@ -5,10 +5,9 @@ import numpy as np
 import pytest
 
 from features.churn import CHURN_FEATURES
-from features.churn.factors import Factor
 from features.churn.risk import RiskRules, TierSource, default_rules
 from features.tables import Tables
-from features.vocabulary import Tier, Trigger
+from features.vocabulary import Factor, Tier, Trigger
 from serving.copy.settings import CopySettings
 from serving.policy.cases import Floats
 from serving.requests import churn_risk_requests

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from features.churn import CHURN_FEATURES
-from features.churn.factors import FACTORS, Factor, default_factors
+from features.churn.factors import FACTORS, default_factors
+from features.vocabulary import Factor
 from serving.policy.cases import Floats
 from serving.risk.reasons import N_REASONS, Grounds, find_features, find_grounds
 from training.registry.servable import ChurnModel

@@ -4,9 +4,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from features.churn.factors import Factor, default_factors
+from features.churn.factors import default_factors
 from features.churn.risk import default_rules
 from features.churn.signals import default_signals
+from features.vocabulary import Factor
 from serving.copy.settings import CopySettings
 from serving.risk.words import Lexicon, choose_wording, default_lexicon
 

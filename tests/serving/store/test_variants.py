@@ -53,6 +53,15 @@ def test_shelf_gives_back_what_was_added_once(shelf: VariantShelf) -> None:
     assert shelf.find(channel=Channel.EMAIL) == []
     assert shelf.find(segment="vip") == []
     assert [e.what for e in shelf.history(kept[0].variant_id)] == [Deed.ADDED]
+    told = shelf.histories([*ids(kept), "nobody"])
+    assert told == {name: shelf.history(name) for name in ids(kept)}
+    shelf.score(kept[0].variant_id, score=4.5, by="judge", at=MADE)
+    assert [(t.language, t.state, t.n, t.best_score) for t in shelf.list_tallies()] == [
+        ("en", VariantState.DRAFT, 1, 4.5),
+        ("en", VariantState.FAULTY, 1, None),
+        ("ru", VariantState.DRAFT, 1, None),
+    ]
+    assert shelf.count(VariantState.DRAFT) == 2
 
 
 def test_only_decisions_about_served_words_change_the_version(shelf: VariantShelf) -> None:

@@ -120,7 +120,7 @@ def live(open_scene: OpenScene, folder: Path, *, is_killed: bool) -> None:
     ends_at = time.monotonic() + _MOST_SECONDS
     while True:
         _play(scene, clock())
-        while driver.look() or driver.n_awake:
+        while driver.look() or driver.n_awake or _has_wakings():
             time.sleep(0.001)
             assert time.monotonic() < ends_at, "it hangs"
         moment = _find_next(scene, clock())
@@ -128,6 +128,14 @@ def live(open_scene: OpenScene, folder: Path, *, is_killed: bool) -> None:
             break
         assert moment < scene.start + scene.until, "it does not end"
         clock.set(max(moment, clock()))
+
+
+def _has_wakings() -> bool:
+    """Whether a wake-up is to go on that a kill cut off: in no moment but the one it began in."""
+    from dbos import DBOS
+
+    alive = ["PENDING", "ENQUEUED"]
+    return bool(DBOS.list_workflows(status=alive, load_input=False, load_output=False))
 
 
 def _play(scene: Scene, now: datetime) -> None:

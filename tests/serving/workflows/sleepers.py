@@ -1,7 +1,8 @@
-"""What sleeping workflows cost: ours as rows, or DBOS's own in `recv`.
+"""What sleeping workflows cost: ours as rows, or DBOS's own in `recv`; and how a wake-up grows.
 
 python -m tests.serving.workflows.sleepers rows 10000
 python -m tests.serving.workflows.sleepers recv 1000
+python -m tests.serving.workflows.sleepers weeks 1000
 """
 
 # ruff: noqa: T201  # a command that prints
@@ -11,6 +12,7 @@ import os
 import sys
 import tempfile
 import time
+from datetime import timedelta
 from pathlib import Path
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID
@@ -20,6 +22,16 @@ from serving.workflows.catalogue import Catalogue
 from serving.workflows.dbos_driver import DbosDriver
 from tests.serving.workflows.small import NOON, Small, make_workflow, read_spec
 
+CASE = """
+steps:
+  - {do: free}
+  - {name: second, do: free, after_minutes: 4320}
+  - {name: watch, do: note, after_minutes: 10080, repeat: {every_minutes: 10080, times: 8}}
+exits: [left]
+wakes: [changed]
+look_every_minutes: 1440
+"""
+WEEKS = 9
 LOOKS = 20
 SECONDS = 10
 
@@ -29,6 +41,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         if how == "rows":
             sleep_as_rows(n, Path(folder))
+        elif how == "weeks":
+            live_for_weeks(n, Path(folder))
         else:
             asyncio.run(sleep_in_recv(n, Path(folder)))
         sys.stdout.flush()
@@ -57,6 +71,28 @@ def sleep_as_rows(n: int, home: Path) -> None:
     with open_driver(small) as driver:
         driver.look()
         print(f"restart: {time.perf_counter() - began:.2f} s")
+
+
+def live_for_weeks(n: int, home: Path) -> None:
+    """Cases like those of a playbook: a look at the exits each day, a check each week."""
+    small = Small(Store(home / "store.db"), home, read_spec(CASE), keeps=False)
+    for i in range(n):
+        small.start(f"case/{i}")
+    driver = small.driver
+    driver.run_now()
+    for week in range(WEEKS - 1):  # in the last one they end
+        cpu = time.process_time()
+        ends_at = NOON + timedelta(weeks=week + 1) - timedelta(minutes=1)
+        woken = driver.run_until(ends_at)
+        spent = (time.process_time() - cpu) / woken * 1_000
+        with small.store.reading() as session:
+            began = time.process_time()
+            rows = len(session.flows.read_results("case/0"))
+            read = (time.process_time() - began) * 1_000
+        words = (
+            f"a wake-up {spent:.1f} ms CPU; then {rows} rows in a journal, read in {read:.1f} ms"
+        )
+        print(f"week {week + 1}: {words}")
 
 
 def open_driver(small: Small) -> DbosDriver:

@@ -93,6 +93,8 @@ class World:
         faults: How often `act` of a step raises before it does anything.
         fault: What it raises then.
         replies: Steps that await an answer.
+        unread: How often `confirm` raises before it reads anything.
+        read: Keys of the answers that `confirm` was given; None: silence.
         exits: Whether the exit holds.
     """
 
@@ -103,6 +105,8 @@ class World:
     fault: type[Exception] = RuntimeError
     replies: set[str] = field(default_factory=set)
     refusals: set[str] = field(default_factory=set)
+    unread: int = 0
+    read: list[str | None] = field(default_factory=list)
     exits: bool = False
     holds: bool = True
 
@@ -194,6 +198,10 @@ class DoKind(Action[Case]):
     def confirm(
         self, signal: Signal | None, *, request: ActionRequest, context: Case, now: datetime
     ) -> Outcome:
+        context.world.read.append(None if signal is None else signal.key)
+        if context.world.unread > 0:
+            context.world.unread -= 1
+            raise RuntimeError
         if signal is None or not json.loads(signal.body_json).get("yes"):
             return Failed("no answer" if signal is None else "they said no")
         context.world.do(request.action_id)

@@ -233,6 +233,45 @@ def test_an_answer_confirms_and_silence_means_what_the_action_says(
     assert case.find().ended_at == NOON + timedelta(minutes=minutes)
 
 
+def test_an_answer_is_heard_while_silence_is_to_be_read_once_more(small: SmallMaker) -> None:
+    case = small("steps: [{do: free}]")
+    case.world.replies = {"free"}
+    case.world.unread = 4
+    case.start()
+    driver = case.driver
+    driver.run_until(NOON + timedelta(minutes=30, seconds=30))  # three tries have failed
+    assert state_of(case, "free") is ActionState.CLAIMED
+
+    say(case, "reply/case/c1/free", key="yes")
+    driver.run_now()  # the fourth, with the answer
+    say(case, "reply/case/c1/free", key="no", yes=False)
+    driver.run_to_end(until=NOON + LONG)
+
+    assert state_of(case, "free") is ActionState.SETTLED
+    assert case.world.read == [None, None, None, "yes", "yes"]
+
+
+def test_an_exit_is_heard_while_an_answer_is_to_be_read_once_more(small: SmallMaker) -> None:
+    case = small("""
+    steps: [{do: free, undo: free}]
+    exits: [left]
+    wakes: [changed]
+    """)
+    case.world.replies = {"free"}
+    case.world.unread = 1_000
+    case.start()
+    driver = case.driver
+    say(case, "reply/case/c1/free")
+    driver.run_until(NOON + timedelta(minutes=90))
+    case.world.exits = True
+    say(case, "changed", key="left")
+    driver.run_now()
+
+    assert case.find().ended_at == NOON + timedelta(minutes=90)
+    assert case.world.undone == {"case/c1/free": 1}
+    assert state_of(case, "free") is ActionState.RELEASED
+
+
 def test_a_signal_that_nobody_waits_for_yet_is_not_lost(small: SmallMaker) -> None:
     case = small("steps: [{do: free, after_minutes: 60}]")
     case.world.replies = {"free"}

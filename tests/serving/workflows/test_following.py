@@ -155,6 +155,24 @@ def test_what_cost_more_than_was_held_is_booked_at_that_and_told(small: SmallMak
         ]
 
 
+def test_a_cost_that_cannot_be_booked_at_all_is_told(small: SmallMaker) -> None:
+    case = small("steps: [{do: ask}]")
+
+    class Freed(Vendors):
+        def act(self, request: ActionRequest, *, context: Case, now: datetime) -> Outcome:
+            with case.store.transaction() as session:
+                by = "workflow/case"
+                case.desk.release(session, request.action_id, by=by, now=now, why="a test")
+            return Acted(500, "booked")
+
+    run(case, Freed())
+
+    assert states_of(case) == {"v1": ActionState.RELEASED}
+    with case.store.reading() as session:
+        (notice,) = session.notices.find_of("case/c1")
+    assert "nor could those be spent: it is released, not claimed" in notice.body
+
+
 def test_looks_at_the_exits_do_not_pile_up_behind_a_signal(small: SmallMaker) -> None:
     case = small("""
     steps: [{do: dear, deadline_minutes: 6000}]

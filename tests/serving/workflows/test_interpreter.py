@@ -1,18 +1,20 @@
 """What becomes of steps: in order, delayed, skipped, repeated, left, undone."""
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 
 from features.errors import ConfigurationError
 from serving.corridor.actions import ActionState
 from serving.store.flows import FlowState
+from serving.store.store import StoreSession
 from serving.workflows.catalogue import Catalogue, Workflow
 from serving.workflows.spec import WorkflowSpec
 from serving.workflows.virtual import VirtualDriver
 from tests.serving.workflows.conftest import SmallMaker
 from tests.serving.workflows.handling import list_notices, run, say, state_of
-from tests.serving.workflows.small import LONG, NOON, make_workflow, read_spec
+from tests.serving.workflows.small import LONG, NOON, Case, make_workflow, read_spec
 
 # ------------------------------------------------------------ the way through
 
@@ -140,6 +142,30 @@ def test_exits_are_looked_at_though_nobody_says_anything(small: SmallMaker) -> N
 
     assert case.find().ended_at == NOON + timedelta(minutes=120)
     assert not case.world.calls
+
+
+def test_exits_that_cannot_be_looked_at_fail_the_workflow_after_the_last_try(
+    small: SmallMaker,
+) -> None:
+    case = small("{steps: [{do: free}], exits: [left], closing: [{do: note}]}")
+    good = make_workflow(case.spec, case.world)
+    n_looks: list[datetime] = []
+
+    def look(session: StoreSession, context: Case, now: datetime) -> bool:
+        n_looks.append(now)
+        raise RuntimeError
+
+    broken = replace(good, conditions={"left": look})
+    case.start()
+    driver = VirtualDriver(Catalogue([broken]), case.parts, clock=case.clock, keeps=case.keeps)
+    driver.run_to_end(until=NOON + LONG)
+
+    assert case.find().why == "the exits could not be looked at"
+    assert case.find().ended_at == n_looks[-1] == NOON + timedelta(seconds=5_420)
+    assert len(n_looks) == 9
+    assert not case.world.calls
+    assert "step note: noted" in case.read_log()
+    assert list_notices(case) == ["case/c1/failed"]
 
 
 def test_what_is_undone_at_the_end_is_undone_without_an_exit(small: SmallMaker) -> None:

@@ -89,6 +89,30 @@ def test_a_value_does_not_depend_on_the_other_candidates(history: SimulatedWorld
     assert history.true_value(candidates.iloc[some]) == pytest.approx(values[some])
 
 
+def test_a_notice_over_two_channels_gains_once(history: SimulatedWorld) -> None:
+    conditions = history.conditions()
+    of_service = conditions[conditions["trigger"].isin([t for t in Trigger if t.is_service])]
+    each = candidates_for(history, of_service.reset_index(drop=True))
+    told = each[each["channel"].isin(["sms", "push"])].reset_index(drop=True)
+    alone = history.true_value(told)
+    asked = told.assign(notice=told["customer_id"] + told["trigger"])
+    together = pd.Series(history.true_value_of_notices(asked)).groupby(asked["notice"]).sum()
+    upside_down = history.true_value_of_notices(asked[::-1])
+
+    gain, terms = history.true_terms(told).gain, pd.Series(alone).groupby(asked["notice"])
+    assert len(together) > 20
+    assert (together <= terms.sum() + 1e-9).all()
+    least = (terms.sum() - pd.Series(gain).groupby(asked["notice"]).min()).to_numpy()
+    assert (together >= least - 1e-6).all()
+    assert (together < terms.sum() - 1e-3).mean() > 0.3  # what a sum would overrate
+    back = pd.Series(upside_down).groupby(asked["notice"][::-1].to_numpy()).sum()
+    assert together.to_numpy() == pytest.approx(back.to_numpy())
+    own = history.true_value_of_notices(told.assign(notice=range(len(told))))
+    assert own == pytest.approx(alone)
+    with pytest.raises(BadInputError, match="expected a column notice"):
+        history.true_value_of_notices(told)
+
+
 def test_asking_changes_nothing(world: SimulatedWorld, history: SimulatedWorld) -> None:
     world.true_value(candidates_for(world, world.conditions()))
     end = world.start + timedelta(days=3)

@@ -6,6 +6,7 @@ One file for each kind of model; `files` knows them all.
 """
 
 from training.registry.servable.booster import BoosterModel, Calibration
+from training.registry.servable.case_effect import CASE_SIGNATURE, AtOpening, CaseModel
 from training.registry.servable.channel import (
     OUTCOMES,
     ChannelModel,
@@ -34,15 +35,18 @@ from training.registry.servable.uplift import (
 )
 
 __all__ = [
+    "CASE_SIGNATURE",
     "CHANNELS",
     "MAIN_HORIZON_DAYS",
     "N_WEEK_HOURS",
     "ORDERS",
     "OUTCOMES",
     "TRIGGERS",
+    "AtOpening",
     "Belonging",
     "BoosterModel",
     "Calibration",
+    "CaseModel",
     "ChannelModel",
     "ChurnModel",
     "Effects",

@@ -6,15 +6,17 @@ from pathlib import Path
 
 from features.errors import BadInputError, IncompatibleModelError
 from training.registry.servable.booster import BoosterModel
+from training.registry.servable.case_effect import CaseModel
 from training.registry.servable.channel import ChannelModel
 from training.registry.servable.churn import ChurnModel
 from training.registry.servable.send_time import SendTimeModel
 from training.registry.servable.uplift import UpliftModel
 
-Servable = BoosterModel | ChannelModel | ChurnModel | SendTimeModel | UpliftModel
+Servable = BoosterModel | CaseModel | ChannelModel | ChurnModel | SendTimeModel | UpliftModel
 
 _KINDS: Mapping[str, type[Servable]] = {
     "booster": BoosterModel,
+    "case_effect": CaseModel,
     "channel": ChannelModel,
     "churn": ChurnModel,
     "send_time": SendTimeModel,

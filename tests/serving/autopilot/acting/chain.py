@@ -142,13 +142,13 @@ class Chain:
             desk=lambda: CorridorDesk(self.corridor, home=self.home),
             engine=lambda: self.engine,
             clock=self.clock,
+            zone="Asia/Almaty",
+            console_address="https://console.example.com/console",
         )
         self.pilot = Pilot(
             settings=self.settings,
             taxonomy=taxonomy,
             vendors=lambda: VENDORS,
-            zone="Asia/Almaty",
-            console_address="https://console.example.com/console",
             new_code=self._make_code,
         )
         self.driver = VirtualDriver(
@@ -350,7 +350,9 @@ class Chain:
         decisions = {
             one.customer_id: self.store.read_decision(one.decision_id)
             for one in self.letters
-            if one.stage == stage and one.reason == "sent" and one.decision_id is not None
+            if one.stage.partition("/")[0] == stage
+            and one.reason == "sent"
+            and one.decision_id is not None
         }
         return {
             who: decision.content.body
@@ -372,7 +374,8 @@ class Chain:
 
     def _make_code(self) -> str:
         self.n_codes += 1
-        return "BCDFGHJK" + "BCDFGHJKLMNP"[self.n_codes]
+        letters = "BCDFGHJKLMNPQRSTVWXZ"
+        return "BCDFGHJ" + letters[self.n_codes // 20] + letters[self.n_codes % 20]
 
 
 @cache

@@ -51,9 +51,7 @@ def open_scene(folder: Path, clock: Callable[[], datetime]) -> Scene:
         settings=load_acting_settings(),
         taxonomy=load_taxonomy("salon"),
         vendors=lambda: VENDORS,
-        zone="Asia/Almaty",
-        console_address="https://console.example.com/console",
-        new_code=lambda: "BCDFGHJKL",  # of the only credit
+        new_code=lambda: "BCDFGHJKL",  # of the only credit, and of what vendors are asked
     )
 
     def begin(session: StoreSession, now: datetime) -> None:

@@ -45,6 +45,10 @@ def test_incidents_and_show_tell_what_waits_and_what_happened(chain: Chain) -> N
     found = json.loads(run("show", incident, "--json"))
     assert found["incident"]["customers"] == list(chain.burst.customer_ids)
     assert found["credits"] == []
+    assert found["messages_waiting"] == {"n": 0, "first_at": None}
+    assert found["notices"][0]["to"] == "owner/Abay 10"
+    assert found["notices"][0]["handovers"] == []  # nothing delivers here
+    assert "not taken in by" in told
     assert {one["kind"] for one in found["actions"]} == {
         "pause_marketing",
         "message_customers",
@@ -92,6 +96,45 @@ def test_answers_are_passed_on_and_read_as_amounts(chain: Chain) -> None:
         wrong = ["answer", incident, "klima", "yes", f"--price={price}", "--by", "D"]
         fault = str(CLI.invoke(autopilot, wrong).exception)
         assert f"--price {price!r}: expected an amount" in fault
+
+
+def test_a_vendor_answers_by_mail_once_with_the_code_of_what_it_was_asked(
+    chain: Chain, tmp_path: Path
+) -> None:
+    chain.live(6)
+    (asked,) = [one for one in chain.notices if one.key.endswith("ask-cool-air")]
+    code = asked.subject[-11:]
+    head = f"Subject: Re: {asked.subject}\nContent-Type: text/plain; charset=utf-8\n\n"
+    mails = {
+        "1-guess": "Subject: [BCDFGHJKL]\n\nyes 1 / 1\n",
+        "2-away": f"Auto-Submitted: auto-replied\n{head}yes 9000 / 40\n",
+        "3-vague": f"{head}> Can you come?\nno problem, 14000\n",
+        "4-yes": f"{head}Да, 14 000 / 40\n> Can you come?\n",
+        "5-again": f"{head}yes 19000 / 40\n",
+    }
+    (tmp_path / "mails").mkdir()
+    for name, text in mails.items():
+        (tmp_path / "mails" / name).write_text(text, encoding="utf-8")
+    told = json.loads(run("replies", str(tmp_path / "mails"), "--json"))
+    assert told["answered"] == [{"vendor": "cool-air", "state": "offered"}]
+    assert told["n_others"] == 1
+    assert [(one["mail"], one["why"].partition(": ")[2]) for one in told["refused"]] == [
+        ("1-guess", "nothing that goes on was asked under it"),
+        ("3-vague", "cool-air: expected `yes PRICE / MINUTES` or `no` in the first line"),
+        ("5-again", "cool-air is offered, the code counts no more"),
+    ]
+    chain.live(1)
+    assert chain.find_hold("book-cool-air").request.amount_cents == 1_400_000
+    chain.approve("book-cool-air")
+    (tmp_path / "mails" / "6-old").write_text(f"{head}yes\n", encoding="utf-8")
+    assert "1 answers" not in run("replies", str(tmp_path / "mails"))  # of the booking's own code
+    assert chain.asks["cool-air"] is AskState.BOOKED
+    (booked,) = [one for one in chain.notices if one.key.endswith("book-cool-air")]
+    assert booked.subject[-11:] != code
+    (tmp_path / "mails" / "7-yes").write_text(
+        f"Subject: {booked.subject}\n\nyes!\n", encoding="utf-8"
+    )
+    assert "cool-air: confirmed" in run("replies", str(tmp_path / "mails"))
 
 
 def test_a_cause_and_the_end_are_said_by_command(chain: Chain) -> None:

@@ -1,7 +1,7 @@
 """What is done about a burst: vetoes, silence, switches, vendors, visitors, the end."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -9,6 +9,7 @@ from features.errors import BadInputError
 from serving.audit.chain import verify_chain
 from serving.autopilot.acting.answers import VendorAnswer
 from serving.autopilot.acting.context import make_context
+from serving.autopilot.acting.waiting import find_waiting
 from serving.autopilot.acting.writing import unsend_letters, write_letters
 from serving.corridor.actions import ActionState, Denied, Done
 from serving.corridor.settings import BrokenCorridor
@@ -89,6 +90,8 @@ def test_a_veto_stops_a_booking_and_a_credit(chain: Chain) -> None:
     assert chain.asks == {"cool-air": AskState.CANCELLED}
     assert not told(chain, "book-cool-air")
     assert [one.customer_id for one in chain.credits] == [CUSTOMERS[1]]
+    assert "- Cool Air: cancelled\n" in chain.burst.report  # and no price of what was vetoed
+    assert "Times are on the clock of Asia/Almaty." in chain.burst.report
 
 
 def test_a_veto_stops_the_pause_where_the_corridor_gives_it_a_window(
@@ -109,7 +112,12 @@ def test_silence_lets_no_money_go_and_the_owner_is_asked_again(chain: Chain) -> 
     begin(chain)
     chain.live(6)
     chain.answer("cool-air", YES)
-    assert told(chain, "book-cool-air/asked")
+    (asked,) = [one for one in chain.notices if one.key.endswith("book-cool-air/asked")]
+    assert asked.subject == (
+        "Abay 10: Waits for your yes: help is booked for at most KZT\xa014,000 (Cool Air)"
+    )
+    assert "until 2026-07-14 11:39 (Asia/Almaty)" in asked.body
+    assert asked.body.endswith(f"example.com/console/incidents/{chain.burst.incident_id}")
     chain.live(25)
     assert told(chain, "book-cool-air/asked-again")
     chain.live(300, step=20)
@@ -279,7 +287,13 @@ def test_letters_that_nobody_has_sent_yet_can_be_taken_back(chain: Chain) -> Non
     now = chain.clock.now
     request = chain.find_hold("respond/checking").request
     context = make_context(chain.flow, parts=chain.parts, pilot=chain.pilot)
-    write_letters(request, context=context, now=now)
+    acted = write_letters(request, context=context, now=now)
+    assert acted.words.endswith(
+        "before 2026-07-15 09:00 (Asia/Almaty) (quiet hours, or the policy's delay)"
+    )
+    with chain.store.reading() as session:
+        waiting = find_waiting(session, chain.workflow_id, now=now)
+    assert (waiting.n, waiting.first_at) == (6, datetime(2026, 7, 15, 4, tzinfo=UTC))
     assert len(chain.store.read_messages(since=now, until=now + timedelta(days=1))) == 6
     for _ in range(2):  # asked again, nothing changes
         unsend_letters(request, context=context, now=now)
@@ -303,6 +317,19 @@ def test_a_cause_is_told_once_a_human_confirms_it(chain: Chain) -> None:
     assert set(texts) == set(CUSTOMERS[:3])
     for customer_id, text in texts.items():
         assert expected[LANGUAGES[CUSTOMERS.index(customer_id)]] in text
+    chain.confirm_cause("cooling")  # said again, it is no news
+    chain.confirm_cause("power")  # whoever read the other one is to read the right one
+    chain.live(1)
+    chain.approve("0.1/cause")
+    corrected = chain.pilot.updates.topics["heat"].causes["power"]
+    letters = [one for one in chain.letters if one.action_id.endswith("0.1/cause")]
+    assert [one.customer_id for one in letters] == CUSTOMERS[:3]
+    for one in letters:
+        assert one.request is not None
+        assert one.request.evidence["update"] in corrected.values()
+        assert one.reason == "cool_down"  # the engine's guards hold, and the report says so
+    chain.live_on()
+    assert sum(one.request.action_id.endswith("/cause") for one in chain.holds) == 2
 
 
 def test_what_waits_is_given_up_when_complaints_are_over(chain: Chain) -> None:

@@ -77,7 +77,7 @@ def test_triage_of_tuned_messages() -> None:
 
 @pytest.mark.parametrize(
     ("name", "right", "named_right", "n_named"),
-    [("blind", 0.46, 0.70, 57), ("blind2", 0.76, 0.86, 71)],
+    [("blind", 0.585, 0.695, 82), ("blind2", 0.784, 0.842, 76)],
 )
 def test_triage_of_blind_messages_is_as_good_as_the_docs_say(
     name: str, right: float, named_right: float, n_named: int
@@ -125,11 +125,11 @@ def test_what_a_person_has_said_of_the_same_words_counts_before_stems() -> None:
     assert triage.triage(message(text), language=None).topic == "heat"
 
 
-def test_blind_complaints_about_heat_are_found_two_times_in_three() -> None:
+def test_blind_complaints_about_heat_are_found_three_times_in_four() -> None:
     heat = [one for one in read_labelled("blind") if one.topic == "heat"]
     found = [it.topic == "heat" for it in triage_all(heat)]
     assert len(found) == 17
-    assert share(found) == pytest.approx(11 / 17)
+    assert share(found) == pytest.approx(13 / 17)
 
 
 @pytest.mark.parametrize(
@@ -178,6 +178,15 @@ def test_triage_learns_from_confirmed_examples() -> None:
     labelled = [LabelledText("воздух стоит колом", "heat")]
     learned = OfflineTriage(salon, labelled=labelled).triage(text, language=None)
     assert (learned.topic, learned.by) == ("heat", TriagedBy.NEIGHBOURS)
+
+
+def test_a_hint_names_a_topic_where_no_stem_does_and_makes_no_question_a_complaint() -> None:
+    told = SALON.triage(message("абонемент какой-то мутный"), language=None)
+    asked = SALON.triage(message("сколько стоит абонемент?"), language=None)
+    heard = SALON.triage(message("абонемент продают, а в зале жарко"), language=None)
+    assert (told.topic, told.by, told.is_complaint) == ("billing", TriagedBy.HINTS, True)
+    assert (asked.topic, asked.by, asked.is_complaint) == ("billing", TriagedBy.HINTS, False)
+    assert (heard.topic, heard.by) == ("heat", TriagedBy.LEXICON)  # what is wrong counts first
 
 
 def test_neighbours_of_unlike_words_are_none() -> None:

@@ -65,7 +65,9 @@ def test_the_heat_is_seen_grows_and_ends(either_store: Store, assumed: PreparedD
     assert verify_chain(entries).fault is None
     assert {entry.subject for entry in entries} == {flow.workflow_id}
     told = [entry.words for entry in entries]
-    assert told[0].startswith("3 customers complain about heat in Abay 10 since 2026-07-14 13:02")
+    assert told[0].startswith(
+        "3 customers complain about heat in Abay 10 since 2026-07-14 18:02 (Asia/Almaty)"
+    )
     assert [words for words in told if "one more customer" in words] == [
         f"one more customer complains, {n} in all" for n in (4, 5, 6, 7)
     ]

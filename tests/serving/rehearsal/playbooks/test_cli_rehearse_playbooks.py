@@ -31,5 +31,7 @@ def test_worlds_with_too_short_a_past_give_no_figures_and_are_named_on_the_page(
 def test_playbooks_are_rehearsed_in_our_own_world_alone() -> None:
     with pytest.raises(BadInputError, match="not for --world"):
         invoke("--playbooks", "--world", "shop.py:Shop")
-    with pytest.raises(BadInputError, match="not for --playbooks"):
-        invoke("--playbooks", "--policies", "learned")
+    with pytest.raises(BadInputError, match=r"^--policies, --days, --decide-hours: not for --play"):
+        invoke("--playbooks", "--policies", "learned", "--decide-hours", "6", "--days", "30")
+    with pytest.raises(BadInputError, match=r"^--weeks: only for --playbooks"):
+        invoke("--weeks", "2")

@@ -122,6 +122,8 @@ def test_company_sees_its_arms_against_its_holdout() -> None:
     assert saved.ours == pytest.approx(0.5)
     assert saved.n == 3 * 80
     assert rows["save_rate_against_holdout"].reference == pytest.approx(0.5)
+    shipped, riskiest = rows["net_value_of_shipped"].ours, rows["net_value_of_riskiest"].ours
+    assert rows["gain_of_shipped_over_riskiest"].ours == pytest.approx(shipped - riskiest)
 
 
 def test_page_says_which_worlds_could_not_be_rehearsed() -> None:
