@@ -35,6 +35,7 @@ from training.world.scenario import CALM, Scenario
 from training.world.truth import TrueValue, find_uplift, value_messages, value_notices
 from training.world.truth_channel import value_channels
 from training.world.truth_send_time import foresee_openness, p_seen_by_hour
+from training.world.truth_wording import mean_appeals
 from training.world.worth import weigh
 
 
@@ -177,6 +178,10 @@ class SimulatedWorld:
         who = self._realm.people.index.get_indexer(pd.Index(reasons["customer_id"]))
         trigger = np.array([TRIGGERS.index(name) for name in reasons["trigger"]], dtype=np.int64)
         return value_channels(self._realm, who, trigger, economics=default_economics())
+
+    def mean_appeals(self, variants: Sequence[str]) -> pd.DataFrame:
+        """See `truth_wording`: how well wordings suit segments, segments x variants."""
+        return mean_appeals(self._realm, variants)
 
     def p_lost(
         self, customer_ids: Sequence[str], *, moments: Sequence[datetime]

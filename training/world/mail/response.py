@@ -223,7 +223,13 @@ def mean_seen(people: Population, *, season: int) -> Floats:
 def appeal(approach: Approach, people: Population) -> Floats:
     """How well the wording suits the customer, (n,); 1 for the average variant."""
     liking = people.taste.wording[approach.season, approach.customer]
-    factor = 1.0 + approach.wording[:, 0] + (approach.wording[:, 1:] * liking).sum(axis=1)
+    return bound_appeal(
+        1.0 + approach.wording[:, 0] + (approach.wording[:, 1:] * liking).sum(axis=1)
+    )
+
+
+def bound_appeal(factor: Floats) -> Floats:
+    """No wording is quite without effect, and none doubles it."""
     bounded: Floats = np.clip(factor, 0.3, 1.9)
     return bounded
 
