@@ -85,7 +85,8 @@ class Watch:
                 f"{found.later.n:,} more wait for their moment, the first until {first}: "
                 "customers' quiet hours, or the moment that was chosen"
             )
-        if found.n_passed and found.began_us is not None and told is None:
+        is_news = told is None or told.began_us is None
+        if found.n_passed and found.began_us is not None and is_news:
             began = show_moment(from_us(found.began_us), zone=self.zone)
             say(
                 f"{found.n_passed:,} were planned before this lane began ({began}): "

@@ -117,12 +117,11 @@ def describe_models(worlds: Worlds) -> str:
 
 def write_cells(row: BenchRow) -> tuple[str, ...]:
     """A figure as cells: measure, value, interval, what stands beside, and whose that is."""
-    interval = (
-        ""
-        if row.low is None or row.high is None
-        else f"{write_figure(row.low)} to {write_figure(row.high)}"
-    )
-    unit = "" if row.unit == "1" or not math.isfinite(row.ours) else f" {row.unit}"
+    interval, unit = "", ""
+    if math.isfinite(row.ours):
+        unit = "" if row.unit == "1" else f" {row.unit}"
+        if row.low is not None and row.high is not None:
+            interval = f"{write_figure(row.low)} to {write_figure(row.high)}"
     return (
         row.metric.replace("_", " "),
         f"{write_figure(row.ours)}{unit}",

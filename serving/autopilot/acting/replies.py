@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from email import message_from_bytes
-from email.errors import HeaderParseError
+from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import Message
 from email.policy import compat32
@@ -137,7 +137,7 @@ def _find_first_line(mail: Message) -> str:
         return ""
     try:
         text = content.decode(part.get_content_charset() or "utf-8", errors="replace")
-    except LookupError:  # a charset that nobody knows
+    except (LookupError, ValueError):  # a charset that nobody knows, or one for other things
         return ""
     lines = (line.strip() for line in text.splitlines())
     return next((line for line in lines if line and not line.startswith(">")), "")
@@ -146,5 +146,5 @@ def _find_first_line(mail: Message) -> str:
 def _decode(header: str) -> str:
     try:
         return str(make_header(decode_header(header)))
-    except (HeaderParseError, LookupError, ValueError):  # anybody can send such mails
+    except (MessageError, LookupError, ValueError):  # anybody can send such mails
         return header

@@ -7,7 +7,7 @@ itself, or its headers, comes with it. Ours names its message there.
 from dataclasses import dataclass
 from datetime import datetime
 from email import message_from_bytes
-from email.errors import HeaderParseError
+from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import Message
 from email.policy import compat32
@@ -95,7 +95,7 @@ def _decode(header: str) -> str:
     """As it was before it was folded: a long identity, or one of other letters, is encoded."""
     try:
         return str(make_header(decode_header(header))).strip()
-    except (HeaderParseError, LookupError, ValueError):  # anybody can send such mails
+    except (MessageError, LookupError, ValueError):  # anybody can send such mails
         return header.strip()
 
 

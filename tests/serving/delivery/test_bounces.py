@@ -74,7 +74,9 @@ def test_a_long_or_foreign_identity_is_read_as_it_was_written(message_id: str) -
         assert read_bounce(write_report(message_id, whole=whole)) == Bounced(message_id, WRITTEN_AT)
 
 
-@pytest.mark.parametrize("code", [b"=?utf-8?b?a?=", b"=?no-such?q?a?=", b"=?\0?q?a?="])
+@pytest.mark.parametrize(
+    "code", [b"=?utf-8?b?a?=", b"=?no-such?q?a?=", b"=?\0?q?a?=", b"=?\xff?q?a?="]
+)
 def test_an_identity_in_broken_code_is_no_message_of_ours(code: bytes) -> None:
     report = write_report().replace(b"X-Opportune-Message: m1", b"X-Opportune-Message: " + code)
     found = read_bounce(report)
