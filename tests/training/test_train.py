@@ -18,10 +18,11 @@ from training.world.simulated import SimulatedWorld
 def test_training_leaves_every_model_as_challenger(
     shop_summary: Trainings, trained_tracking: Tracking, shop_end: datetime
 ) -> None:
-    assert list(shop_summary) == list(ModelName)
+    of_cases = {ModelName.RETENTION}  # learned from finished cases, by another command
+    assert list(shop_summary) == [name for name in ModelName if name not in of_cases]
     assert isinstance(shop_summary[ModelName.LATENESS], NotEnoughData)  # the shop has no parcels
     assert isinstance(shop_summary[ModelName.UPLIFT], NotEnoughData)  # and no log of decisions
-    for name in set(ModelName) - {ModelName.LATENESS, ModelName.UPLIFT}:
+    for name in set(shop_summary) - {ModelName.LATENESS, ModelName.UPLIFT}:
         trained = shop_summary[name]
         assert isinstance(trained, TrainedModel)
         assert trained.version.version == "1"
