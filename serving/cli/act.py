@@ -22,6 +22,7 @@ from serving.autopilot.watch.watcher import Watcher
 from serving.autopilot.watch.wiring import wire_watcher
 from serving.cli.output import JsonOption, say, show_json
 from serving.cli.zones import read_zone
+from serving.corridor.settings import BrokenCorridor
 from serving.decide import Engine
 from serving.playbooks.workflow import make_case_workflow
 from serving.runtime import EngineParts, Runtime, wire_parts
@@ -58,6 +59,9 @@ def act(
     with hold_acting_lock(settings.store_place) as lock, _open(settings, data) as acting:
         if not as_json:
             say(f"acting on {', '.join(acting.driver.catalogue.kinds)}; {acting.words}")
+            corridor = acting.driver.parts.desk().corridor
+            if isinstance(corridor, BrokenCorridor):
+                say(f"nothing is allowed until it is mended: {corridor.why}")
         if once:
             acting.look_until_quiet()
         else:
