@@ -16,7 +16,7 @@ import pandas as pd
 from features.checks import require_valid
 from features.errors import BadInputError, ConfigurationError
 from serving.policy.settings import PolicySettings
-from training.world.protocol import World
+from training.world.protocol import NoticeWorld, World
 from training.world.scenario import SCENARIOS, scenario_named
 from training.world.simulated import SimulatedWorld
 
@@ -121,7 +121,8 @@ class Foreign:
             raise ConfigurationError(
                 f"--world: {case}.start must be an aware datetime, got {world.start!r}"
             )
-        return Conformed(cast("World", world))
+        kind_of_world = ConformedNotices if isinstance(world, NoticeWorld) else Conformed
+        return kind_of_world(cast("World", world))
 
     def price(self, policy: PolicySettings) -> PolicySettings:
         """As it was configured."""
@@ -154,13 +155,30 @@ class Conformed:
 
     def true_value(self, candidates: pd.DataFrame) -> npt.NDArray[np.float64]:
         """Cents of each candidate; BadInputError where the world gives something else."""
-        values = np.asarray(self._world.true_value(candidates), dtype=np.float64)
-        if values.shape != (len(candidates),) or not np.isfinite(values).all():
-            raise BadInputError(
-                f"--world: true_value of {len(candidates)} candidates must be as many finite "
-                f"numbers, got shape {values.shape}"
-            )
-        return values
+        return _require_values(self._world.true_value(candidates), candidates, method="true_value")
+
+
+class ConformedNotices(Conformed):
+    """One that also knows what several messages about one case are worth together."""
+
+    def true_value_of_notices(self, candidates: pd.DataFrame) -> npt.NDArray[np.float64]:
+        """Cents of each candidate beside those above it; BadInputError as of `true_value`."""
+        values = cast("NoticeWorld", self._world).true_value_of_notices(candidates)
+        return _require_values(values, candidates, method="true_value_of_notices")
+
+
+def _require_values(
+    values: npt.ArrayLike, candidates: pd.DataFrame, *, method: str
+) -> npt.NDArray[np.float64]:
+    """The values as numbers; BadInputError says what a world gave in their place."""
+    numbers = np.asarray(values, dtype=np.float64)
+    if numbers.shape != (len(candidates),) or not np.isfinite(numbers).all():
+        n_odd = int((~np.isfinite(numbers)).sum())
+        raise BadInputError(
+            f"--world: {method} of {len(candidates)} candidates must be as many finite "
+            f"numbers, got shape {numbers.shape} with {n_odd} that are not finite"
+        )
+    return numbers
 
 
 def _load(file: Path) -> object:

@@ -87,3 +87,18 @@ class Crystal(CornerShop):
             "customers": self._customers(),
             "activity": self._activity(until + timedelta(days=2)),
         }
+
+
+class Letterbox(CornerShop):
+    """Knows what a second message about the same case adds: nothing but its cost."""
+
+    def true_value_of_notices(self, candidates: pd.DataFrame) -> npt.NDArray[np.float64]:
+        second = candidates["notice"].duplicated().to_numpy()
+        return np.where(second, -1.0, self.true_value(candidates))
+
+
+class Oracular(Letterbox):
+    """Has no number for what it does not know."""
+
+    def true_value_of_notices(self, candidates: pd.DataFrame) -> npt.NDArray[np.float64]:
+        return np.full(len(candidates), np.nan)

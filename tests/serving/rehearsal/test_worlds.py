@@ -1,10 +1,13 @@
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
-from features.errors import ConfigurationError, TablesRefusedError
+from features.errors import BadInputError, ConfigurationError, TablesRefusedError
 from serving.policy.settings import load_policy_settings
+from serving.rehearsal.loop import value_sent
 from serving.rehearsal.worlds import Foreign, Simulated
 
 SHOP = Path(__file__).with_name("corner_shop.py")
@@ -60,6 +63,19 @@ def test_foreign_world_that_tells_the_future_is_refused() -> None:
 
     with pytest.raises(TablesRefusedError, match="activity"):
         world.tables(world.start)
+
+
+def test_foreign_world_is_asked_what_a_second_message_adds_if_it_knows() -> None:
+    twice = pd.DataFrame({"customer_id": "s0-000", "channel": ["push", "email"]})
+    notice = np.zeros(2, dtype=np.int64)
+    knows, knows_not, odd = (
+        Foreign(SHOP, name).make(name, seed=0) for name in ("Letterbox", "CornerShop", "Oracular")
+    )
+
+    assert value_sent(knows, twice, notice=notice).tolist() == [10.0, -1.0]
+    assert value_sent(knows_not, twice, notice=notice).tolist() == [10.0, 2.0]
+    with pytest.raises(BadInputError, match=r"true_value_of_notices of 2 .* 2 that are not finite"):
+        value_sent(odd, twice, notice=notice)
 
 
 def test_simulated_worlds_are_every_scenario_unless_some_are_asked_for() -> None:
