@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from features.vocabulary import Trigger
 from serving.policy.cases import Cases, Floats
 from serving.policy.settings import LearnedSettings
 from training.registry.servable import Belonging, UpliftModel
@@ -34,6 +35,7 @@ def find_effect(
     cases: Cases,
     uplift: UpliftModel | None,
     *,
+    p_seen: Floats,
     most: Floats,
     share: float,
     learned: LearnedSettings,
@@ -45,12 +47,13 @@ def find_effect(
     Args:
         cases: Of one trigger.
         uplift: What was measured.
+        p_seen: P(a message on each channel is seen), (n, 5).
         most: What a message on each channel is believed to change at most, (n, 5).
         share: How much of that it is believed to change.
         learned: Caution, and how much a belief weighs.
     """
     believed = most * share
-    told = _find_measured(cases, uplift, most=most)
+    told = _find_measured(cases, uplift, p_seen=p_seen, most=most)
     if told is None:
         return Effect(believed, np.ones(believed.shape), np.full(cases.n, learned.believed_error))
     sd = np.where(np.isnan(told.sd), learned.believed_error * np.abs(told.value), told.sd)
@@ -79,28 +82,42 @@ class _Measured:
     own_sd: float
 
 
-def _find_measured(cases: Cases, uplift: UpliftModel | None, *, most: Floats) -> _Measured | None:
+def _find_measured(
+    cases: Cases, uplift: UpliftModel | None, *, p_seen: Floats, most: Floats
+) -> _Measured | None:
     """What a trial says of the cases; None where it says nothing.
 
     Calls that come later than the days a trial looks at leave it nothing to see: an effect of
     nothing that is sure of it. Then the family tells, by the share of the most that can be changed
-    which its messages achieve.
+    which its messages achieve: of the calls that were counted in the end, else of those that are
+    believed in.
 
     Args:
         cases: Of one trigger.
         uplift: The model.
+        p_seen: P(a message on each channel is seen), (n, 5).
         most: What a message on each channel is believed to change at most, (n, 5).
     """
     if uplift is None or cases.trigger not in uplift.groups:
         return None
+    own_sd = uplift.own_sd[uplift.groups.index(cases.trigger)]
+    p_call = uplift.foreseen.get(cases.trigger)
+    if p_call is not None:
+        return _tell_by_family(uplift, cases.trigger, most=p_seen * p_call, own_sd=own_sd)
     belonging = Belonging(
         np.array(cases.segments, dtype=object), np.array(cases.languages, dtype=object)
     )
     told = uplift.effects(cases.engagement, group=cases.trigger, belonging=belonging)
-    own_sd = uplift.own_sd[uplift.groups.index(cases.trigger)]
     if told.value.any() or np.nan_to_num(told.sd, nan=1.0).any():
         return _Measured(told.value, told.sd, own_sd)
-    shares = uplift.shares(cases.trigger)
+    return _tell_by_family(uplift, cases.trigger, most=most, own_sd=own_sd)
+
+
+def _tell_by_family(
+    uplift: UpliftModel, trigger: Trigger, *, most: Floats, own_sd: float
+) -> _Measured | None:
+    """The share of the most that messages of such triggers achieve; None where it is not known."""
+    shares = uplift.shares(trigger)
     if shares is None:
         return None
     level = shares.mean()

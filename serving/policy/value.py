@@ -198,7 +198,7 @@ def _predict_odds(
         if cases.trigger.is_service
         else (p_convert, learned.incremental_share)
     )
-    effect = find_effect(cases, uplift, most=most, share=share, learned=learned)
+    effect = find_effect(cases, uplift, p_seen=p_seen, most=most, share=share, learned=learned)
     return _ChannelOdds(p_seen, effect, p_unsubscribe)
 
 

@@ -4,6 +4,7 @@ What a message changes is seen only against customers who could have had it and,
 none. The log of messages does not tell who they are; the table `decisions` does.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Self
@@ -15,6 +16,7 @@ from features.contracts import CONTRACTS
 from features.economics import default_economics
 from features.engagement import ENGAGEMENT_FEATURES
 from features.tables import Tables, empty_table, rows_that_hold
+from features.triggers.settings import TriggerSettings
 from features.vocabulary import Arm, Outcome, Trigger
 from training.datasets.channel import look_up
 from training.datasets.looked_at import find_bought, is_about_item
@@ -39,6 +41,12 @@ EFFECT_DAYS: Final = 7
 """What happens for so long after a decision counts. A message also hastens purchases that would
 have come anyway; a shorter time would count those as its effect."""
 
+FORESEEN_DAYS: Final[Mapping[Trigger, int]] = {
+    Trigger.PAYMENT_FAILURE_RISK: TriggerSettings().card_within_days
+}
+"""Problems that are told of so many days before they come. Calls about them come later than the
+days after a decision that count: whoever looks at those alone sees a message prevent nothing."""
+
 RANDOMISED_ARMS: Final = (Arm.RANDOM, Arm.LEARNED)
 NO_LOG: Final = (
     "no decisions: what a message changes is learned against those whom chance left without one, "
@@ -57,6 +65,8 @@ class UpliftDataset:
         trial: Rows of chance; `reach` is 1 until a model of it is there.
         booked: Whether an order was booked to the message within 7 days, (n,).
         noticed: Whether a person opened or clicked it within 7 days, (n,).
+        called_in_the_end: Whether the customer called about a problem that was foreseen once it had
+            come, (n,); NaN where it was not foreseen, or where its time is not over.
         belonging: Segments and languages of the customers.
         moments: When it was decided, (n,).
         value_cents: What a good outcome is worth, by position in `TRIGGERS`.
@@ -68,6 +78,7 @@ class UpliftDataset:
     trial: Trial
     booked: Bools
     noticed: Bools
+    called_in_the_end: Floats
     belonging: Belonging
     moments: Moments
     value_cents: tuple[float, ...]
@@ -86,6 +97,7 @@ class UpliftDataset:
             trial=self.trial.take(rows),
             booked=self.booked[rows],
             noticed=self.noticed[rows],
+            called_in_the_end=self.called_in_the_end[rows],
             belonging=self.belonging.take(rows),
             moments=self.moments[rows],
         )
@@ -126,6 +138,7 @@ def build_uplift_dataset(tables: Tables, *, known_until: datetime) -> UpliftData
         trial=trial,
         booked=_find_made(tables, rows.frame, outcomes=(Outcome.CONVERTED,)),
         noticed=_find_made(tables, rows.frame, outcomes=(Outcome.OPENED, Outcome.CLICKED)),
+        called_in_the_end=_find_late_calls(tables, rows.frame, known_until=known_until),
         belonging=Belonging(
             segments=look_up("segment", tables, ids=rows.frame["customer_id"]),
             languages=look_up("language", tables, ids=rows.frame["customer_id"]),
@@ -208,7 +221,6 @@ def _find_outcomes(tables: Tables, rows: pd.DataFrame) -> tuple[Floats, tuple[fl
     starts = rows["decided_at"]
     orders = _orders(tables)
     ordered = _happened(orders, rows, starts=starts) > 0
-    tickets = tables.get("tickets", empty_table("tickets")).rename(columns={"opened_at": "at"})
     called = np.zeros(len(rows), dtype=bool)
     values = []
     cents = orders["cents"].dropna().astype("float64")
@@ -216,7 +228,7 @@ def _find_outcomes(tables: Tables, rows: pd.DataFrame) -> tuple[Floats, tuple[fl
     for trigger in TRIGGERS:
         mine = (rows["trigger"] == trigger).to_numpy()
         if trigger.is_service:
-            about = tickets[tickets["topic"] == trigger]
+            about = _find_calls(tables, trigger)
             called[mine] = _happened(about, rows[mine], starts=starts[mine]) > 0
             values.append(economics.support_call_cents)
         else:
@@ -224,6 +236,25 @@ def _find_outcomes(tables: Tables, rows: pd.DataFrame) -> tuple[Floats, tuple[fl
     is_service = rows["trigger"].map(lambda name: Trigger(name).is_service).to_numpy(dtype=bool)
     good = np.where(is_service, ~called, _find_orders_in_question(tables, rows, ordered=ordered))
     return good.astype(np.float64), tuple(values)
+
+
+def _find_late_calls(tables: Tables, rows: pd.DataFrame, *, known_until: datetime) -> Floats:
+    """See `UpliftDataset.called_in_the_end`."""
+    called = np.full(len(rows), np.nan)
+    for trigger, days in FORESEEN_DAYS.items():
+        span = timedelta(days=days) + _SPAN
+        is_over = rows["decided_at"] + span <= known_until
+        mine = ((rows["trigger"] == trigger) & is_over).to_numpy()
+        starts = rows["decided_at"][mine]
+        about = _find_calls(tables, trigger)
+        called[mine] = _happened(about, rows[mine], starts=starts, span=span) > 0
+    return called
+
+
+def _find_calls(tables: Tables, trigger: Trigger) -> pd.DataFrame:
+    """Calls about such a problem: customer_id, at."""
+    tickets = tables.get("tickets", empty_table("tickets")).rename(columns={"opened_at": "at"})
+    return tickets[tickets["topic"] == trigger]
 
 
 def _find_orders_in_question(tables: Tables, rows: pd.DataFrame, *, ordered: Bools) -> Bools:
@@ -259,15 +290,19 @@ def _orders(tables: Tables) -> pd.DataFrame:
 
 
 def _happened(
-    events: pd.DataFrame, rows: pd.DataFrame, *, starts: "pd.Series[pd.Timestamp]"
+    events: pd.DataFrame,
+    rows: pd.DataFrame,
+    *,
+    starts: "pd.Series[pd.Timestamp]",
+    span: timedelta = _SPAN,
 ) -> Integers:
-    """Events of each row's customer from the start on until 7 days later, (n,)."""
+    """Events of each row's customer from the start on until the span is over, (n,)."""
     codes, names = pd.factorize(rows["customer_id"])
     whose = pd.Index(names).get_indexer(pd.Index(events["customer_id"]))
     seconds = events["at"].astype("int64").to_numpy()[whose >= 0] // 1_000_000
     keys = np.sort((whose[whose >= 0].astype(np.int64) << 36) + seconds)
     first = (codes.astype(np.int64) << 36) + starts.astype("int64").to_numpy() // 1_000_000
-    last = first + int(_SPAN.total_seconds())
+    last = first + int(span.total_seconds())
     n: Integers = np.searchsorted(keys, last) - np.searchsorted(keys, first)
     return n
 

@@ -12,6 +12,7 @@ tell customers apart. Trees stand on top, where later rows show that they help.
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
 import numpy as np
@@ -23,7 +24,8 @@ from training.channel.correction import OffsetRows, fit_correction
 from training.channel.pooling import pool_rates
 from training.channel.reach import estimate_acted_per_open
 from training.datasets.channel import ChannelDataset
-from training.datasets.uplift import UpliftDataset
+from training.datasets.split import is_known_by
+from training.datasets.uplift import FORESEEN_DAYS, UpliftDataset
 from training.measures import Bools, Floats
 from training.registry.servable import (
     CHANNELS,
@@ -43,6 +45,8 @@ FEWEST_POSITIVES: Final = 20
 
 IS_SERVICE: Final = np.array([trigger.is_service for trigger in TRIGGERS])
 _PRIOR_CALLS: Final = 10.0
+_FEWEST_FORESEEN: Final = 100
+"""Customers with a foreseen problem below which nothing is said of their calls."""
 _RAW: Final = (Calibration(),) * len(CHANNELS)
 
 
@@ -152,6 +156,23 @@ def count_stakes(dataset: UpliftDataset) -> Stakes:
     calls = np.bincount(at[at >= 0], called[at >= 0], len(segments))
     factor = (calls + _PRIOR_CALLS) / (expected + _PRIOR_CALLS)
     return Stakes(tuple(rate.tolist()), segments, (*factor.tolist(), 1.0))
+
+
+def count_foreseen(dataset: UpliftDataset, *, until: datetime) -> dict[Trigger, float]:
+    """How often customers call in the end about a problem that was foreseen, of each trigger.
+
+    Of rows whose time was over at `until`; triggers of which too few customers are known lack.
+    What messages prevented lowers it a little.
+    """
+    found = {}
+    for trigger, days in FORESEEN_DAYS.items():
+        span = timedelta(days=days) + dataset.label_span
+        rows = is_known_by(until, moments=dataset.moments, label_span=span)
+        rows &= dataset.trial.group == TRIGGERS.index(trigger)
+        rows &= ~np.isnan(dataset.called_in_the_end)
+        if len(np.unique(dataset.trial.customers[rows].astype(str))) >= _FEWEST_FORESEEN:
+            found[trigger] = float(dataset.called_in_the_end[rows].mean())
+    return found
 
 
 def apply_reaches(reaches: Reaches, rows: UpliftDataset) -> Floats:

@@ -47,7 +47,13 @@ from training.uplift.measures import (
     make_uplift_at,
 )
 from training.uplift.products import find_room
-from training.uplift.reach import ReachRows, cross_fit_reaches, find_families, fit_reaches
+from training.uplift.reach import (
+    ReachRows,
+    count_foreseen,
+    cross_fit_reaches,
+    find_families,
+    fit_reaches,
+)
 from training.uplift.trial import Trial
 
 BASELINE: Final = "response model: who acts when written to"
@@ -154,6 +160,9 @@ def fit_model(
         without=_fit_chance(dataset, split=split, rows=~dataset.trial.treated, seed=seed),
         value_cents=dataset.value_cents,
         cost_cents=tuple(economics.send_cost_cents(channel) for channel in CHANNELS),
+        foreseen={
+            trigger.value: p for trigger, p in count_foreseen(known, until=split.test_from).items()
+        },
     )
     return model, fitted
 

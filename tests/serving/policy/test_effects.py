@@ -26,6 +26,7 @@ CART, CARD = Trigger.ABANDONED_CART, Trigger.PAYMENT_FAILURE_RISK
 NONE = FeatureSignature((), "x")
 ONES = (1.0,) * len(CHANNELS)
 MOST = np.full((1, len(CHANNELS)), 0.04)
+SEEN = np.full((1, len(CHANNELS)), 0.4)
 BELIEVED = 0.5 * MOST
 
 
@@ -56,7 +57,9 @@ def test_find_effect_believes_where_nothing_was_measured(
 ) -> None:
     model = measured(0.02, 0.02, 0.02)
     for trigger, uplift in ((CART, None), (CARD, model), (Trigger.CHURN_RISK, model)):
-        effect = find_effect(one_case(trigger), uplift, most=MOST, share=0.5, learned=learned)
+        effect = find_effect(
+            one_case(trigger), uplift, p_seen=SEEN, most=MOST, share=0.5, learned=learned
+        )
         np.testing.assert_array_equal(effect.p, BELIEVED)
         np.testing.assert_array_equal(effect.borne_out, 1.0)
         assert effect.error.tolist() == [learned.believed_error]
@@ -68,6 +71,7 @@ def test_find_effect_draws_a_sure_measure_to_the_belief_in_logs(
     effect = find_effect(
         one_case(CART),
         measured(0.005, 0.005, 0.005),
+        p_seen=SEEN,
         most=MOST,
         share=0.5,
         learned=learned,
@@ -81,7 +85,9 @@ def test_find_effect_takes_off_what_the_level_is_unsure_by(
     one_case: Callable[..., Cases], learned: LearnedSettings
 ) -> None:
     shares = (0.006, 0.010, 0.014)  # mean .010, standard deviation .004
-    effect = find_effect(one_case(CART), measured(*shares), most=MOST, share=0.5, learned=learned)
+    effect = find_effect(
+        one_case(CART), measured(*shares), p_seen=SEEN, most=MOST, share=0.5, learned=learned
+    )
     np.testing.assert_allclose(effect.p, np.sqrt(0.006 * 0.02))
     assert effect.error == pytest.approx([np.hypot(0.4, 0.3)])
 
@@ -90,7 +96,9 @@ def test_find_effect_lets_no_belief_bring_back_what_may_be_nothing(
     one_case: Callable[..., Cases], learned: LearnedSettings
 ) -> None:
     shares = (0.0, 0.001, 0.005)
-    effect = find_effect(one_case(CART), measured(*shares), most=MOST, share=0.5, learned=learned)
+    effect = find_effect(
+        one_case(CART), measured(*shares), p_seen=SEEN, most=MOST, share=0.5, learned=learned
+    )
     np.testing.assert_array_equal(effect.p, 0.0)
     np.testing.assert_array_equal(effect.borne_out, 0.0)
     assert effect.error.tolist() == [1.0]
@@ -103,6 +111,7 @@ def test_find_effect_takes_a_measure_of_nothing_for_one_where_draws_around_it_di
     effect = find_effect(
         one_case(CART),
         measured(0.0, 0.004, -0.004),
+        p_seen=SEEN,
         most=MOST,
         share=0.5,
         learned=learned,
@@ -121,7 +130,28 @@ def test_find_effect_takes_the_share_of_the_family_where_a_trial_saw_no_call(
         reaches={CARD.value: Reach(opened.rates, opened, ONES, nobody_calls)},
     )
 
-    effect = find_effect(one_case(CARD), model, most=MOST, share=0.5, learned=learned)
+    effect = find_effect(one_case(CARD), model, p_seen=SEEN, most=MOST, share=0.5, learned=learned)
 
     np.testing.assert_allclose(effect.p, np.sqrt(0.1 * MOST * BELIEVED))
     assert effect.error == pytest.approx([np.hypot(0.5, 0.3)])
+
+
+def test_find_effect_goes_by_the_calls_that_were_counted_in_the_end(
+    one_case: Callable[..., Cases], learned: LearnedSettings
+) -> None:
+    """Within the days of the trial nearly nobody calls about a card: that is no sign of nothing."""
+    opened = believe(NONE).outcomes[Outcome.OPENED]
+    hardly_any = Stakes((0.001,) * len(TRIGGERS), (), (1.0,))
+    model = replace(
+        measured(0.1, 0.2, 0.3, of=CARD),
+        reaches={CARD.value: Reach(opened.rates, opened, ONES, hardly_any)},
+    )
+    counted = replace(model, foreseen={CARD.value: 0.25})
+
+    by_trial, by_count = (
+        find_effect(one_case(CARD), one, p_seen=SEEN, most=MOST, share=0.5, learned=learned)
+        for one in (model, counted)
+    )
+
+    np.testing.assert_allclose(by_count.p, np.sqrt(0.1 * 0.25 * SEEN * BELIEVED))
+    assert (by_trial.p < 0.2 * by_count.p).all()

@@ -5,12 +5,14 @@ import pandas as pd
 import pytest
 
 from features.tables import Tables, empty_table
-from features.vocabulary import Channel
+from features.vocabulary import Channel, Trigger
 from training.datasets.provenance import NotEnoughData
 from training.datasets.uplift import NO_LOG, UpliftDataset, build_uplift_dataset
 from training.registry.servable import CHANNELS, TRIGGERS
+from training.uplift.reach import count_foreseen
 from training.uplift.trial import NONE
 
+CARD = Trigger.PAYMENT_FAILURE_RISK
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 UNTIL = START + timedelta(days=40)
 
@@ -164,3 +166,70 @@ def test_decisions_whose_week_is_not_over_are_left_out() -> None:
     late = decision(9, decided_at=UNTIL - timedelta(days=6))
     dataset = build(tables_of([decision(0, channel="email"), decision(1), late]))
     assert len(dataset.moments) == 2
+
+
+def test_calls_about_what_was_foreseen_count_once_it_has_come() -> None:
+    card = {"trigger": "payment_failure_risk", "decided_at": START}
+    rows = [
+        decision(0, **card, channel="email"),  # calls when the card has expired
+        decision(1, **card),  # calls about something else
+        decision(2, **card),  # calls long after
+        decision(3, **card | {"decided_at": START + timedelta(days=10)}),  # still to come
+        decision(4, decided_at=START),  # nothing that comes later
+    ]
+    calls = [("c0", "payment_failure_risk", 31), ("c1", "app", 31), ("c2", "app", 38)]
+    dataset = build(
+        tables_of(
+            rows,
+            tickets=[
+                {
+                    "ticket_id": customer,
+                    "customer_id": customer,
+                    "topic": topic,
+                    "opened_at": START + timedelta(days=days),
+                    "escalated": False,
+                }
+                for customer, topic, days in calls
+            ],
+        )
+    )
+
+    assert (dataset.trial.outcome[dataset.trial.group == TRIGGERS.index(CARD)] == 1.0).all()
+    known = dataset.called_in_the_end[~np.isnan(dataset.called_in_the_end)]
+    assert sorted(known.tolist()) == [0.0, 0.0, 1.0]
+    callers = dataset.trial.customers[dataset.called_in_the_end == 1.0]
+    assert callers.tolist() == ["c0"]
+
+
+def test_count_foreseen_wants_many_customers_and_nothing_that_came_later() -> None:
+    rows = [
+        decision(
+            n,
+            customer_id=f"c{n}",
+            trigger=CARD,
+            decided_at=START - timedelta(days=40 * (n % 2)),
+            channel="email" if n % 3 else None,
+        )
+        for n in range(220)
+    ]
+    early = [f"c{n}" for n in range(1, 220, 2)]
+    tables = tables_of(
+        rows,
+        tickets=[
+            {
+                "ticket_id": name,
+                "customer_id": name,
+                "topic": CARD,
+                "opened_at": START - timedelta(days=8),
+                "escalated": False,
+            }
+            for name in early[:33]
+        ],
+    )
+    dataset = build(tables)
+
+    assert count_foreseen(dataset, until=UNTIL) == {CARD: pytest.approx(33 / 220)}
+    assert count_foreseen(dataset, until=START) == {CARD: pytest.approx(33 / 110)}
+    assert count_foreseen(dataset, until=START - timedelta(days=10)) == {}
+    few = dataset.take(np.arange(220) < 99)
+    assert count_foreseen(few, until=UNTIL) == {}

@@ -217,6 +217,8 @@ class UpliftModel:
         without: P(good outcome without treatment) of features and group.
         value_cents: What a good outcome is worth, by group.
         cost_cents: What a treatment costs.
+        foreseen: P(the bad outcome comes in the end), by name of the groups in which it comes later
+            than the days that a trial looks at. Effects are those within these days: next to none.
     """
 
     version: str
@@ -229,6 +231,7 @@ class UpliftModel:
     without: BoosterModel
     value_cents: tuple[float, ...]
     cost_cents: tuple[float, ...]
+    foreseen: Mapping[str, float] = field(default_factory=dict)
 
     def effects(self, X: Floats, *, group: str, belonging: Belonging | None = None) -> Effects:
         """Effect of every treatment on customers X (n, features), of one group.
@@ -307,6 +310,7 @@ class UpliftModel:
             "without": self.without.to_json(),
             "value_cents": list(self.value_cents),
             "cost_cents": list(self.cost_cents),
+            "foreseen": dict(self.foreseen),
         }
 
     @classmethod
@@ -324,6 +328,7 @@ class UpliftModel:
             without=BoosterModel.from_json(data["without"]),
             value_cents=tuple(data["value_cents"]),
             cost_cents=tuple(data["cost_cents"]),
+            foreseen=dict(data.get("foreseen", {})),  # earlier releases measured none
         )
 
     def _position(self, group: str) -> int:
