@@ -19,7 +19,14 @@ from training.benchmarks.rows import BenchRow
 from training.world.protocol import World
 
 CASE: Final = "rehearsal_gap"
-PARTS: Final = ("as_sent", "average_wording", "best_wording", "best_hour", "best_channels")
+PARTS: Final = (
+    "as_sent",
+    "any_wording",
+    "best_wording",
+    "average_wording",
+    "best_hour",
+    "best_channels",
+)
 _ALL: Final = "all"
 
 

@@ -56,7 +56,9 @@ def compare(records: Sequence[Decision], chooser: Chooser) -> pd.DataFrame:
 
     Returns:
         One row per decision, cents: trigger, as_sent (0 for nothing), average_wording (the same
-        action in the average wording), best_wording (the same action in the customer's best),
+        action in a wording as good as the mean of all that there could be), any_wording (the same
+        action, the mean of the wordings that it has), best_wording (the best of them for the
+        customer),
         best_hour and best_channels (average wording; the best allowed of the moments on these
         channels, of the channels at this moment), best (one channel, in everything the best, 0
         where nothing is worth it).
@@ -74,7 +76,7 @@ def compare(records: Sequence[Decision], chooser: Chooser) -> pd.DataFrame:
     columns = {
         "as_sent": _sum_by_record(sent, chooser.value_notices(sent, by=["record"])),
         **_compare_actions(sums, sent.drop_duplicates("record")[_ACTION]),
-        "best_wording": _best_wording(sent, chooser),
+        **_compare_wordings(sent, chooser),
         "best": best.clip(lower=0.0),
     }
     table = pd.DataFrame(columns).reindex(range(len(records))).fillna(0.0)
@@ -95,12 +97,23 @@ def _compare_actions(sums: pd.DataFrame, sent: pd.DataFrame) -> dict[str, "pd.Se
     }
 
 
-def _best_wording(sent: pd.DataFrame, chooser: Chooser) -> "pd.Series[float]":
+def _compare_wordings(sent: pd.DataFrame, chooser: Chooser) -> dict[str, "pd.Series[float]"]:
+    """What was sent in other words: the best on each channel, and the mean of all, in turns."""
     worded = chooser.with_variants(sent)
-    cents = pd.Series(chooser.value(worded)).groupby(
-        [worded["record"].to_numpy(), worded["channel"].to_numpy()]
+    message = [worded["record"], worded["channel"]]
+    worded["cents"] = chooser.value(worded)
+    worded["turn"] = worded.groupby(message).cumcount()
+    best = worded.loc[worded.groupby(message)["cents"].idxmax()].sort_values(
+        "record", kind="stable"
     )
-    return cents.max().groupby(level=0).sum()
+    in_turns = worded.sort_values(["record", "turn"], kind="stable")
+    by_turn = pd.Series(chooser.value_notices(in_turns, by=["record", "turn"])).groupby(
+        [in_turns["record"].to_numpy(), in_turns["turn"].to_numpy()]
+    )
+    return {
+        "any_wording": by_turn.sum().groupby(level=0).mean(),
+        "best_wording": _sum_by_record(best, chooser.value_notices(best, by=["record"])),
+    }
 
 
 def _sum_by_record(messages: pd.DataFrame, cents: Floats) -> "pd.Series[float]":

@@ -39,9 +39,9 @@ def test_compare_changes_one_thing_at_a_time(found: pd.DataFrame) -> None:
 
     assert set(found["day"]) == set(range(N_DAYS))
     assert len(sent) > 20
-    assert (sent[["as_sent", "average_wording", "best_wording", "best_hour"]] == EMAIL).all(
-        axis=None
-    )
+    assert (
+        sent[["as_sent", "average_wording", "any_wording", "best_wording", "best_hour"]] == EMAIL
+    ).all(axis=None)
     assert (sent["best_channels"] == PUSH).all()
     assert (found["best"] == PUSH).all()
 
