@@ -35,7 +35,6 @@ def find_effect(
     cases: Cases,
     uplift: UpliftModel | None,
     *,
-    p_seen: Floats,
     most: Floats,
     share: float,
     learned: LearnedSettings,
@@ -47,13 +46,12 @@ def find_effect(
     Args:
         cases: Of one trigger.
         uplift: What was measured.
-        p_seen: P(a message on each channel is seen), (n, 5).
         most: What a message on each channel is believed to change at most, (n, 5).
         share: How much of that it is believed to change.
         learned: Caution, and how much a belief weighs.
     """
     believed = most * share
-    told = _find_measured(cases, uplift, p_seen=p_seen, most=most)
+    told = _find_measured(cases, uplift, most=most)
     if told is None:
         return Effect(believed, np.ones(believed.shape), np.full(cases.n, learned.believed_error))
     sd = np.where(np.isnan(told.sd), learned.believed_error * np.abs(told.value), told.sd)
@@ -65,6 +63,28 @@ def find_effect(
     value = np.maximum(told.value, 0.0).sum(axis=1)
     error = np.divide(sd.sum(axis=1), value, out=np.ones(cases.n), where=value > 0.0)
     return Effect(p, np.minimum(borne_out, 1.0), np.minimum(error, 1.0))
+
+
+def expect_calls(cases: Cases, uplift: UpliftModel | None, *, believed: float) -> Floats:
+    """P(the customer calls about a service case if nobody writes), (n,).
+
+    As it was counted, where it was; calls are told by far more rows than what messages change.
+
+    Args:
+        cases: Of one trigger.
+        uplift: Where calls were counted.
+        believed: The chance where they were not.
+    """
+    counted = None
+    if uplift is not None and cases.trigger in uplift.groups:
+        counted = uplift.p_bad(cases.trigger, belonging=_find_belonging(cases))
+    return np.full(cases.n, believed) if counted is None else counted
+
+
+def _find_belonging(cases: Cases) -> Belonging:
+    return Belonging(
+        np.array(cases.segments, dtype=object), np.array(cases.languages, dtype=object)
+    )
 
 
 @dataclass(frozen=True)
@@ -82,34 +102,26 @@ class _Measured:
     own_sd: float
 
 
-def _find_measured(
-    cases: Cases, uplift: UpliftModel | None, *, p_seen: Floats, most: Floats
-) -> _Measured | None:
+def _find_measured(cases: Cases, uplift: UpliftModel | None, *, most: Floats) -> _Measured | None:
     """What a trial says of the cases; None where it says nothing.
 
     Calls that come later than the days a trial looks at leave it nothing to see: an effect of
     nothing that is sure of it. Then the family tells, by the share of the most that can be changed
-    which its messages achieve: of the calls that were counted in the end, else of those that are
-    believed in.
+    which its messages achieve.
 
     Args:
         cases: Of one trigger.
         uplift: The model.
-        p_seen: P(a message on each channel is seen), (n, 5).
         most: What a message on each channel is believed to change at most, (n, 5).
     """
     if uplift is None or cases.trigger not in uplift.groups:
         return None
     own_sd = uplift.own_sd[uplift.groups.index(cases.trigger)]
-    p_call = uplift.foreseen.get(cases.trigger)
-    if p_call is not None:
-        return _tell_by_family(uplift, cases.trigger, most=p_seen * p_call, own_sd=own_sd)
-    belonging = Belonging(
-        np.array(cases.segments, dtype=object), np.array(cases.languages, dtype=object)
-    )
-    told = uplift.effects(cases.engagement, group=cases.trigger, belonging=belonging)
-    if told.value.any() or np.nan_to_num(told.sd, nan=1.0).any():
-        return _Measured(told.value, told.sd, own_sd)
+    if cases.trigger not in uplift.foreseen:
+        belonging = _find_belonging(cases)
+        told = uplift.effects(cases.engagement, group=cases.trigger, belonging=belonging)
+        if told.value.any() or np.nan_to_num(told.sd, nan=1.0).any():
+            return _Measured(told.value, told.sd, own_sd)
     return _tell_by_family(uplift, cases.trigger, most=most, own_sd=own_sd)
 
 

@@ -21,7 +21,7 @@ from features.economics import Economics
 from features.vocabulary import Channel, Outcome
 from serving.policy.actions import ActionGrid
 from serving.policy.cases import HOUR_US, Cases, Floats
-from serving.policy.effects import Effect, find_effect
+from serving.policy.effects import Effect, expect_calls, find_effect
 from serving.policy.hours import hour_of_week, local_us
 from serving.policy.settings import CHANNELS, LearnedSettings, TriggerRule
 from serving.policy.stakes import Stakes
@@ -193,12 +193,12 @@ def _predict_odds(
     )
     acted = np.array([model.acted_per_open[channel] for channel in CHANNELS])
     p_seen = np.minimum(p_open * acted, 1.0)
-    most, share = (
-        (p_seen * rule.p_call, rule.prevented_share)
-        if cases.trigger.is_service
-        else (p_convert, learned.incremental_share)
-    )
-    effect = find_effect(cases, uplift, p_seen=p_seen, most=most, share=share, learned=learned)
+    if cases.trigger.is_service:
+        p_call = expect_calls(cases, uplift, believed=rule.p_call)
+        most, share = p_seen * p_call[:, None], rule.prevented_share
+    else:
+        most, share = p_convert, learned.incremental_share
+    effect = find_effect(cases, uplift, most=most, share=share, learned=learned)
     return _ChannelOdds(p_seen, effect, p_unsubscribe)
 
 

@@ -256,6 +256,19 @@ class UpliftModel:
         who = belonging or Belonging.of(len(X))
         return self.reaches[group].predict(X, group=at, belonging=who)
 
+    def p_bad(self, group: str, *, belonging: Belonging) -> Floats | None:
+        """P(the bad outcome that a message may prevent comes in the end), (n,), as it was counted.
+
+        None where it never came, and of groups in which a good outcome is to be brought about.
+        """
+        n, at = len(belonging.segments), self._position(group)
+        if group in self.foreseen:
+            return np.full(n, self.foreseen[group])
+        stakes = self.reaches[group].stakes if group in self.reaches else None
+        if stakes is None or not stakes.rate[at]:
+            return None
+        return stakes.predict(group=np.full(n, at, dtype=np.int64), belonging=belonging)
+
     def shares(self, group: str) -> Floats | None:
         """Share of the reach that the group's messages achieve, by member, (members,).
 
