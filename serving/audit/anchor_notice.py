@@ -25,16 +25,8 @@ def leave_anchor_notice(
         f"public key, `opportune audit verify --anchor` finds by it whatever was cut or changed "
         f"before that moment.\n\n{line}\n"
     )
-    return session.notices.add(
-        Notice(
-            key=f"anchor/{at:%Y-%m-%d}/{'daily' if is_daily else seq}",
-            to=_OWNER,
-            subject=f"Anchor of the log, {at:%Y-%m-%d}",
-            body=body,
-            language="en",
-            made_at=at,
-        )
-    )
+    which = "daily" if is_daily else str(seq)
+    return _leave(session, body, which=which, subject="Anchor of the log", at=at)
 
 
 def leave_anchor_fault(session: StoreSession, why: str, *, at: datetime) -> bool:
@@ -50,11 +42,16 @@ def leave_anchor_fault(session: StoreSession, why: str, *, at: datetime) -> bool
         f"It is tried again every minute while `opportune act` runs. Until it is kept, rows that "
         f"were written since the last anchor could be cut unseen.\n"
     )
+    return _leave(session, body, which="failed", subject="No anchor of the log", at=at)
+
+
+def _leave(session: StoreSession, body: str, *, which: str, subject: str, at: datetime) -> bool:
+    """Leave the owner one notice of its kind a day; whether it is the first."""
     return session.notices.add(
         Notice(
-            key=f"anchor/{at:%Y-%m-%d}/failed",
+            key=f"anchor/{at:%Y-%m-%d}/{which}",
             to=_OWNER,
-            subject=f"No anchor of the log, {at:%Y-%m-%d}",
+            subject=f"{subject}, {at:%Y-%m-%d}",
             body=body,
             language="en",
             made_at=at,

@@ -1,6 +1,7 @@
 """The anchor of the day, made by the process that acts: once a day, and never twice."""
 
 import os
+import secrets
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -85,12 +86,16 @@ class DailyAnchor:
             seq, head = session.audit.find_head()
         line = write_anchor(Anchor.of(seq, head, at=now), key=self.key)
         # Whole under its name, or not there: a file that is there is an anchor.
-        fresh = path.with_suffix(".fresh")
-        with fresh.open("w", encoding="utf-8") as file:
-            file.write(f"{line}\n")
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
+        # Another process may be at it, too: each writes a file of its own.
+        fresh = path.with_suffix(f".{secrets.token_hex(8)}.fresh")
+        try:
+            with fresh.open("x", encoding="utf-8") as file:
+                file.write(f"{line}\n")
+                file.flush()
+                os.fsync(file.fileno())
+            fresh.replace(path)
+        finally:
+            fresh.unlink(missing_ok=True)
         return seq
 
 

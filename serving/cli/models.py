@@ -1,8 +1,6 @@
 """Commands about models: train, promote, rollback."""
 
-import getpass
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -22,6 +20,7 @@ from serving.cli.evaluate import (
 from serving.cli.judgements import show_policy_answer
 from serving.cli.output import Json, JsonOption, progress, say, show, show_json, show_table
 from serving.cli.seeds import SeedOption
+from serving.cli.signing import sign
 from serving.faults import EXIT_REFUSED
 from serving.home import claim_home
 from serving.settings import read_settings
@@ -31,7 +30,6 @@ from training.gate import Hold, Promote, Refused, RolledBack
 from training.policy_gate import HoldPolicy
 from training.promote import promote as promote_through_gate
 from training.promote import roll_back
-from training.registry.audit import Audit
 from training.registry.entries import ModelName
 from training.registry.tracking import Tracking
 from training.search import SearchBudget
@@ -158,7 +156,7 @@ def promote(
             window_days=window_days,
             as_of=as_of,
             seed=seed,
-            audit=_sign(reason),
+            audit=sign(reason),
         )
         show_policy_answer(answer, as_json=as_json)
         if isinstance(answer, HoldPolicy):
@@ -193,7 +191,7 @@ def _promote_models(
 ) -> None:
     tables, moment = read_as_of(data, as_of)
     tracking = _open_registry(tables)
-    audit = _sign(reason)
+    audit = sign(reason)
     answers: list[Promote | Hold] = []
     for model in name.names():
         with progress(f"judging {model}"):
@@ -219,7 +217,7 @@ def rollback(
     as_json: JsonOption = False,
 ) -> None:
     """Let the champion or the policy before run again, and keep who asked for it, when and why."""
-    audit = _sign(reason)
+    audit = sign(reason)
     answers: list[RolledBack | Refused]
     if name is Restorable.POLICY:
         answers = [rollback_policy(audit)]
@@ -235,15 +233,6 @@ def rollback(
         say("it runs from the next start or publication on: opportune serve --data DIR")
     if any(isinstance(answer, Refused) for answer in answers):
         raise typer.Exit(EXIT_REFUSED)
-
-
-def _sign(reason: str) -> Audit:
-    """Who asks, now and why."""
-    try:
-        by = getpass.getuser()
-    except (OSError, KeyError):  # a container may have no name for its user
-        by = "unknown"
-    return Audit(by, datetime.now(UTC), reason)
 
 
 def _open_registry(tables: Tables) -> Tracking:

@@ -1,8 +1,6 @@
 """`opportune playbooks learn`: what a case does to a customer, from cases that are over."""
 
-import getpass
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -11,13 +9,13 @@ from serving.cli.data import AsOfOption, DataOption, read_as_of
 from serving.cli.output import Json, JsonOption, progress, say, show, show_json
 from serving.cli.own_store import open_own_store
 from serving.cli.seeds import SeedOption
+from serving.cli.signing import sign
 from serving.faults import EXIT_REFUSED
 from serving.home import claim_home
 from serving.playbooks.outcomes import HORIZON_DAYS
 from serving.settings import read_settings
 from training.datasets.provenance import NotEnoughData
 from training.gate import Hold, Promote
-from training.registry.audit import Audit
 
 
 def learn(
@@ -54,7 +52,7 @@ def learn(
     tracking = Tracking.in_folder(settings.registry)
     tracking.log_training(record)
     answer = promote_case_effect(
-        log, known_until=moment, tracking=tracking, seed=seed, audit=_sign()
+        log, known_until=moment, tracking=tracking, seed=seed, audit=sign()
     )
     _show_answer(answer, record.metrics, as_json=as_json)
     if isinstance(answer, Hold):
@@ -92,12 +90,3 @@ def _show_answer(answer: Promote | Hold, seen: Mapping[str, float], *, as_json: 
         show(f"  because {reason}")
     if not reasons:
         say("`playbooks start` asks it from now on, `/events` from the next publication")
-
-
-def _sign() -> Audit:
-    """Who asks, now."""
-    try:
-        by = getpass.getuser()
-    except (OSError, KeyError):  # a container may have no name for its user
-        by = "unknown"
-    return Audit(by, datetime.now(UTC), "")

@@ -8,8 +8,6 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from email import message_from_bytes
-from email.errors import MessageError
-from email.header import decode_header, make_header
 from email.message import Message
 from email.policy import compat32
 from typing import Final
@@ -17,6 +15,7 @@ from typing import Final
 from features.errors import BadInputError
 from serving.autopilot.acting.answers import VendorAnswer, answer_vendor
 from serving.autopilot.acting.topics import KIND, booked_topic, reply_topic
+from serving.mail_headers import decode_words
 from serving.store.amends import AskState
 from serving.store.notices import Notice, PartyKind
 from serving.store.store import StoreSession
@@ -66,7 +65,7 @@ def mark_subject(subject: str, *, code: str) -> str:
 def read_reply(content: bytes) -> Reply | None:
     """What a mail answers; None where it holds no code, or a machine wrote it."""
     mail = message_from_bytes(content, policy=compat32)  # strangers' headers are not parsed
-    found = _CODE.search(_decode(str(mail.get("Subject", ""))))
+    found = _CODE.search(decode_words(str(mail.get("Subject", ""))))
     if found is None or str(mail.get("Auto-Submitted", "no")).strip().casefold() != "no":
         return None
     return Reply(found[1], read_answer_line(_find_first_line(mail)))
@@ -141,10 +140,3 @@ def _find_first_line(mail: Message) -> str:
         return ""
     lines = (line.strip() for line in text.splitlines())
     return next((line for line in lines if line and not line.startswith(">")), "")
-
-
-def _decode(header: str) -> str:
-    try:
-        return str(make_header(decode_header(header)))
-    except (MessageError, LookupError, ValueError):  # anybody can send such mails
-        return header

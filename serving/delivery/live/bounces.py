@@ -7,14 +7,13 @@ itself, or its headers, comes with it. Ours names its message there.
 from dataclasses import dataclass
 from datetime import datetime
 from email import message_from_bytes
-from email.errors import MessageError
-from email.header import decode_header, make_header
 from email.message import Message
 from email.policy import compat32
 from email.utils import parsedate_to_datetime
 
 from features.vocabulary import Channel, Outcome
 from serving.delivery.queue import LIVE
+from serving.mail_headers import decode_words
 from serving.policy.cases import from_us, to_us
 from serving.records import OutcomeEvent, OutcomeState
 from serving.store.claims import OutboxState
@@ -88,15 +87,7 @@ def _find_identity(part: Message) -> str | None:
         text = part.get_payload(decode=True)
         if isinstance(text, bytes):
             found = message_from_bytes(text, policy=compat32).get(_HEADER)
-    return None if found is None else _decode(str(found))
-
-
-def _decode(header: str) -> str:
-    """As it was before it was folded: a long identity, or one of other letters, is encoded."""
-    try:
-        return str(make_header(decode_header(header))).strip()
-    except (MessageError, LookupError, ValueError):  # anybody can send such mails
-        return header.strip()
+    return None if found is None else decode_words(str(found))
 
 
 def _read_date(mail: Message) -> datetime | None:

@@ -1,5 +1,6 @@
 """The anchor of the day: once, after a pause at once, never twice, and a fault is told."""
 
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -118,3 +119,26 @@ def test_a_folder_without_a_key_and_a_key_that_is_none_are_refused(
         wire_daily_anchor(store, key=None, folder=tmp_path)
     with pytest.raises(SourceUnreadableError, match="expected a private Ed25519 key"):
         wire_daily_anchor(store, key=keys[1], folder=tmp_path)
+
+
+def test_two_processes_that_write_one_day_leave_one_whole_anchor(
+    store: Store, keys: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second is done with its file before the first has moved its own."""
+    folder = tmp_path / "away"
+    folder.mkdir()
+    add_row(store)
+    one, other = (begin(store, keys, folder=folder) for _ in range(2))
+    kept: list[Anchored | None] = []
+
+    def sync(_: int) -> None:
+        if not kept:
+            kept.append(None)
+            kept[0] = other.look(MORNING)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    kept.append(one.look(MORNING))
+
+    assert [found is not None and found.is_kept for found in kept] == [True, True]
+    [path] = folder.iterdir()
+    assert [anchor.seq for anchor in read_file(path, keys)] == [1]
