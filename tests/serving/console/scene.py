@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from features.vocabulary import Arm, Factor, Tier, Trigger
+from features.vocabulary import Arm, Factor, Tier, Trigger, UpliftGroup
 from serving.audit.entries import EntryKind
 from serving.autopilot.inbound.message import InboundMessage
 from serving.autopilot.inbound.mood import Severity
@@ -146,7 +146,8 @@ def _put_case(session: StoreSession, *, now: datetime) -> None:
             p_churn=0.62,
             mrr_cents=4_900_000,
             value_cents=None,
-            uplift_group=None,
+            uplift_group=UpliftGroup.PERSUADABLE,
+            judge="retention 3",
             language="ru",
             playbook="high/low_usage",
             model_version=None,

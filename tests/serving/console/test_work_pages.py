@@ -213,6 +213,7 @@ def test_case_tells_its_offer_tasks_and_story(office: Office) -> None:
 
     for words in ("Case of c010", "9,000 KZT", "Usage coaching call", "49,000 KZT", "holds"):
         assert words in page
+    assert "<dt>Contact</dt><dd>Persuadable, says the model retention 3</dd>" in page
     assert office.sign_in("Dana").read("/cases/none", status=404)
 
 
