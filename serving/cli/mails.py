@@ -7,7 +7,7 @@ from features.errors import SourceUnreadableError
 
 
 def read_mails(folder: Path, *, given: str) -> Iterator[tuple[Path, bytes]]:
-    """Mails of a folder, and of `new` and `cur` where it is a Maildir.
+    """Mails of a folder, and of `new` and `cur` where it is a Maildir; what is moved is left out.
 
     Args:
         folder: Of files with a mail each.
@@ -23,5 +23,7 @@ def read_mails(folder: Path, *, given: str) -> Iterator[tuple[Path, bytes]]:
             if path.is_file():
                 try:
                     yield path, path.read_bytes()
+                except FileNotFoundError:  # somebody moved it: to `cur`, or for the next time
+                    continue
                 except OSError as fault:
                     raise SourceUnreadableError(f"{path}: {fault.strerror}") from fault

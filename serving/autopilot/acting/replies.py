@@ -92,25 +92,23 @@ def read_answer_line(line: str) -> VendorAnswer | None:
 
 
 def take_reply(session: StoreSession, reply: Reply, *, now: datetime) -> Replied:
-    """Keep an answer; the same mail again is refused.
+    """Keep an answer; the same mail again is refused. Codes may count still: no error names one.
 
     Raises:
         BadInputError: No open incident waits for an answer under that code, or the answer is none.
     """
     notice = _find_notice(session, reply.code)
     if notice is None or notice.workflow_id is None:
-        raise BadInputError(f"code {reply.code}: nothing that goes on was asked under it")
+        raise BadInputError("nothing that still goes on was asked under the code of its subject")
     vendor_id = notice.to.name
     told = session.amends.find_ask(notice.workflow_id, vendor_id)
     is_booking = notice.reply_topic == booked_topic(vendor_id)
     if told is None or told.state not in _ANSWERED_IN["booked" if is_booking else "reply"]:
         state = "unknown" if told is None else told.state
-        raise BadInputError(f"code {reply.code}: {vendor_id} is {state}, the code counts no more")
+        raise BadInputError(f"{vendor_id} is {state}: the code of its subject counts no more")
     if reply.answer is None:
         expected = "`yes` or `no`" if is_booking else "`yes PRICE / MINUTES` or `no`"
-        raise BadInputError(
-            f"code {reply.code}: {vendor_id}: expected {expected} in the first line"
-        )
+        raise BadInputError(f"{vendor_id}: expected {expected} in the first line")
     by = f"{vendor_id} by mail"
     workflow_id, answer = notice.workflow_id, reply.answer
     state = answer_vendor(session, workflow_id, vendor_id, answer=answer, by=by, now=now)

@@ -118,10 +118,10 @@ def test_a_vendor_answers_by_mail_once_with_the_code_of_what_it_was_asked(
     told = json.loads(run("replies", str(tmp_path / "mails"), "--json"))
     assert told["answered"] == [{"vendor": "cool-air", "state": "offered"}]
     assert told["n_others"] == 1
-    assert [(one["mail"], one["why"].partition(": ")[2]) for one in told["refused"]] == [
-        ("1-guess", "nothing that goes on was asked under it"),
+    assert [(one["mail"], one["why"]) for one in told["refused"]] == [
+        ("1-guess", "nothing that still goes on was asked under the code of its subject"),
         ("3-vague", "cool-air: expected `yes PRICE / MINUTES` or `no` in the first line"),
-        ("5-again", "cool-air is offered, the code counts no more"),
+        ("5-again", "cool-air is offered: the code of its subject counts no more"),
     ]
     chain.live(1)
     assert chain.find_hold("book-cool-air").request.amount_cents == 1_400_000
