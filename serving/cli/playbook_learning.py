@@ -1,6 +1,7 @@
 """`opportune playbooks learn`: what a case does to a customer, from cases that are over."""
 
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Annotated
 
 import typer
@@ -39,10 +40,8 @@ def learn(
     settings = read_settings()
     tables, moment = read_as_of(data, as_of)
     claim_home(settings.home, tables)
-    store = open_own_store(settings)
-    with store.reading() as session:
+    with closing(open_own_store(settings)) as store, store.reading() as session:
         cases = session.cases.list()
-    store.close()
     with progress("learning from cases"):
         log = read_case_log(cases, tables, known_until=moment, horizon_days=horizon)
         record = learn_case_effect(log)
