@@ -53,12 +53,14 @@ def verify_chain(entries: Iterable[Entry], *, anchors: Sequence[Anchor] = ()) ->
 
 def _find_fault(entry: Entry, *, n: int, head: str) -> str | None:
     """What is wrong with the row that comes after row `n`."""
+    if entry.seq <= n:
+        return f"row {entry.seq} was put in: rows begin at 1, each after the one before"
     if entry.seq != n + 1:
         lost = f"row {n + 1} is" if entry.seq == n + 2 else f"rows {n + 1} to {entry.seq - 1} are"
         return f"{lost} missing: row {entry.seq} follows row {n}"
     try:
         right = hash_entry(entry)
-    except ValueError:  # a text that is none
+    except (ValueError, TypeError):  # a text that is none, or no text at all
         right = ""
     if entry.hash != right:
         return f"row {entry.seq} was changed: its hash does not fit what it says"

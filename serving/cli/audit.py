@@ -91,12 +91,19 @@ def show_entries(
     clock = read_zone(zone or settings.zone, given="--zone" if zone else "OPPORTUNE_ZONE")
     with closing(open_own_store(settings)) as store, store.reading() as session:
         entries = list(session.audit.read(subject=subject))
+    try:
+        told = [_describe(entry) for entry in entries]
+        lines = list(tell_entries(entries, zone=clock))
+    except (ValueError, TypeError, OverflowError) as fault:
+        raise SourceUnreadableError(
+            "audit_log: a row holds what nobody can tell; `opportune audit verify` names it"
+        ) from fault
     if as_json:
-        show_json({"entries": [_describe(entry) for entry in entries]})
+        show_json({"entries": told})
         return
     if not entries:
         say("nothing was written" if subject is None else f"nothing was written about {subject}")
-    for line in tell_entries(entries, zone=clock):
+    for line in lines:
         show(line)
 
 

@@ -3,7 +3,7 @@
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -14,6 +14,8 @@ from serving.cli.output import Json, JsonOption, show, show_json
 from serving.cli.own_store import open_own_store
 from serving.settings import read_settings
 
+_SAYS: Final = {"refused": "says no", "offered": "offers to come", "confirmed": "confirms"}
+
 group = typer.Typer()
 
 
@@ -23,9 +25,9 @@ def take_replies(
     as_json: JsonOption = False,
 ) -> None:
     """Take answers of vendors from a folder of mails; read again, nothing changes."""
-    answered: list[Json] = []
-    refused: list[Json] = []
-    n_others = 0
+    answered: list[dict[str, Json]] = []
+    refused: list[dict[str, Json]] = []
+    n_others = n_known = 0
     with closing(open_own_store(read_settings())) as store:
         for path, content in read_mails(folder, given="FOLDER"):
             reply = read_reply(content)
@@ -38,11 +40,19 @@ def take_replies(
             except BadInputError as fault:
                 refused.append({"mail": path.name, "why": str(fault)})
                 continue
+            if replied.is_again:
+                n_known += 1
+                continue
             answered.append({"vendor": replied.vendor_id, "state": replied.state.value})
     if as_json:
-        show_json({"answered": answered, "refused": refused, "n_others": n_others})
+        counts: dict[str, Json] = {"n_known": n_known, "n_others": n_others}
+        show_json({"answered": answered, "refused": refused, **counts})
         return
-    for one in (*answered, *refused):
-        if isinstance(one, dict):
-            show(": ".join(str(value) for value in one.values()))
-    show(f"{len(answered)} answers, {len(refused)} refused, {n_others} mails are no answers")
+    for one in answered:
+        show(f"{one['vendor']}: {_SAYS.get(str(one['state']), str(one['state']))}")
+    for one in refused:
+        show(f"{one['mail']}: not taken: {one['why']}")
+    show(
+        f"answers: {len(answered)}; not taken: {len(refused)}; known before: {n_known}; "
+        f"mails that are no answers: {n_others}"
+    )

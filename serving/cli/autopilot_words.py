@@ -22,7 +22,7 @@ from serving.autopilot.acting.updates import load_updates
 from serving.cli.autopilot_show import IncidentArgument, name_workflow, require_burst
 from serving.cli.output import show
 from serving.cli.own_store import open_own_store
-from serving.cli.switches import ByOption
+from serving.cli.people import ByOption
 from serving.corridor.actions import ActionState, Denied, Done
 from serving.corridor.desk import CorridorDesk
 from serving.corridor.settings import find_corridor
@@ -71,7 +71,7 @@ def approve(action: ActionsArgument, by: ByOption, role: RoleOption) -> None:
 def veto(
     action: ActionsArgument,
     by: ByOption,
-    role: RoleOption = "owner",
+    role: RoleOption = "role not said",
     note: Annotated[str, typer.Option(help="Why, for the log.")] = "",
 ) -> None:
     """Say no to actions; it holds for good unless they were begun. 1 where one was too late."""

@@ -14,6 +14,7 @@ from serving.cli.copy_judge import judge
 from serving.cli.copy_prior import learn_prior
 from serving.cli.output import Json, JsonOption, say, show, show_json, show_table
 from serving.cli.own_store import open_own_store
+from serving.cli.people import require_name
 from serving.cli.void_copy import warn_of_void
 from serving.copy.stored import StoredVariant, VariantEvent, VariantState
 from serving.copy.wordings import Piece
@@ -32,7 +33,7 @@ copy.command("judge")(judge)
 copy.command("learn-prior")(learn_prior)
 
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="Name of the variant.")]
-ByOption = Annotated[str, typer.Option("--by", help="Who answers for it.")]
+ByOption = Annotated[str, typer.Option("--by", help="Who answers for it.", callback=require_name)]
 NoteOption = Annotated[str, typer.Option("--note", help="Why.")]
 
 

@@ -24,8 +24,8 @@ from serving.autopilot.watch.known import Directory
 from serving.autopilot.watch.prepared import PreparedDetector, prepare_detector, write_prepared
 from serving.cli.output import Json, JsonOption, progress, say, show, show_json, show_table
 from serving.cli.own_store import open_own_store
+from serving.cli.people import ByOption
 from serving.cli.seeds import SeedOption
-from serving.cli.switches import ByOption
 from serving.cli.zones import read_zone
 from serving.corridor.log import name_of
 from serving.lines import put_on_one_line
@@ -110,7 +110,13 @@ def prepare(
         say("without --data everybody with a customer_id is taken for a customer")
     for line in _write(prepared):
         show(line)
-    show(f"{path}: detector {prepared.version}; `opportune act` watches by it from its next start")
+    show(f"{path}: detector {prepared.version}; {_say_use(path, settings)}")
+
+
+def _say_use(path: Path, settings: Settings) -> str:
+    if path.resolve() == settings.detector_file.resolve():
+        return "`opportune act` watches by it from its next start"
+    return f"`opportune act` watches by it where OPPORTUNE_DETECTOR={path} says so"
 
 
 @group.command("label")

@@ -13,6 +13,7 @@ from serving.audit.story import tell_entries
 from serving.cli.data import AsOfOption, DataOption, read_as_of
 from serving.cli.output import Json, JsonOption, progress, say, show, show_json, show_table
 from serving.cli.own_store import open_own_store
+from serving.cli.people import ByOption, WhyOption
 from serving.cli.playbook_learning import learn
 from serving.cli.playbook_report import report
 from serving.cli.zones import read_zone
@@ -42,7 +43,6 @@ playbooks.command("learn")(learn)
 
 CaseArgument = Annotated[str, typer.Argument(help="Identity of the case.")]
 TaskArgument = Annotated[str, typer.Argument(help="Identity of the task.")]
-ByOption = Annotated[str, typer.Option("--by", help="Who says it.")]
 MostOption = Annotated[int, typer.Option("--most", min=1, help="Show at most as many.")]
 
 _REFUSALS: Final = {
@@ -173,7 +173,7 @@ def finish(
 def drop(
     task_id: TaskArgument,
     by: ByOption,
-    why: Annotated[str, typer.Option(help="In your own words.")],
+    why: WhyOption,
     as_json: JsonOption = False,
 ) -> None:
     """Say that there is no need of a task any more."""
@@ -189,7 +189,7 @@ def drop(
 def stop(
     case_id: CaseArgument,
     by: ByOption,
-    why: Annotated[str, typer.Option(help="In your own words.")],
+    why: WhyOption,
     as_json: JsonOption = False,
 ) -> None:
     """End a case: nothing more is done about it."""

@@ -62,6 +62,8 @@ def replay_messages(
     given = read_messages(messages)
     if not given:
         raise BadInputError(f"{messages}: holds no message, expected at least one")
+    if all(one.branch is None for one in given):
+        raise BadInputError(f"{messages}: no message names a branch, expected one")
     chain_zone = zone or read_settings().zone
     read_zone(chain_zone, given="--zone" if zone else "OPPORTUNE_ZONE")
     known = assume_known(given) if data is None else read_known(read_tables(data))

@@ -12,15 +12,17 @@ import typer
 
 from features.errors import BadInputError
 from serving.cli.output import say, show
-from serving.corridor.stop_files import put_stop_file, remove_stop_files
+from serving.cli.people import ByOption
+from serving.corridor.stop_files import fold_name, put_stop_file, remove_stop_files
 from serving.corridor.switch_names import MOST_BYTES, is_switch_name, name_scope
 from serving.faults import EXIT_REFUSED
 from serving.settings import Settings, read_settings
 
-ByOption = Annotated[str, typer.Option("--by", help="Who says so; the log keeps it.")]
 BranchOption = Annotated[
     str | None, typer.Option("--branch", help="Only this branch; everything when not given.")
 ]
+
+_MOST_NAMED = 20
 
 group = typer.Typer()
 
@@ -28,7 +30,7 @@ group = typer.Typer()
 @group.command("stop")
 def stop(by: ByOption, branch: BranchOption = None) -> None:
     """Stop at once: nothing new is done from now on. 1 where one of both switches failed."""
-    _require_names(by, branch)
+    _require_branch(branch)
     settings = read_settings()
     now = datetime.now(UTC)
     is_written = _write_file(settings.home, by=by, branch=branch, now=now)
@@ -46,6 +48,7 @@ def stop(by: ByOption, branch: BranchOption = None) -> None:
         say(f"the store could not be told ({type(fault).__name__}): {left}")
         raise typer.Exit(EXIT_REFUSED) from fault
     show(f"{name_scope(branch)} is stopped: in the store")
+    _warn_of_unknown(settings, branch)
     if not is_written:
         raise typer.Exit(EXIT_REFUSED)
 
@@ -53,10 +56,11 @@ def stop(by: ByOption, branch: BranchOption = None) -> None:
 @group.command("resume")
 def resume(by: ByOption, branch: BranchOption = None) -> None:
     """Go on: takes back both switches, and sets the corridor's clock to this moment."""
-    _require_names(by, branch)
+    _require_branch(branch)
     settings = read_settings()
     if _has_store(settings):
         _throw(settings, is_stopped=False, by=by, branch=branch, now=datetime.now(UTC))
+        _warn_of_unknown(settings, branch)
     gone = remove_stop_files(settings.home, branch=branch) if settings.home.exists() else []
     show(f"{name_scope(branch)} goes on" + "".join(f"; {path} is gone" for path in gone))
 
@@ -83,16 +87,26 @@ def _throw(
         throw_switch(session, is_stopped=is_stopped, by=by, branch=branch, now=now)
 
 
+def _warn_of_unknown(settings: Settings, branch: str | None) -> None:
+    """Say where no message has named such a branch: it may go by another name."""
+    from serving.cli.own_store import open_own_store
+
+    if branch is None:
+        return
+    with closing(open_own_store(settings)) as store, store.reading() as session:
+        known = session.inbound.list_branches()
+    if fold_name(branch) not in map(fold_name, known):
+        names = ", ".join(known[:_MOST_NAMED]) + (", ..." if len(known) > _MOST_NAMED else "")
+        say(f"no message has named a branch {branch!r}; known are: {names or 'none'}")
+
+
 def _has_store(settings: Settings) -> bool:
     place = settings.store_place
     return not isinstance(place, Path) or place.exists()
 
 
-def _require_names(by: str, branch: str | None) -> None:
-    for option, name in (("--by", by), ("--branch", branch)):
-        if name is None:
-            continue
-        if not is_switch_name(name):
-            raise BadInputError(
-                f"{option} {name!r}: expected a printable name of at most {MOST_BYTES} bytes"
-            )
+def _require_branch(branch: str | None) -> None:
+    if branch is not None and not is_switch_name(branch):
+        raise BadInputError(
+            f"--branch {branch!r}: expected a printable name of at most {MOST_BYTES} bytes"
+        )

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy.exc import DBAPIError
 
+from features.errors import SourceUnreadableError
 from serving.audit.entries import GENESIS, MOST_WORDS, Body, Entry, EntryKind, make_entry
 from serving.masking import mask_personal_data
 from serving.store.trust_schema import audit_log
@@ -78,6 +80,14 @@ class AuditLog:
         given = {} if subject is None else {"subject": subject}
         after: int | None = _BEFORE_ALL
         while after is not None:
-            rows = self._connection.execute(wanted, {**given, "after": after}).mappings().all()
+            try:
+                rows = self._connection.execute(wanted, {**given, "after": after}).mappings().all()
+            except (
+                DBAPIError
+            ) as fault:  # bytes that are no text: nobody wrote such a row through us
+                raise SourceUnreadableError(
+                    f"audit_log: a row after number {max(after, 0)} cannot be read, it was changed "
+                    f"or the database is damaged: {fault.orig}"
+                ) from fault
             yield from (Entry(**row) for row in rows)
             after = rows[-1]["seq"] if len(rows) == _LOT else None

@@ -74,6 +74,7 @@ _READINGS_OF = (
     .join(inbound_readings, inbound_readings.c.seq == inbound.c.seq)
     .where(is_listed(inbound.c.inbound_id, "ids"))
 )
+_BRANCHES = select(inbound.c.branch).where(inbound.c.branch.is_not(None)).distinct()
 _LABELS = select(inbound_labels).order_by(inbound_labels.c.at_us, inbound_labels.c.inbound_id)
 _N_LABELS = select(
     func.count(inbound_labels.c.inbound_id), func.coalesce(func.max(inbound_labels.c.at_us), 0)
@@ -261,6 +262,10 @@ class InboundBook:
         """The next messages that were read, after a place."""
         rows = self._connection.execute(_READINGS, {"after_seq": after_seq, "most": limit})
         return [_read_past(row) for row in rows.mappings()]
+
+    def list_branches(self) -> list[str]:
+        """Branches that messages have named, by name."""
+        return sorted(self._connection.execute(_BRANCHES).scalars())
 
     def read_latest(self, *, topic: str, limit: int) -> list[PastMessage]:
         """Messages that were read as being about a topic, the newest first."""

@@ -53,8 +53,8 @@ def answer_vendor(
         now: Aware.
 
     Raises:
-        BadInputError: Nobody asked it, it has said its word already, an offer lacks its price or
-            its time, or a booking is confirmed at another price.
+        BadInputError: Nobody asked it yet, it has said its word already, an offer lacks its price
+            or its time, or a booking is confirmed at another price.
     """
     told = session.amends.find_ask(workflow_id, vendor_id)
     if told is None:
@@ -62,6 +62,10 @@ def answer_vendor(
             ", ".join(one.vendor_id for one in session.amends.find_asks(workflow_id)) or "nobody"
         )
         raise BadInputError(f"{workflow_id}: vendor {vendor_id!r} was not asked, but {asked}")
+    if told.state is AskState.ASKED and session.notices.find(told.ask_id) is None:
+        raise BadInputError(
+            f"{workflow_id}: vendor {vendor_id!r} is not asked yet: its question waits for a word"
+        )
     state, topic = _find_state(told, answer)
     session.amends.set_ask(
         workflow_id,
@@ -157,9 +161,10 @@ def _require_same_price(told: VendorAsk, answer: VendorAnswer) -> None:
 def _require_offer(told: VendorAsk, answer: VendorAnswer) -> None:
     faults = []
     if answer.price_cents is None or not 0 <= answer.price_cents <= MOST_CENTS:
-        faults.append(f"price {answer.price_cents}: expected an amount")
+        faults.append(f"price: expected an amount, got {answer.price_cents or 'none'}")
     if answer.eta_minutes is None or not 0 <= answer.eta_minutes <= MOST_MINUTES:
-        faults.append(f"eta {answer.eta_minutes}: expected the minutes until it is there")
+        got = "none" if answer.eta_minutes is None else answer.eta_minutes
+        faults.append(f"eta: expected the minutes until it is there, got {got}")
     if faults:
         raise BadInputError(f"{told.subject}: offer of {told.vendor_id}: {'; '.join(faults)}")
 

@@ -16,7 +16,7 @@ from features.errors import BadInputError
 from serving.autopilot.acting.answers import VendorAnswer, answer_vendor
 from serving.autopilot.acting.topics import KIND, booked_topic, reply_topic
 from serving.mail_headers import decode_words
-from serving.store.amends import AskState
+from serving.store.amends import AskState, VendorAsk
 from serving.store.notices import Notice, PartyKind
 from serving.store.store import StoreSession
 
@@ -47,10 +47,17 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Replied:
-    """What an answer came to."""
+    """What an answer came to.
+
+    Attributes:
+        vendor_id: Whose.
+        state: Where it stands with the vendor now.
+        is_again: Whether the same was said before: nothing has changed.
+    """
 
     vendor_id: str
     state: AskState
+    is_again: bool = False
 
 
 def mark_subject(subject: str, *, code: str) -> str:
@@ -92,10 +99,11 @@ def read_answer_line(line: str) -> VendorAnswer | None:
 
 
 def take_reply(session: StoreSession, reply: Reply, *, now: datetime) -> Replied:
-    """Keep an answer; the same mail again is refused. Codes may count still: no error names one.
+    """Keep an answer; said again it changes nothing. Codes may count still: no error names one.
 
     Raises:
-        BadInputError: No open incident waits for an answer under that code, or the answer is none.
+        BadInputError: No open incident waits for an answer under that code, the answer is none, or
+            another one than before.
     """
     notice = _find_notice(session, reply.code)
     if notice is None or notice.workflow_id is None:
@@ -104,6 +112,8 @@ def take_reply(session: StoreSession, reply: Reply, *, now: datetime) -> Replied
     told = session.amends.find_ask(notice.workflow_id, vendor_id)
     is_booking = notice.reply_topic == booked_topic(vendor_id)
     if told is None or told.state not in _ANSWERED_IN["booked" if is_booking else "reply"]:
+        if told is not None and _is_known(told, reply.answer, is_booking=is_booking):
+            return Replied(vendor_id, told.state, is_again=True)
         state = "unknown" if told is None else told.state
         raise BadInputError(f"{vendor_id} is {state}: the code of its subject counts no more")
     if reply.answer is None:
@@ -113,6 +123,18 @@ def take_reply(session: StoreSession, reply: Reply, *, now: datetime) -> Replied
     workflow_id, answer = notice.workflow_id, reply.answer
     state = answer_vendor(session, workflow_id, vendor_id, answer=answer, by=by, now=now)
     return Replied(vendor_id, state)
+
+
+def _is_known(told: VendorAsk, answer: VendorAnswer | None, *, is_booking: bool) -> bool:
+    """Whether that is what is kept of the vendor."""
+    if answer is None or told.answered_at is None:
+        return False
+    if not answer.is_yes:
+        return told.state is AskState.REFUSED
+    if is_booking:
+        return told.state is AskState.CONFIRMED
+    said = (answer.price_cents, answer.eta_minutes)
+    return said == (told.price_cents, told.eta_minutes)
 
 
 def _find_notice(session: StoreSession, code: str) -> Notice | None:

@@ -3,12 +3,14 @@
 import json
 import sqlite3
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from features.errors import BadInputError, SourceUnreadableError
+from serving.autopilot.inbound.message import InboundMessage
 from serving.cli.main import build_app
 from serving.store.store import Store
 
@@ -123,3 +125,91 @@ def test_stop_works_where_the_store_is_broken_or_missing(run: Run, home: Path) -
     assert not (home / "store.db").exists()
     with pytest.raises(BadInputError, match="--branch"):
         run("autopilot", "stop", "--by", "Dana", "--branch", "a\nb")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("words = x'ff00'", "row 2 was changed: its hash does not fit what it says"),
+        ("at_us = 'abc'", "row 2 was changed: its hash does not fit what it says"),
+        ("seq = -1", "row -1 was put in: rows begin at 1"),
+    ],
+)
+def test_what_no_row_can_hold_is_a_changed_row(
+    run: Run, home: Path, change: str, said: str
+) -> None:
+    tamper(run, home, change)
+
+    code, out = run("audit", "verify")
+
+    assert code == 1
+    assert out.startswith(said)
+
+
+@pytest.mark.parametrize("change", ["at_us = 'abc'", "at_us = 9223372036854775807"])
+def test_a_log_that_nobody_can_tell_says_so(run: Run, home: Path, change: str) -> None:
+    tamper(run, home, change)
+
+    for how in ((), ("--json",)):
+        with pytest.raises(SourceUnreadableError, match="`opportune audit verify` names it"):
+            run("audit", "show", *how)
+
+
+def test_bytes_that_are_no_text_are_said(run: Run, home: Path) -> None:
+    tamper(run, home, "words = cast(x'ff00' AS text)")
+
+    with pytest.raises(SourceUnreadableError, match="a row after number 0 cannot be read"):
+        run("audit", "verify")
+
+
+def tamper(run: Run, home: Path, change: str) -> None:
+    """Three rows, and the second is not what was written."""
+    for _ in range(3):
+        run("autopilot", "stop", "--by", "Dana")
+    with sqlite3.connect(home / "store.db") as connection:
+        connection.execute(f"UPDATE audit_log SET {change} WHERE seq = 2")
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("autopilot", "approve", "a", "--role", "owner"),
+        ("autopilot", "veto", "a"),
+        ("autopilot", "close", "i"),
+        ("autopilot", "label", "m", "heat"),
+        ("autopilot", "forget", "--days", "9"),
+        ("autopilot", "stop"),
+        ("playbooks", "take", "t"),
+        ("copy", "approve", "v"),
+    ],
+)
+def test_a_word_wants_a_name(run: Run, words: tuple[str, ...]) -> None:
+    for name in ("", "  ", "Dana\nOmar"):
+        with pytest.raises(BadInputError, match=r"--by .*: expected a printable name"):
+            run(*words, "--by", name)
+
+
+def test_ending_a_case_wants_a_reason(run: Run) -> None:
+    for what in ("drop", "stop"):
+        with pytest.raises(BadInputError, match="--why ' ': expected a reason"):
+            run("playbooks", what, "x", "--by", "Dana", "--why", " ")
+
+
+def test_stop_of_a_branch_that_no_message_named_says_so(home: Path) -> None:
+    at = datetime(2026, 6, 10, 7, tzinfo=UTC)
+    message = InboundMessage("m1", at, "c1", "whatsapp", "Dostyk 5", "жарко")
+    store = Store(home / "store.db")
+    with store.transaction() as session:
+        session.inbound.add([message], arrived_at=at)
+    store.close()
+    result = CliRunner().invoke(
+        build_app(("autopilot",)), ["autopilot", "stop", "--by", "Dana", "--branch", "Dostyk5"]
+    )
+    known = CliRunner().invoke(
+        build_app(("autopilot",)), ["autopilot", "stop", "--by", "Dana", "--branch", "DOSTYK 5"]
+    )
+
+    assert "branch Dostyk5 is stopped" in result.stdout
+    assert "no message has named a branch 'Dostyk5'; known are: Dostyk 5" in result.stderr
+    assert "no message" not in known.stderr

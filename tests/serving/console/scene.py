@@ -12,6 +12,7 @@ from serving.corridor.desk import CorridorDesk
 from serving.store.amends import AskState, VendorAsk
 from serving.store.bursts import BurstComplaint, Link, NewBurst
 from serving.store.cases import CaseRow
+from serving.store.notices import Notice, Party, PartyKind
 from serving.store.store import Store, StoreSession
 from serving.store.tasks import TaskRow
 
@@ -121,7 +122,9 @@ def _put_incident(session: StoreSession, *, now: datetime) -> None:
         for n, one in enumerate(COMPLAINTS)
     ]
     session.bursts.open(burst, complaints)
-    session.amends.ask(VendorAsk(ASKED, SUBJECT, "frost", "Frost", AskState.ASKED, at(6)))
+    frost = VendorAsk(ASKED, SUBJECT, "frost", "Frost", AskState.ASKED, at(6))
+    session.amends.ask(frost)
+    tell_vendor(session, frost)
     session.audit.append(
         EntryKind.OBSERVATION,
         SUBJECT,
@@ -129,6 +132,20 @@ def _put_incident(session: StoreSession, *, now: datetime) -> None:
         by="detector",
         at=at(9),
         words="5 customers complain of heat in Абай 10 within 29 minutes",
+    )
+
+
+def tell_vendor(session: StoreSession, ask: VendorAsk) -> None:
+    """The question itself, which is written once it may be asked."""
+    session.notices.add(
+        Notice(
+            key=ask.ask_id,
+            to=Party(PartyKind.VENDOR, ask.vendor_id),
+            subject="Can you come?",
+            body="It is hot in Abay 10.",
+            language="en",
+            made_at=ask.asked_at,
+        )
     )
 
 

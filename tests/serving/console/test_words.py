@@ -21,6 +21,7 @@ from tests.serving.console.scene import (
     OFFER,
     PHONE,
     SUBJECT,
+    tell_vendor,
 )
 
 PAGE = f"/incidents/{INCIDENT}"
@@ -160,6 +161,7 @@ def test_answer_of_a_vendor_is_passed_on_and_wakes_its_workflow(office: Office) 
                 f"{ASK}/{vendor_id}", SUBJECT, vendor_id, name, AskState.ASKED, asked_at
             )
             assert session.amends.ask(ask)
+            tell_vendor(session, ask)
     browser = office.sign_in("Omar")
     at = f"{PAGE}/vendors"
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from features.errors import BadInputError
 from serving.autopilot.acting.answers import VendorAnswer
 from serving.cli.autopilot import autopilot
 from serving.corridor.actions import ActionState
@@ -127,18 +128,25 @@ def test_a_vendor_answers_by_mail_once_with_the_code_of_what_it_was_asked(
     assert chain.find_hold("book-cool-air").request.amount_cents == 1_400_000
     chain.approve("book-cool-air")
     (tmp_path / "mails" / "6-old").write_text(f"{head}yes\n", encoding="utf-8")
-    assert "1 answers" not in run("replies", str(tmp_path / "mails"))  # of the booking's own code
+    told = json.loads(run("replies", str(tmp_path / "mails"), "--json"))
+    assert told["answered"] == []  # the booking has a code of its own
+    assert told["n_known"] == 1  # 4-yes
     assert chain.asks["cool-air"] is AskState.BOOKED
     (booked,) = [one for one in chain.notices if one.key.endswith("book-cool-air")]
     assert booked.subject[-11:] != code
     (tmp_path / "mails" / "7-yes").write_text(
         f"Subject: {booked.subject}\n\nyes!\n", encoding="utf-8"
     )
-    assert "cool-air: confirmed" in run("replies", str(tmp_path / "mails"))
+    assert "cool-air: confirms\n" in run("replies", str(tmp_path / "mails"))
+    again = run("replies", str(tmp_path / "mails"))
+    assert "answers: 0; not taken: 4; known before: 2; mails that are no answers: 1" in again
 
 
 def test_a_cause_and_the_end_are_said_by_command(chain: Chain) -> None:
     incident = chain.burst.incident_id
+    with pytest.raises(BadInputError, match="'cool-air' is not asked yet"):
+        chain.answer("cool-air", VendorAnswer(is_yes=False))
+    chain.live(6)
     chain.answer("cool-air", VendorAnswer(is_yes=False))
     assert "the cause is cooling" in run("confirm-cause", incident, "cooling", "--by", "Dana")
     wrong = CLI.invoke(autopilot, ["confirm-cause", incident, "magic", "--by", "Dana"])

@@ -225,9 +225,11 @@ def test_answers_that_make_no_sense_are_refused(chain: Chain) -> None:
     begin(chain)
     with pytest.raises(BadInputError, match="'nobody' was not asked, but cool-air"):
         chain.answer("nobody", YES)
-    with pytest.raises(BadInputError, match="price None: expected an amount; eta None"):
-        chain.answer("cool-air", VendorAnswer(is_yes=True))
+    with pytest.raises(BadInputError, match="'cool-air' is not asked yet: its question waits"):
+        chain.answer("cool-air", YES)
     chain.live(6)
+    with pytest.raises(BadInputError, match="price: expected an amount, got none; eta: expected"):
+        chain.answer("cool-air", VendorAnswer(is_yes=True))
     chain.answer("cool-air", YES)
     with pytest.raises(BadInputError, match="is offered, and is not asked anything now"):
         chain.answer("cool-air", YES)
