@@ -1,10 +1,12 @@
 """The anchor of the day, made by the process that acts: once a day, and never twice."""
 
+import errno
 import os
 import secrets
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -14,6 +16,7 @@ from serving.audit.anchors import Anchor, name_anchor_file, read_private_key, wr
 from serving.store.store import Store
 
 _PAUSE = timedelta(minutes=1)
+_WITHOUT_LINKS: Final = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}  # file systems that have none
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +89,32 @@ class DailyAnchor:
             seq, head = session.audit.find_head()
         line = write_anchor(Anchor.of(seq, head, at=now), key=self.key)
         # Whole under its name, or not there: a file that is there is an anchor.
-        # Another process may be at it, too: each writes a file of its own.
+        # Another process may be at it, too: each writes a file of its own, the first one counts.
         fresh = path.with_suffix(f".{secrets.token_hex(8)}.fresh")
         try:
             with fresh.open("x", encoding="utf-8") as file:
                 file.write(f"{line}\n")
                 file.flush()
                 os.fsync(file.fileno())
-            fresh.replace(path)
+            is_first = _name(fresh, path)
         finally:
             fresh.unlink(missing_ok=True)
-        return seq
+        return seq if is_first else None
+
+
+def _name(fresh: Path, path: Path) -> bool:
+    """Give a whole file its name; whether nobody had taken that. What is there is never lost."""
+    try:
+        path.hardlink_to(fresh)
+    except FileExistsError:
+        return False
+    except OSError as fault:
+        if fault.errno not in _WITHOUT_LINKS:
+            raise
+        if path.exists():
+            return False
+        fresh.replace(path)  # two at the same instant leave one of them, whole
+    return True
 
 
 def wire_daily_anchor(store: Store, *, key: Path | None, folder: Path | None) -> DailyAnchor | None:

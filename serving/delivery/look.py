@@ -95,7 +95,10 @@ class Deliverer(Generic[Item]):
         report = LookReport()
         if takes_in:
             with self.store.transaction() as session:
-                report.n_taken_in = self.queue.take_in(session, at_us=began_us)
+                taken = self.queue.take_in(session, at_us=began_us)
+            report.n_taken_in = taken.n
+            for reason in taken.refused:
+                report.note(OutboxState.REFUSED, reason)
         look = _Look(self, report, began_us, lambda: max(to_us(clock()), began_us))
         while not is_over() and look.step():
             pass

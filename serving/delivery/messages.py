@@ -9,7 +9,7 @@ from features.vocabulary import Channel, Outcome
 from serving.corridor.stop_files import find_stop_file
 from serving.delivery.judge import SendingGuards
 from serving.delivery.parcel import HandedOver, Moment, Parcel, Receipt, Rejected, Transport
-from serving.delivery.queue import DRY_RUN, Resolution, Verdict
+from serving.delivery.queue import DRY_RUN, Intake, Resolution, Verdict
 from serving.policy.cases import DAY_US, from_us, to_us
 from serving.records import OutcomeEvent
 from serving.store.claims import OutboxState
@@ -57,12 +57,12 @@ class MessageQueue:
         stop = find_stop_file(self.home, branch=None)
         return stop or session.switches.find_stop(branch=None)
 
-    def take_in(self, session: StoreSession, *, at_us: int) -> int:
+    def take_in(self, session: StoreSession, *, at_us: int) -> Intake:
         """Take in messages whose moment has come; live, none that was planned before it began."""
         since_us = at_us - round(self.guards.delivery.look_back_days * DAY_US)
         if self.is_live:
             since_us = max(since_us, session.outbox.open_lane(self.lane, at_us=at_us))
-        return session.outbox.enqueue(lane=self.lane, at_us=at_us, since_us=since_us)
+        return Intake(session.outbox.enqueue(lane=self.lane, at_us=at_us, since_us=since_us))
 
     def find_due(
         self, session: StoreSession, *, at_us: int, closed: frozenset[str]

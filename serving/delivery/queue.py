@@ -42,6 +42,19 @@ class Refuse:
 Verdict = Go | Wait | Refuse
 
 
+@dataclass(frozen=True)
+class Intake:
+    """What is new in an outbox.
+
+    Attributes:
+        n: How many.
+        refused: Why some of them were refused at once, a reason each.
+    """
+
+    n: int
+    refused: tuple[str, ...] = ()
+
+
 class Queue(Protocol[Item]):
     """What waits in one lane of an outbox."""
 
@@ -58,8 +71,8 @@ class Queue(Protocol[Item]):
         """Why nothing at all is handed over now; None: something may be."""
         ...
 
-    def take_in(self, session: StoreSession, *, at_us: int) -> int:
-        """Take in what is due and new; how many are."""
+    def take_in(self, session: StoreSession, *, at_us: int) -> Intake:
+        """Take in what is due and new."""
         ...
 
     def find_due(self, session: StoreSession, *, at_us: int, closed: frozenset[str]) -> Item | None:

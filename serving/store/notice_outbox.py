@@ -76,8 +76,9 @@ class NoticeDesk(ClaimDesk[Telling]):
         given = {"lane": lane, "at_us": at_us, "since_us": since_us, "most": most}
         return [read_notice(row) for row in self._connection.execute(_NEW, given).mappings()]
 
-    def add(self, notice: Notice, ways: Sequence[str], *, lane: str, at_us: int) -> None:
-        """Take a notice in, on each of these ways; one without any is refused, and shows."""
+    def add(self, notice: Notice, ways: Sequence[str], *, lane: str, at_us: int) -> str | None:
+        """Take a notice in, on each of these ways; why it is refused where it has none."""
+        reason = f"no_way: nobody is reachable as {notice.to.kind}/{notice.to.name}"
         shared: dict[str, str | int | None] = {
             "lane": lane,
             "notice_key": notice.key,
@@ -90,11 +91,12 @@ class NoticeDesk(ClaimDesk[Telling]):
             "way": "",
             "handover_id": f"{notice.key}@",
             "state": OutboxState.REFUSED.value,
-            "reason": f"no_way: nobody is reachable as {notice.to.kind}/{notice.to.name}",
+            "reason": reason,
             "settled_at_us": at_us,
         }
         rows = [shared | waits | {"way": way, "handover_id": f"{notice.key}@{way}"} for way in ways]
         self._connection.execute(insert(notice_handovers), rows or [shared | refused])
+        return None if rows else reason
 
     def find_due(
         self,

@@ -11,7 +11,7 @@ import numpy as np
 from serving.corridor.stop_files import find_stop_file
 from serving.delivery.notices.parties import PartySettingsFile
 from serving.delivery.parcel import Moment, Receipt, Rejected
-from serving.delivery.queue import DRY_RUN, Go, Refuse, Resolution, Verdict, Wait
+from serving.delivery.queue import DRY_RUN, Go, Intake, Refuse, Resolution, Verdict, Wait
 from serving.delivery.settings import DeliverySettings
 from serving.policy.cases import DAY_US, HOUR_US, to_us
 from serving.policy.hours import after_quiet_hours
@@ -71,8 +71,8 @@ class NoticeQueue:
         """Nothing stops all of them."""
         return None
 
-    def take_in(self, session: StoreSession, *, at_us: int) -> int:
-        """Take in what is due and new, each on all its ways; how many notices.
+    def take_in(self, session: StoreSession, *, at_us: int) -> Intake:
+        """Take in what is due and new, each on all its ways; who has none is refused at once.
 
         Live, none that was no longer worth telling when the lane began.
         """
@@ -82,10 +82,11 @@ class NoticeQueue:
             since_us = max(since_us, session.outbox.open_lane(self._lane_name, at_us=began_us))
         desk = session.notice_outbox
         found = desk.find_new(lane=self.lane, at_us=at_us, since_us=since_us, most=_AT_ONCE)
-        for notice in found:
-            ways = self._list_ways(notice)
-            session.notice_outbox.add(notice, ways, lane=self.lane, at_us=at_us)
-        return len(found)
+        told = [
+            desk.add(notice, self._list_ways(notice), lane=self.lane, at_us=at_us)
+            for notice in found
+        ]
+        return Intake(len(found), tuple(reason for reason in told if reason is not None))
 
     def has_work(self, session: StoreSession, *, at_us: int, closed: frozenset[str]) -> bool:
         """Whether a look would find anything: asked often, in a transaction that only reads."""

@@ -1,5 +1,6 @@
 """The anchor of the day: once, after a pause at once, never twice, and a fault is told."""
 
+import errno
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -121,10 +122,15 @@ def test_a_folder_without_a_key_and_a_key_that_is_none_are_refused(
         wire_daily_anchor(store, key=keys[1], folder=tmp_path)
 
 
-def test_two_processes_that_write_one_day_leave_one_whole_anchor(
-    store: Store, keys: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("has_links", [True, False])
+def test_the_first_of_two_processes_that_write_one_day_is_kept(
+    store: Store,
+    keys: tuple[Path, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    has_links: bool,
 ) -> None:
-    """The second is done with its file before the first has moved its own."""
+    """The second signs a longer log, and is done before the first gives its file a name."""
     folder = tmp_path / "away"
     folder.mkdir()
     add_row(store)
@@ -134,11 +140,34 @@ def test_two_processes_that_write_one_day_leave_one_whole_anchor(
     def sync(_: int) -> None:
         if not kept:
             kept.append(None)
+            add_row(store)
             kept[0] = other.look(MORNING)
 
+    def refuse(_: Path, target: Path) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted", str(target))
+
     monkeypatch.setattr(os, "fsync", sync)
+    if not has_links:
+        monkeypatch.setattr(Path, "hardlink_to", refuse)
     kept.append(one.look(MORNING))
 
-    assert [found is not None and found.is_kept for found in kept] == [True, True]
+    assert kept == [
+        Anchored(f"the anchor of 2026-06-10, 2 rows, is kept in {folder}", is_kept=True),
+        None,
+    ]
     [path] = folder.iterdir()
-    assert [anchor.seq for anchor in read_file(path, keys)] == [1]
+    assert [anchor.seq for anchor in read_file(path, keys)] == [2]
+
+
+def test_an_anchor_that_a_person_adds_meanwhile_is_not_written_over(
+    store: Store, keys: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "away"
+    folder.mkdir()
+    path = folder / "anchor-2026-06-10.jsonl"
+    monkeypatch.setattr(os, "fsync", lambda _: path.write_text("by hand\n", encoding="utf-8"))
+
+    assert begin(store, keys, folder=folder).look(MORNING) is None
+
+    assert path.read_text(encoding="utf-8") == "by hand\n"
+    assert list(folder.iterdir()) == [path]

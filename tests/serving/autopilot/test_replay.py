@@ -157,6 +157,14 @@ def test_replay_refuses_what_it_cannot_read(tmp_path: Path) -> None:
     empty.write_text("inbound_id,at,customer_id,source,branch,text\n", encoding="utf-8")
     with pytest.raises(BadInputError, match="holds no message"):
         replay("--messages", str(empty))
+    nowhere = tmp_path / "nowhere.csv"
+    lines = HEAT.read_text(encoding="utf-8").splitlines()
+    assert lines[0].split(",")[4] == "branch"
+    cells = [line.split(",", 5) for line in lines[1:]]
+    rows = [",".join([*one[:4], "", one[5]]) for one in cells]
+    nowhere.write_text("\n".join([lines[0], *rows]), encoding="utf-8")
+    with pytest.raises(BadInputError, match="no message names a branch, expected one"):
+        replay("--messages", str(nowhere))
     for zone in ("Almaty", "Asia"):  # the second one is a folder of zones
         with pytest.raises(BadInputError, match=f"--zone '{zone}'"):
             replay("--messages", str(HEAT), "--zone", zone)

@@ -118,9 +118,12 @@ def test_whom_nobody_knows_is_not_told_by_somebody_elses_way(tmp_path: Path) -> 
     add(store, make_notice("n1", stranger), make_notice("n2", Party(PartyKind.CSM, "default")))
     ears = (Ear(), Ear(), Ear())
 
-    make_teller(store, *ears).look(at(NOON))
+    report = make_teller(store, *ears).look(at(NOON))
 
     assert [ear.heard for ear in ears] == [[], [], []]
+    assert report.n_taken_in == 2
+    assert report.states == {OutboxState.REFUSED: 2}
+    assert report.reasons["no_way: nobody is reachable as vendor/v2"] == 1
     with store.reading() as session:
         (one,) = session.notices.find_handovers("n1", lane=LIVE)
     assert (one.state, one.way) == (OutboxState.REFUSED, "")
