@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from babel.numbers import is_currency
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from features.errors import ConfigurationError
@@ -88,7 +89,7 @@ class Corridor(_Data):
     """
 
     name: Name
-    currency: str = Field(pattern=r"^[A-Z]{3}$")
+    currency: str
     zone: str
     silent_go_cents: Cents
     clock_slack_seconds: int = Field(default=5, ge=0, le=300, strict=True)
@@ -99,6 +100,13 @@ class Corridor(_Data):
     per_subject: Allowance
     total: Allowance
     kinds: dict[Name, KindRule] = Field(min_length=1)
+
+    @field_validator("currency")
+    @classmethod
+    def _is_a_currency(cls, code: str) -> str:
+        if not is_currency(code):
+            raise ValueError("expected an ISO 4217 code in capitals, such as KZT")
+        return code
 
     @field_validator("zone")
     @classmethod

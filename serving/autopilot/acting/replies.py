@@ -30,6 +30,15 @@ _ANSWERED_IN: Final = {
     "reply": frozenset({AskState.ASKED, AskState.SILENT}),
     "booked": frozenset({AskState.BOOKED}),
 }
+_STANDS: Final = {
+    AskState.ASKED: "has not offered yet",
+    AskState.OFFERED: "has offered already",
+    AskState.REFUSED: "has said no already",
+    AskState.SILENT: "did not answer in time",
+    AskState.BOOKED: "has offered already, and is booked",
+    AskState.CONFIRMED: "has confirmed already",
+    AskState.CANCELLED: "is cancelled",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,18 +116,28 @@ def take_reply(session: StoreSession, reply: Reply, *, now: datetime) -> Replied
     """
     notice = _find_notice(session, reply.code)
     if notice is None or notice.workflow_id is None:
-        raise BadInputError("nothing that still goes on was asked under the code of its subject")
+        raise BadInputError(
+            "nothing that still goes on was asked under the code of its subject: it changes "
+            "nothing, so tell whoever wrote it if they still wait"
+        )
     vendor_id = notice.to.name
     told = session.amends.find_ask(notice.workflow_id, vendor_id)
     is_booking = notice.reply_topic == booked_topic(vendor_id)
     if told is None or told.state not in _ANSWERED_IN["booked" if is_booking else "reply"]:
         if told is not None and _is_known(told, reply.answer, is_booking=is_booking):
             return Replied(vendor_id, told.state, is_again=True)
-        state = "unknown" if told is None else told.state
-        raise BadInputError(f"{vendor_id} is {state}: the code of its subject counts no more")
+        stands = "was not asked" if told is None else _STANDS[told.state]
+        raise BadInputError(
+            f"{vendor_id} {stands}, and the code of its subject counts no more: call the vendor "
+            f"if the mail says otherwise"
+        )
     if reply.answer is None:
         expected = "`yes` or `no`" if is_booking else "`yes PRICE / MINUTES` or `no`"
-        raise BadInputError(f"{vendor_id}: expected {expected} in the first line")
+        incident_id = notice.workflow_id.removeprefix(f"{KIND}/")
+        raise BadInputError(
+            f"{vendor_id}: expected {expected} in the first line: read it, and pass on what it "
+            f"says by `opportune autopilot answer {incident_id} {vendor_id}`"
+        )
     by = f"{vendor_id} by mail"
     workflow_id, answer = notice.workflow_id, reply.answer
     state = answer_vendor(session, workflow_id, vendor_id, answer=answer, by=by, now=now)

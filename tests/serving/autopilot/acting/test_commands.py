@@ -119,11 +119,15 @@ def test_a_vendor_answers_by_mail_once_with_the_code_of_what_it_was_asked(
     told = json.loads(run("replies", str(tmp_path / "mails"), "--json"))
     assert told["answered"] == [{"vendor": "cool-air", "state": "offered"}]
     assert told["n_others"] == 1
-    assert [(one["mail"], one["why"]) for one in told["refused"]] == [
-        ("1-guess", "nothing that still goes on was asked under the code of its subject"),
-        ("3-vague", "cool-air: expected `yes PRICE / MINUTES` or `no` in the first line"),
-        ("5-again", "cool-air is offered: the code of its subject counts no more"),
-    ]
+    incident = chain.burst.incident_id
+    assert {one["mail"]: one["why"] for one in told["refused"]} == {
+        "1-guess": "nothing that still goes on was asked under the code of its subject: it changes "
+        "nothing, so tell whoever wrote it if they still wait",
+        "3-vague": "cool-air: expected `yes PRICE / MINUTES` or `no` in the first line: read it, "
+        f"and pass on what it says by `opportune autopilot answer {incident} cool-air`",
+        "5-again": "cool-air has offered already, and the code of its subject counts no more: call "
+        "the vendor if the mail says otherwise",
+    }
     chain.live(1)
     assert chain.find_hold("book-cool-air").request.amount_cents == 1_400_000
     chain.approve("book-cool-air")

@@ -19,6 +19,7 @@ _YES = VendorAnswer(is_yes=True)
         (b"Re", b'"a\0b"', None),
         (b"=?\xff?q?x?=", b"utf-8", _YES),
         (b"=?nobody-knows?q?x?=", b"utf-8", _YES),
+        (b"=?utf-8?b?A?=", b"utf-8", _YES),  # no base64
     ],
 )
 def test_read_reply_takes_charsets_that_are_none(
