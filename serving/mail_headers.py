@@ -14,5 +14,5 @@ def decode_words(header: str) -> str:
     """
     try:
         return str(make_header(decode_header(header))).strip()
-    except (LookupError, ValueError):
+    except (MessageError, LookupError, ValueError):
         return header.strip()

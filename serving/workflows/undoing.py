@@ -54,7 +54,7 @@ def _tell(
 ) -> Flag:
     action_id = request.action_id
     if why is None:
-        words = f"{request.kind} is taken back"
+        words = f"{request.kind} is taken back, as far as it was still open"
         write_log(session, run.flow, words, at=now, kind=EntryKind.ACTION, action=action_id)
         return Flag(True)
     words = f"{request.kind} could not be taken back, and still stands: {why}"
