@@ -60,9 +60,10 @@ def resume(by: ByOption, branch: BranchOption = None) -> None:
     settings = read_settings()
     if _has_store(settings):
         _throw(settings, is_stopped=False, by=by, branch=branch, now=datetime.now(UTC))
-        _warn_of_unknown(settings, branch)
     gone = remove_stop_files(settings.home, branch=branch) if settings.home.exists() else []
     show(f"{name_scope(branch)} goes on" + "".join(f"; {path} is gone" for path in gone))
+    if _has_store(settings):
+        _warn_of_unknown(settings, branch)
 
 
 def _write_file(home: Path, *, by: str, branch: str | None, now: datetime) -> bool:

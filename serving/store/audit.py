@@ -82,9 +82,7 @@ class AuditLog:
         while after is not None:
             try:
                 rows = self._connection.execute(wanted, {**given, "after": after}).mappings().all()
-            except (
-                DBAPIError
-            ) as fault:  # bytes that are no text: nobody wrote such a row through us
+            except DBAPIError as fault:  # such as bytes that are no text
                 raise SourceUnreadableError(
                     f"audit_log: a row after number {max(after, 0)} cannot be read, it was changed "
                     f"or the database is damaged: {fault.orig}"

@@ -161,12 +161,16 @@ def _require_same_price(told: VendorAsk, answer: VendorAnswer) -> None:
 def _require_offer(told: VendorAsk, answer: VendorAnswer) -> None:
     faults = []
     if answer.price_cents is None or not 0 <= answer.price_cents <= MOST_CENTS:
-        faults.append(f"price: expected an amount, got {answer.price_cents or 'none'}")
+        faults.append(f"price: expected an amount, got {_name(answer.price_cents)}")
     if answer.eta_minutes is None or not 0 <= answer.eta_minutes <= MOST_MINUTES:
-        got = "none" if answer.eta_minutes is None else answer.eta_minutes
+        got = _name(answer.eta_minutes)
         faults.append(f"eta: expected the minutes until it is there, got {got}")
     if faults:
         raise BadInputError(f"{told.subject}: offer of {told.vendor_id}: {'; '.join(faults)}")
+
+
+def _name(given: int | None) -> str:
+    return "none" if given is None else str(given)
 
 
 def _say_offer(answer: VendorAnswer) -> str:
