@@ -5,12 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from features.churn import CHURN_FEATURES
-from features.engagement import ENGAGEMENT_FEATURES
 from features.evidence import Evidence
 from features.vocabulary import Channel, Trigger
 from serving.online.live import LiveCustomer, read_live
@@ -32,6 +31,8 @@ from serving.standing import Standing, read_standing
 from serving.store.protocol import DecisionSession
 from serving.store.reach import Withdrawal
 from serving.store.store import StoredContact
+
+_Values = TypeVar("_Values", Floats, Flags)
 
 _UNKNOWN = -1
 _STAKES = [
@@ -180,17 +181,11 @@ class CaseBook:
         """Numbers of the snapshot, and over them those of customers with a state."""
         rows = self.rows[np.array(positions, dtype=np.int64)]
         customers = self.snapshot.customers
-        n_customers = len(customers.profile)
-        safe = np.where(rows != _UNKNOWN, rows, 0)
         numbers = _Numbers(
-            (rows == _UNKNOWN) | (customers.nine_is_active[safe] if n_customers else True),
-            customers.engagement[safe]
-            if n_customers
-            else np.zeros((len(rows), len(ENGAGEMENT_FEATURES.names))),
-            customers.week_counts[safe] if n_customers else np.zeros((len(rows), 168)),
-            np.where(rows[:, None] != _UNKNOWN, customers.churn[safe][:, _STAKES], np.nan)
-            if n_customers
-            else np.full((len(rows), len(_STAKES)), np.nan),
+            _take(customers.nine_is_active, rows, unknown=True),
+            _take(customers.engagement, rows, unknown=np.nan),
+            _take(customers.week_counts, rows, unknown=0.0),
+            _take(customers.churn[:, _STAKES], rows, unknown=np.nan),
         )
         for place, position in enumerate(positions):
             live = self.live.get(position)
@@ -264,6 +259,15 @@ class _Numbers:
     engagement: Floats
     week_counts: Floats
     stakes: Floats
+
+
+def _take(values: _Values, rows: Ints, *, unknown: float) -> _Values:
+    """Rows of the values; `unknown` throughout where a row is."""
+    if not len(values):
+        return np.full((len(rows), *values.shape[1:]), unknown, dtype=values.dtype)
+    taken: _Values = values[np.where(rows == _UNKNOWN, 0, rows)]
+    taken[rows == _UNKNOWN] = unknown
+    return taken
 
 
 def _read_consent(

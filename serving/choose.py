@@ -27,6 +27,9 @@ from serving.snapshot.state import Snapshot
 from serving.words import Addressed, Copywriter
 from training.bandit.context import LAYOUT
 
+_SURE = 1.0 - 1e-12
+"""A probability above it is 1: sums of many can miss it by their last digit."""
+
 _CROWDED = frozenset(
     {Reason.COOL_DOWN, Reason.FATIGUE_DAY, Reason.FATIGUE_WEEK, Reason.FATIGUE_UNOPENED}
 )
@@ -200,7 +203,7 @@ def _why_nothing(proposal: Proposal, row: int) -> Reason:
     grid = valued.grid
     if ARMS[valued.arms[row]] is Arm.HOLDOUT:
         return Reason.HOLDOUT
-    if proposal.probabilities[row][-1] < 1.0:
+    if proposal.probabilities[row][-1] < _SURE:
         return Reason.NOTHING_CHOSEN
     set_index = int(grid.rule_set[row])
     if set_index == NO_MESSAGE:  # every channel of the rules is closed

@@ -15,6 +15,7 @@ from datetime import datetime
 from functools import cached_property
 
 from features.economics import Economics
+from features.errors import ConflictError
 from features.vocabulary import Priority
 from serving.assemble import CaseBook
 from serving.choose import Chooser
@@ -103,8 +104,10 @@ class Engine:
         each sees what was decided before it.
 
         Raises:
-            ConflictError: An idempotency key was used for a different request.
+            ConflictError: An idempotency key was used for a different request, before or in this
+                batch; nothing is decided.
         """
+        _refuse_reused_keys(requests)
         now = self.clock()
         with _rest_collector(len(requests)), self.store.transaction() as session:
             known = session.find_by_keys(requests)
@@ -259,6 +262,20 @@ class Engine:
             return self.new_id()
         digest = hashlib.blake2b(request.idempotency_key.encode(), digest_size=16)
         return digest.hexdigest()
+
+
+def _refuse_reused_keys(requests: Sequence[DecisionRequest]) -> None:
+    """A key stands for one customer and trigger; whoever uses it for another is told so."""
+    first: dict[str, DecisionRequest] = {}
+    for position, request in enumerate(requests):
+        if (key := request.idempotency_key) is None:
+            continue
+        other = first.setdefault(key, request)
+        if (other.customer_id, other.trigger) != (request.customer_id, request.trigger):
+            raise ConflictError(
+                f"requests[{position}]: idempotency_key {key!r} is that of a different request of"
+                " this batch"
+            )
 
 
 @contextmanager

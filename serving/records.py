@@ -8,7 +8,7 @@ scores, and the versions of whatever had a say.
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 from zoneinfo import available_timezones
 
 from pydantic import (
@@ -64,6 +64,9 @@ UtcDatetime = Annotated[AwareDatetime, AfterValidator(_to_utc)]
 CustomerId = Annotated[str, Field(min_length=1, max_length=200)]
 Key = Annotated[str, Field(min_length=1, max_length=200)]
 
+_MOST_CENTS: Final = 10**15
+"""No purchase is dearer, and floats hold every whole number up to here."""
+
 
 class FrozenRecord(BaseModel):
     """A record that nobody changes, and that takes nothing unknown."""
@@ -117,7 +120,7 @@ class DecisionRequest(FrozenRecord):
     profile: Profile | None = None
     began_at: UtcDatetime | None = None
     expires_at: UtcDatetime | None = None
-    amount_cents: int | None = Field(default=None, ge=0)
+    amount_cents: int | None = Field(default=None, ge=0, le=_MOST_CENTS)
 
     @field_validator("evidence", mode="after")
     @classmethod

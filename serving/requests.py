@@ -1,5 +1,6 @@
 """From what was found in the tables to requests: the cases of a day."""
 
+import hashlib
 import json
 from collections.abc import Sequence
 from datetime import datetime
@@ -68,6 +69,14 @@ def _moment(at: pd.Timestamp) -> datetime | None:
     return None if pd.isna(at) else at.to_pydatetime()
 
 
+def _write_key(customer_id: str, about: str) -> str:
+    """A key of the customer's own; a digest stands for an id that is too long for it."""
+    key = f"{customer_id}/{about}"
+    if len(key) <= _MAX_KEY:
+        return key
+    return f"{hashlib.blake2b(customer_id.encode(), digest_size=16).hexdigest()}/{about}"
+
+
 def churn_risk_requests(snapshot: Snapshot, *, rules: RiskRules) -> list[DecisionRequest]:
     """A request for each customer whose churn tier is high or critical; none without a model."""
     customers = snapshot.customers
@@ -86,12 +95,12 @@ def at_risk_requests(
         tiers: Of each; None where there is no score.
         as_of: Moment of the scores.
     """
-    moment = as_of.isoformat()
+    about = f"{Trigger.CHURN_RISK}/{as_of.isoformat()}"
     return [
         DecisionRequest(
             customer_id=customer_id,
             trigger=Trigger.CHURN_RISK,
-            idempotency_key=f"{customer_id}/{Trigger.CHURN_RISK}/{moment}"[:_MAX_KEY],
+            idempotency_key=_write_key(customer_id, about),
             decided_at=as_of,
         )
         for customer_id, tier in zip(customer_ids, tiers, strict=True)

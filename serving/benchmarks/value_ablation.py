@@ -5,7 +5,7 @@ Truth is `true_value` of the average variant, and the best is the best allowed a
 reference that knows hidden moods and carts. Each row leaves out one part, or takes back one change.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -28,6 +28,7 @@ from serving.policy.cases import Cases, Floats, Occasions
 from serving.policy.choice import soft_choice
 from serving.policy.settings import CHANNELS, PolicySettings, load_policy_settings
 from serving.policy.value import ValueModels, value_actions
+from serving.rehearsal.worlds import price_simulated
 from serving.requests import requests_of
 from serving.snapshot.making import make_snapshot
 from serving.snapshot.state import Models
@@ -121,7 +122,7 @@ def bench_value_ablation(
     *, seeds: tuple[int, ...] = (90, 91), n_customers: int = 8000, scenario: str = "calm"
 ) -> list[BenchRow]:
     """Share of the best's true cents; in a world without effects: of the rules' messages."""
-    settings = load_policy_settings()
+    settings = price_simulated(load_policy_settings())
     grounds = [break_ground(seed, n_customers=n_customers, scenario=scenario) for seed in seeds]
     return measure(grounds, settings, has_effects=scenario_named(scenario).effect > 0.0)
 
@@ -231,25 +232,48 @@ def _train(world: SimulatedWorld, folder: Path) -> Models:
 
 
 def _find_truth(world: SimulatedWorld, cases: Cases, grid: ActionGrid) -> ValuedCases:
-    """The cases with their truth; cents of several channels add up."""
+    """The cases with their truth.
+
+    A notice over several channels prevents one call: what it gains is what is left of it when the
+    other terms of its messages are taken off.
+    """
     by_channel = {channel: _ask(world, cases, grid, channel) for channel in CHANNELS}
     shape = cases.n, grid.n_slots
-    total, gain = (
-        np.stack(
-            [sum(by_channel[c][at].reshape(shape) for c in channels) for channels in grid.sets],
-            axis=1,
-        )
-        for at in (0, 1)
-    )
-    return ValuedCases(cases, grid, total, gain)
+    totals, gains = [], []
+    for channels in grid.sets:
+        alone = sum(by_channel[channel][0] for channel in channels)
+        others = alone - sum(by_channel[channel][1] for channel in channels)
+        total = alone if len(channels) == 1 else _ask_notices(world, cases, grid, channels)
+        totals.append(np.reshape(total, shape))
+        gains.append(np.reshape(total - others, shape))
+    return ValuedCases(cases, grid, np.stack(totals, axis=1), np.stack(gains, axis=1))
 
 
 def _ask(
     world: SimulatedWorld, cases: Cases, grid: ActionGrid, channel: Channel
 ) -> tuple[Floats, Floats]:
     """True cents and gain of the channel at every moment, (n x S,) each."""
+    truth = world.true_terms(_list_candidates(cases, grid, channel))
+    return truth.total, truth.gain
+
+
+def _ask_notices(
+    world: SimulatedWorld, cases: Cases, grid: ActionGrid, channels: Sequence[Channel]
+) -> Floats:
+    """True cents of a notice over these channels at every moment, (n x S,)."""
+    n_notices = cases.n * grid.n_slots
+    candidates = pd.concat(
+        [_list_candidates(cases, grid, channel) for channel in channels], ignore_index=True
+    )
+    notice = np.tile(np.arange(n_notices), len(channels))
+    cents = world.true_value_of_notices(candidates.assign(notice=notice))
+    return np.bincount(notice, cents, minlength=n_notices).astype(np.float64)
+
+
+def _list_candidates(cases: Cases, grid: ActionGrid, channel: Channel) -> pd.DataFrame:
+    """The average message on the channel to each case at every moment, n x S rows."""
     n_slots = grid.n_slots
-    candidates = pd.DataFrame(
+    return pd.DataFrame(
         {
             "customer_id": np.repeat(np.array(cases.customer_ids, dtype=object), n_slots),
             "trigger": cases.trigger.value,
@@ -258,5 +282,3 @@ def _ask(
             "variant": pd.Series([None] * (cases.n * n_slots), dtype="object"),
         }
     )
-    truth = world.true_terms(candidates)
-    return truth.total, truth.gain

@@ -18,6 +18,7 @@ from serving.benchmarks.value_ablation import Ground, ValuedCases, break_ground
 from serving.policy.cases import Flags, Floats
 from serving.policy.settings import PolicySettings, load_policy_settings
 from serving.policy.value import value_actions
+from serving.rehearsal.worlds import price_simulated
 from training.benchmarks.rows import BenchRow
 
 CASE: Final = "value_gap"
@@ -95,7 +96,7 @@ def bench_value_gap(
     *, seeds: tuple[int, ...] = (90, 91), n_customers: int = 8000
 ) -> list[BenchRow]:
     """Share of the best's true cents of the best action by values with that part true."""
-    settings = load_policy_settings()
+    settings = price_simulated(load_policy_settings())
     grounds = [break_ground(seed, n_customers=n_customers, scenario="calm") for seed in seeds]
     return measure(grounds, settings)
 

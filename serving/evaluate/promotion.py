@@ -44,7 +44,9 @@ def keep_answer(
         return
     for settings in (candidate, running):
         _write_whole(_find_kept(file, settings.version), _write(settings))
-    _append(file, event)  # first: asked again after a crash, the same is promoted
+    # First: asked again after a crash, the same is promoted, and told of once.
+    if not _tells_already(read_trail(file), event):
+        _append(file, event)
     _write_whole(file, _write(candidate))
 
 
@@ -116,6 +118,13 @@ def _list_standing(trail: tuple[Event, ...]) -> list[Event]:
         elif event.kind is EventKind.ROLLBACK and standing:
             standing.pop()
     return standing
+
+
+def _tells_already(trail: tuple[Event, ...], event: Event) -> bool:
+    """Whether this promotion is the one that stands."""
+    standing = _list_standing(trail)
+    last = standing[-1] if standing else None
+    return last is not None and (last.version, last.before) == (event.version, event.before)
 
 
 def _find_kept(file: Path, version: str) -> Path:

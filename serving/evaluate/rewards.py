@@ -162,11 +162,13 @@ def _told(
     """
     rows: set[tuple[int, str, int, int]] = set()
     n_early = 0
-    for event in outcomes:
-        row = log.messages.get(event.message_id)
-        if row is None or event.machine:
+    ours = [event for event in outcomes if event.message_id in log.messages]
+    # Senders find out later that a machine made it: whoever told it before was mistaken.
+    flagged = {(event.message_id, event.outcome, event.at) for event in ours if event.machine}
+    for event in ours:
+        if (event.message_id, event.outcome, event.at) in flagged:
             continue
-        at_us = to_us(event.at)
+        row, at_us = log.messages[event.message_id], to_us(event.at)
         n_early += at_us < log.decided_at_us[row]
         if 0 <= at_us - log.decided_at_us[row] < window_us:
             rows.add((row, event.outcome, at_us, event.value_cents or 0))

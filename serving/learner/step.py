@@ -108,11 +108,11 @@ def look(files: LearnerFiles, store: Store, *, as_of: datetime, policy: PolicySe
     place = files.load_place(basis=basis)
     as_of_us = to_us(as_of)
     with store.reading() as session:
+        # Before anything is read: what is booked in between is then found to be belated.
+        mark = session.learning.mark(until_us=rule.settled_before_us(as_of_us))
         settled = _find_settled(
             session, history, place, digest=digest, as_of_us=as_of_us, rule=rule
         )
-        # Before the log is read: what is booked in between is then found to be belated.
-        mark = session.learning.mark(until_us=rule.settled_before_us(as_of_us))
         learned = _learn(session, history, settled, as_of_us=as_of_us, rule=rule)
     cursor = Cursor(
         as_of_us=as_of_us,

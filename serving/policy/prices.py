@@ -3,16 +3,21 @@
 Cutting a list at its end spends a budget on whoever comes first. Instead each unit has a price (a
 Lagrange multiplier) that is taken off the value of every action that uses it, the lowest price at
 which the use to be expected of the whole batch is what is left (Everett 1963). Then the last unit
-brings everywhere the same. Use falls as a price rises, so it is found by bisection; with several
-accounts in turns. The ledger stands behind it: chance may use more than is expected.
+brings everywhere the same. Use falls as a price rises, so it is found as a root; with several
+accounts in turns, since what one refuses goes to another: a message waits for the next day. What
+the accounts of one budget have in common is moved first, else their prices would overtake each
+other in small steps. The ledger stands behind it: chance may use more than is expected.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
 from types import MappingProxyType
 from typing import Final
 
 import numpy as np
+from scipy.optimize import brentq
 
 from serving.policy.actions import ActionGrid
 from serving.policy.budgets import MICRO, BudgetUnit, Headroom
@@ -25,8 +30,14 @@ Prices = Mapping[str, float]
 
 NO_PRICES: Final[Prices] = MappingProxyType({})
 
-_N_HALVINGS = 30
-_N_TURNS = 3
+_TOLERANCE = 1e-9
+"""By which a price is found, of the highest."""
+
+_SETTLED = 0.01
+"""Share of what is left by which the expected use may miss it when turns come to an end."""
+
+_N_TURNS = 40
+"""Turns at most: each account that is priced moves some of the use to others."""
 
 
 @dataclass(frozen=True)
@@ -106,55 +117,87 @@ def find_prices(
     Returns:
         Prices above zero, by account.
     """
+    market = _Market(drawings, left, learned)
     prices = dict.fromkeys(left, 0.0)
-    highest = {account: _find_highest(drawings, account) for account in left}
     for _ in range(_N_TURNS):
-        use = _sum_use(drawings, prices, learned=learned)
-        tight = [a for a in left if use.get(a, 0.0) > left[a] or prices[a] > 0.0]
-        for account in tight:
-            prices[account] = _bisect(
-                drawings, prices, account, left=left, top=highest[account], learned=learned
-            )
-        if len(tight) < 2:
+        use = market.expect_use(prices)
+        unsettled = [a for a in left if market.is_unsettled(a, use=use, price=prices[a])]
+        if not unsettled:
             break
+        short = [a for a in left if prices[a] > 0.0 or use[a] > left[a]]
+        for _, accounts in groupby(sorted(short), key=_name_budget):
+            prices |= market.shift(prices, accounts=list(accounts))
+        for account in unsettled:
+            prices |= market.shift(prices, accounts=[account])
     return {account: price for account, price in prices.items() if price > 0.0}
 
 
-def _bisect(
-    drawings: Sequence[Drawing],
-    prices: dict[str, float],
-    account: str,
-    *,
-    left: Mapping[str, float],
-    top: float,
-    learned: LearnedSettings,
-) -> float:
-    drawings = [drawing for drawing in drawings if account in drawing.needs]
+@dataclass(frozen=True)
+class _Market:
+    """Cases that draw on accounts, and what is left of these.
 
-    def is_short(price: float) -> bool:
-        use = _sum_use(drawings, prices | {account: price}, learned=learned)
-        return use[account] > left[account]
+    Attributes:
+        drawings: Cases of all triggers of the batch.
+        left: Units, by account.
+        learned: Of the learned policy.
+    """
 
-    low, high = 0.0, top
-    if not is_short(low):
-        return low
-    for _ in range(_N_HALVINGS):
-        middle = 0.5 * (low + high)
-        if is_short(middle):
-            low = middle
-        else:
-            high = middle
-    return high
+    drawings: Sequence[Drawing]
+    left: Mapping[str, float]
+    learned: LearnedSettings
+
+    @cached_property
+    def highest(self) -> Mapping[str, float]:
+        """The highest price of each account."""
+        return {account: _find_highest(self.drawings, account) for account in self.left}
+
+    def expect_use(self, prices: Prices, *, of: Sequence[str] | None = None) -> dict[str, float]:
+        """Units to be expected of the accounts; of some only, those who draw on them are asked."""
+        asked = self.left if of is None else of
+        total = dict.fromkeys(asked, 0.0)
+        for drawing in self.drawings:
+            if not any(account in drawing.needs for account in asked):
+                continue
+            for account, use in drawing.expect_use(prices, learned=self.learned).items():
+                if account in total:
+                    total[account] += use
+        return total
+
+    def is_unsettled(self, account: str, *, use: Mapping[str, float], price: float) -> bool:
+        """Whether another price would bring the use nearer to what is left."""
+        left = self.left[account]
+        near = _SETTLED * left
+        is_over = use[account] > left + near and price < self.highest[account]
+        return is_over or (price > 0.0 and use[account] < left - near)
+
+    def shift(self, prices: Prices, *, accounts: Sequence[str]) -> dict[str, float]:
+        """Prices of these accounts, all moved by as much: then they use what is left of them.
+
+        By no more than to 0 or to the highest, if even that is too much or not enough.
+        """
+        left = sum(self.left[account] for account in accounts)
+
+        def moved(by: float) -> dict[str, float]:
+            return {
+                account: min(max(prices[account] + by, 0.0), self.highest[account])
+                for account in accounts
+            }
+
+        def lacking(by: float) -> float:
+            use = self.expect_use({**prices, **moved(by)}, of=accounts)
+            return sum(use.values()) - left
+
+        down, up = -max(prices[a] for a in accounts), max(self.highest[a] for a in accounts)
+        if lacking(down) <= 0.0:
+            return moved(down)
+        if lacking(up) >= 0.0:
+            return moved(up)
+        tolerance = _TOLERANCE * (up - down)
+        return moved(float(brentq(lacking, down, up, xtol=tolerance, rtol=_TOLERANCE)))
 
 
-def _sum_use(
-    drawings: Sequence[Drawing], prices: Prices, *, learned: LearnedSettings
-) -> dict[str, float]:
-    total: dict[str, float] = {}
-    for drawing in drawings:
-        for account, use in drawing.expect_use(prices, learned=learned).items():
-            total[account] = total.get(account, 0.0) + use
-    return total
+def _name_budget(account: str) -> str:
+    return account.split("/", 1)[0]
 
 
 def _find_highest(drawings: Sequence[Drawing], account: str) -> float:
@@ -201,6 +244,6 @@ def find_left(headroom: Headroom, accounts: Sequence[str]) -> dict[str, float]:
     """Units left on these accounts."""
     by_name = {budget.name: budget for budget in headroom.budgets}
     return {
-        account: headroom.left(by_name[account.split("/", 1)[0]], account) / MICRO
+        account: headroom.left(by_name[_name_budget(account)], account) / MICRO
         for account in accounts
     }

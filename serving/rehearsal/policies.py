@@ -22,6 +22,7 @@ from serving.runtime import EngineParts
 from serving.snapshot.state import Models, Snapshot
 from training.bandit.files import new_bandit
 from training.bandit.policy import VariantPolicy
+from training.bandit.rewards import REFUSALS
 
 
 class PolicyName(StrEnum):
@@ -154,15 +155,22 @@ class Learning:
 
 
 def _sent_between(tables: Tables, since: datetime, until: datetime) -> Tables:
-    """The tables with the messages of that time only: later ones are in the store."""
+    """The tables with the messages of that time only: later ones are in the store.
+
+    Earlier ones stay where their readers left by them since: they are no readers of others either.
+    """
     if "messages" not in tables:
         return tables
-    sent_at = tables["messages"]["sent_at"]
-    messages = tables["messages"][(sent_at >= since) & (sent_at < until)]
+    messages = tables["messages"]
+    sent_at = messages["sent_at"]
+    is_wanted = (sent_at >= since) & (sent_at < until)
     if "outcomes" not in tables:
-        return {**tables, "messages": messages}
+        return {**tables, "messages": messages[is_wanted]}
     outcomes = tables["outcomes"]
-    return {**tables, "messages": messages, "outcomes": outcomes[outcomes["at"] >= since]}
+    outcomes = outcomes[outcomes["at"] >= since]
+    left_by = outcomes.loc[outcomes["outcome"].isin(REFUSALS), "message_id"]
+    is_wanted |= (sent_at < since) & messages["message_id"].isin(left_by)
+    return {**tables, "messages": messages[is_wanted], "outcomes": outcomes}
 
 
 class NobodyActor:

@@ -70,8 +70,13 @@ class Simulated:
 
     def price(self, policy: PolicySettings) -> PolicySettings:
         """An SMS costs one segment in every language."""
-        learned = policy.learned.model_copy(update={"sms_segments": {}})
-        return policy.model_copy(update={"learned": learned})
+        return price_simulated(policy)
+
+
+def price_simulated(policy: PolicySettings) -> PolicySettings:
+    """The policy with what an SMS costs in our world: one segment in every language."""
+    learned = policy.learned.model_copy(update={"sms_segments": {}})
+    return policy.model_copy(update={"learned": learned})
 
 
 @dataclass(frozen=True)

@@ -37,11 +37,23 @@ OUTCOMES = select(
 ).order_by(outcomes.c.outcome_id)
 """Everything that came of the messages."""
 
+_FLAGGED = outcomes.alias("flagged")
+
+_IS_FLAGGED = (
+    select(_FLAGGED.c.outcome_id)
+    .where(_FLAGGED.c.message_id == outcomes.c.message_id)
+    .where(_FLAGGED.c.outcome == outcomes.c.outcome)
+    .where(_FLAGGED.c.at_us == outcomes.c.at_us)
+    .where(_FLAGGED.c.machine.is_(True))
+    .exists()
+)
+"""Of an outcome: a sender has found out, at once or later, that a machine made it."""
+
 _WAS_OPENED = (
     select(outcomes.c.outcome_id)
     .where(outcomes.c.message_id == messages.c.message_id)
     .where(outcomes.c.outcome.in_(_OPENS))
-    .where(outcomes.c.machine.is_(False))
+    .where(~_IS_FLAGGED)
     .exists()
 )
 

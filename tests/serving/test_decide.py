@@ -127,6 +127,22 @@ def test_decide_gives_the_same_record_for_the_same_key(
         engine.decide(ask("c003", idempotency_key="k"))
 
 
+@pytest.mark.parametrize("known", [False, True])
+def test_decide_refuses_a_batch_that_uses_one_key_for_two_requests(
+    snapshot: Snapshot, engine_of: EngineMaker, store: Store, *, known: bool
+) -> None:
+    engine = engine_of(snapshot)
+    if known:
+        engine.decide(ask("c002", idempotency_key="k"))
+    with store.reading() as session:
+        before = list(session.read_decisions())
+    both = [ask("c001", idempotency_key="k"), ask("c004"), ask("c002", idempotency_key="k")]
+    with pytest.raises(ConflictError, match=r"requests\[2\]: idempotency_key 'k'"):
+        engine.decide_many(both)
+    with store.reading() as session:
+        assert list(session.read_decisions()) == before
+
+
 def test_decide_can_be_replayed_from_the_key(
     snapshot: Snapshot, engine_of: EngineMaker, tmp_path: Path
 ) -> None:
@@ -191,6 +207,9 @@ def test_decide_answers_unknown_customers_with_a_profile_by_the_rules(
         assert decision.content is not None
         assert decision.content.language == "kk"
     assert all(set(d.channels) <= {Channel.EMAIL} for d in answers)
+    contexts = [d.context for d in answers if d.send]
+    assert any(context is not None for context in contexts)
+    assert {context.numbers for context in contexts if context} == {(None,) * 4}  # nobody else's
 
 
 def test_decide_follows_the_rules_while_there_is_no_model(
@@ -338,3 +357,18 @@ def test_decide_writes_every_trigger_in_three_languages(
                 languages.add(message.content.language)
                 assert "{" not in message.content.body
         assert languages == {"ru", "kk", "en"}, trigger
+
+
+def test_decide_gives_another_reason_than_choice_where_nothing_was_allowed(
+    snapshot: Snapshot, engine_of: EngineMaker
+) -> None:
+    """The one action left has all the probability, up to the last digit of a sum."""
+    engine = engine_of(snapshot)
+    learned = engine.settings.learned.model_copy(update={"floor": 0.005, "wide_share": 0.18})
+    engine = replace(engine, settings=engine.settings.model_copy(update={"learned": learned}))
+    past = snapshot.as_of - timedelta(days=1)
+    answers = engine.decide_many(
+        [ask(c, expires_at=past) for c in customers_in(Arm.LEARNED, engine)]
+    )
+    assert {answer.reason for answer in answers} >= {Reason.EXPIRED}
+    assert Reason.NOTHING_CHOSEN not in {answer.reason for answer in answers}

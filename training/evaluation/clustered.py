@@ -60,9 +60,11 @@ class Units:
         return Estimate(found.value, found.value - half, found.value + half)
 
     def error(self, found: Influenced) -> float:
-        """Standard error of the value."""
+        """Standard error of the value; infinite with one unit, which says nothing of others."""
+        if self.n < 2:
+            return float("inf")
         sums = np.bincount(self.position, found.influence, minlength=self.n)
-        return float(np.sqrt((sums**2).sum() * self.n / max(self.n - 1, 1)))
+        return float(np.sqrt((sums**2).sum() * self.n / (self.n - 1)))
 
 
 def mean_of(values: Floats, *, rows: Bools) -> Influenced:

@@ -127,7 +127,8 @@ def shrink(weights: Floats, *, by: Estimator, strength: float) -> Floats:
     if strength < 0:
         raise BadInputError(f"{by}: strength {strength} is below 0")
     if by is Estimator.SUB_GAUSSIAN:
-        return weights / (1.0 - strength + strength * weights)
+        shrunk = 1.0 - strength + strength * weights  # 0 where a weight of 0 is shrunk by 1
+        return np.divide(weights, shrunk, out=np.zeros(len(weights)), where=shrunk > 0.0)
     if np.isinf(strength):
         return weights
     if by is Estimator.CLIPPED:

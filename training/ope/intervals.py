@@ -162,7 +162,7 @@ def sequence_interval(
     rate = (-2.0 * np.log(alpha) + np.log(-2.0 * np.log(alpha) + 1.0)) / (tuned_to or n)
     reach = n * rate + 1.0
     scale = 2.0 * reach / (n**2 * rate) * np.log(np.sqrt(reach) / alpha)
-    half = np.sqrt(variance * scale)
+    half = np.sqrt(variance * scale) if n > 1 else np.inf
     value = float(rows.mean())
     return Estimate(value, value - float(half), value + float(half))
 

@@ -221,6 +221,13 @@ def test_rewards_name_their_terms_and_count_each_outcome_once(company: Company) 
     assert rewards.support[row] == pytest.approx(-800)
     assert rewards.send[row] == pytest.approx(-4.0)
     assert rewards.margin.sum() == pytest.approx(0.3 * 2_000)
+    found_out = read_rewards(
+        log,
+        [*events, told.model_copy(update={"machine": True})],
+        economics=default_economics(),
+        window_days=3,
+    )
+    assert found_out.margin.sum() == 0.0  # nothing that a machine made, whatever was told before
 
 
 def test_rewards_hold_an_unsubscribe_for_a_lost_channel(company: Company) -> None:

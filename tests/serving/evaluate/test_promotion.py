@@ -122,3 +122,23 @@ def test_promoted_policy_runs_and_the_trail_says_why(
     assert "+1.000 cents" in events[1].reasons[0]
     named = Settings(home=tmp_path, policy=tmp_path / "mine.yaml")
     assert named.policy_file == tmp_path / "mine.yaml"
+
+
+def test_promotion_that_is_asked_for_again_after_a_crash_is_told_of_once(
+    tmp_path: Path, settings: PolicySettings
+) -> None:
+    home, first = Settings(home=tmp_path), changed(settings, floor=0.03)
+    second = changed(settings, floor=0.04)
+    promote_in_turn(home, settings, first)
+    file = home.promoted_policy
+    text = file.read_text(encoding="utf-8")
+    promote_in_turn(home, first, second)
+    file.write_text(text, encoding="utf-8")  # killed before it came to run
+    promote_in_turn(home, first, second)
+    assert load_policy_settings(file) == second
+    assert [event.version for event in read_trail(file)] == [first.version, second.version]
+    back = [roll_back_policy(file, audit=AUDIT) for _ in range(2)]
+    assert back == [
+        RolledBack("policy", version=first.version, instead_of=second.version),
+        RolledBack("policy", version=settings.version, instead_of=first.version),
+    ]

@@ -1,8 +1,10 @@
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +15,9 @@ from hypothesis import strategies as st
 from features.errors import ConflictError
 from features.vocabulary import Arm, Channel, Outcome, Priority, Trigger
 from serving.copy.content import Content
+from serving.learner import step as steps
 from serving.learner.files import LearnerFiles
+from serving.learner.fold import Settled
 from serving.learner.step import basis_of, learn_from_log, take_step
 from serving.policy.settings import load_policy_settings
 from serving.records import (
@@ -25,7 +29,7 @@ from serving.records import (
     PlannedMessage,
     Reason,
 )
-from serving.store.store import Store
+from serving.store.store import Store, StoreSession
 from training.bandit.context import LAYOUT
 from training.bandit.rewards import RewardGoal, RewardLog, RewardState
 from training.bandit.rewards.log import frame_of
@@ -344,3 +348,39 @@ def test_the_end_is_the_same_whenever_outcomes_come_and_whenever_one_looks(
 
     assert step.learned.settled.n_messages == 12
     assert found == expected
+
+
+class _ReadsWhatIsCommitted(Store):
+    """Each question sees what is committed by then, as PostgreSQL answers unless told otherwise."""
+
+    @contextmanager
+    def reading(self) -> Iterator[StoreSession]:
+        """No transaction of its own."""
+        with self._engine.connect() as connection:
+            connection.exec_driver_sql("SELECT 1")
+            connection.exec_driver_sql("COMMIT")
+            yield StoreSession(connection)
+            connection.exec_driver_sql("BEGIN")
+
+
+def test_what_is_told_while_a_step_reads_is_learned_by_a_later_one(
+    tmp_path: Path, files: LearnerFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = _ReadsWhatIsCommitted(tmp_path / "busy.db")
+    send(store, *((n, START) for n in range(4)))
+    take_step(files, store, as_of=SETTLED, policy=POLICY)
+    find_settled = steps._find_settled
+
+    def find_and_be_told(*args: Any, **more: Any) -> Settled:
+        found = find_settled(*args, **more)
+        tell(store, (1, Outcome.CONVERTED, START + HOUR))  # by a server, meanwhile
+        return found
+
+    send(store, (20, SETTLED - HOUR))
+    with monkeypatch.context() as patched:
+        patched.setattr(steps, "_find_settled", find_and_be_told)
+        assert take_step(files, store, as_of=SETTLED + HOUR, policy=POLICY).version
+    later = SETTLED + 11 * DAY
+    assert take_step(files, store, as_of=later, policy=POLICY).rebuilt
+    assert published(files) == from_the_beginning(store, later)
+    store.close()

@@ -151,3 +151,20 @@ def test_expected_use_falls_as_the_price_rises(
     rising: Floats = np.sort(np.random.default_rng(seed).uniform(0, 30, 4))
     uses = [drawing.expect_use({account: p}, learned=settings.learned)[account] for p in rising]
     assert all(earlier >= later - 1e-9 for earlier, later in pairwise(uses))
+
+
+@pytest.mark.parametrize("limit", [3, 6, 12])
+def test_find_prices_prices_the_days_to_which_messages_are_moved(
+    limit: float, draw_on: Drawer, settings: PolicySettings
+) -> None:
+    """A price on the first day makes messages wait for the next, which is then short as well."""
+    per_day = Budget(name="d", unit=BudgetUnit.CONTACTS, limit=limit, per=BudgetPeriod.DAY)
+    prices, use, left = price(draw_on, settings, per_day)
+    first, *others = sorted(left)
+    assert len(others) > 1
+    drawing = draw_on(Headroom((per_day,)))
+    moved = drawing.expect_use({first: prices[first]}, learned=settings.learned)
+    assert moved[first] < limit  # on its own, that price is too much ...
+    assert all(moved[account] > 1.2 * limit for account in others)  # ... and others are short
+    assert prices.keys() == left.keys()
+    assert use == pytest.approx(left, rel=0.02)

@@ -137,6 +137,22 @@ def test_find_contacts_counts_the_channels_of_one_notice_once(store: Store) -> N
     assert {(c.decision_id, c.opened) for c in found} == {("d1", True), ("d2", False)}
 
 
+def test_find_contacts_opens_nothing_that_a_machine_made_as_was_found_out_later(
+    store: Store,
+) -> None:
+    keep(store, record(1), record(2))
+    told = [
+        OutcomeEvent(message_id=f"d{n}.email", outcome=Outcome.OPENED, at=SENT_AT + HOUR)
+        for n in (1, 2)
+    ]
+    with store.transaction() as session:
+        session.add_outcomes(told)
+        session.add_outcomes([told[0].model_copy(update={"machine": True})])
+        found = session.find_contacts(["c1", "c2"], since_us=0)
+
+    assert {(c.decision_id, c.opened) for c in found} == {("d1", False), ("d2", True)}
+
+
 def test_add_outcomes_says_what_became_of_each(store: Store) -> None:
     keep(store, record(1))
     opened = OutcomeEvent(message_id="d1.email", outcome=Outcome.OPENED, at=SENT_AT + HOUR)

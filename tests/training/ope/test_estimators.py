@@ -165,3 +165,12 @@ def test_what_cannot_be_is_refused_with_all_its_faults() -> None:
         estimate_parts(bare, by=Estimator.CLIPPED)
     with pytest.raises(BadInputError, match=r"weights: -1\.0 is below 0"):
         WeightedLog(np.ones(1), -np.ones(1), None, np.array(["a"], object), np.ones(1, bool))
+
+
+def test_weights_of_zero_stay_zero_however_much_is_shrunk() -> None:
+    weights = np.array([0.0, 0.5, 4.0])
+    for strength in (0.0, 0.5, 1.0):
+        shrunk = shrink(weights, by=Estimator.SUB_GAUSSIAN, strength=strength)
+        assert np.isfinite(shrunk).all()
+        assert shrunk[0] == 0.0
+    np.testing.assert_array_equal(shrunk, [0.0, 1.0, 1.0])

@@ -281,3 +281,11 @@ def test_anytime_interval_is_wider_than_the_one_for_one_look_where_no_large_weig
     assert of_what_came.high - of_what_came.low < (once.high - once.low) / 3
     calm = sequence_interval(parts, noise=np.zeros(log.n), customers=log.customers)
     assert calm == of_what_came
+
+
+def test_one_customer_says_nothing_of_others() -> None:
+    log = make_plain(np.array([1.0, 0.0, 1.0]), per_customer=3)
+    parts = estimate_parts(log, by=Estimator.IPS)
+    for interval in (normal_interval, sequence_interval):
+        found = interval(parts, customers=log.customers)
+        assert (found.value, found.low, found.high) == (pytest.approx(2 / 3), -np.inf, np.inf)
