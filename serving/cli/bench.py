@@ -23,6 +23,7 @@ from serving.benchmarks.incidents.plot import plot_incidents
 from serving.benchmarks.online_store import bench_online_store
 from serving.benchmarks.spark import bench_spark
 from serving.benchmarks.world_channel import bench_world_channel
+from serving.cli.data import require_file_place
 from serving.cli.output import JsonOption, progress, say
 from serving.cli.rows import show_rows
 from serving.cli.seeds import SeedOption
@@ -131,7 +132,10 @@ def bench(
         typer.Option(help="Folder of labelled texts (copy); the checkout's unless given."),
     ] = None,
     weeks: Annotated[int, typer.Option(min=10, help="Weeks of each chain (incidents).")] = 100,
-    out: Annotated[Path | None, typer.Option(help="Where to plot it, PNG (incidents).")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Where to plot it, PNG (incidents).", callback=require_file_place),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure ours beside a reference; figures depend on the machine, ratios less so."""

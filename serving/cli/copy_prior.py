@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from serving.cli.data import AsOfOption, DataOption, read_as_of
+from serving.cli.data import AsOfOption, DataOption, read_as_of, require_file_place
 from serving.cli.output import JsonOption, progress, show, show_json
 from serving.faults import EXIT_REFUSED
 from serving.home import claim_home
@@ -14,7 +14,9 @@ from serving.settings import read_settings
 
 def learn_prior(
     data: DataOption,
-    out: Annotated[Path, typer.Option("--out", help="JSON file to write.")],
+    out: Annotated[
+        Path, typer.Option("--out", help="JSON file to write.", callback=require_file_place)
+    ],
     as_of: AsOfOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Of how tests are left out to judge it.")] = 0,
     as_json: JsonOption = False,

@@ -1,5 +1,6 @@
 """Commands about tables: simulate, import, check."""
 
+import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -185,6 +186,24 @@ def read_as_of(data: str | Path | Location, as_of: str | None) -> tuple[Tables, 
     if known["customers"].empty:
         raise BadInputError(f"--as-of {as_of}: {data} knows no customer before that moment")
     return known, moment
+
+
+def require_file_place(out: Path | None) -> Path | None:
+    """The same path, if a file can be written there; asked before work begins that would be lost.
+
+    Raises:
+        BadInputError: It is a folder, or lies in what is no folder, or in one that is not ours.
+    """
+    if out is None:
+        return None
+    if out.is_dir():
+        raise BadInputError(f"--out {out}: it is a folder, expected the name of a file")
+    there = next(parent for parent in out.absolute().parents if parent.exists())
+    if not there.is_dir():
+        raise BadInputError(f"--out {out}: {there} is a file, expected a folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise BadInputError(f"--out {out}: nothing may be written in {there}")
+    return out
 
 
 def write_frame(frame: pd.DataFrame, out: Path) -> None:

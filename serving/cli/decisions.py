@@ -11,7 +11,14 @@ from features.sources import Location
 from features.triggers import find_triggers
 from serving.batch.decisions import to_tables
 from serving.batch.run import BatchReport, claim_home_by_sample, decide_on_spark
-from serving.cli.data import AsOfOption, DataOption, OutFileOption, read_as_of, write_frame
+from serving.cli.data import (
+    AsOfOption,
+    DataOption,
+    OutFileOption,
+    read_as_of,
+    require_file_place,
+    write_frame,
+)
 from serving.cli.engines import EngineName, EngineOption, choose_moment, open_files, work_folder
 from serving.cli.output import (
     RULES_STAND_IN,
@@ -68,6 +75,7 @@ def _require_readable(settings: Settings) -> None:
 def _decide_here(
     settings: Settings, models: Models, *, data: Location, out: Path, as_of: str | None
 ) -> tuple[BatchReport, datetime]:
+    require_file_place(out)
     tables, moment = read_as_of(data, as_of)
     claim_home(settings.home, tables)
     parts = wire_parts(settings, clock=lambda: moment)

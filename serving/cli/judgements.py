@@ -50,6 +50,7 @@ def say_reading(ready: ReadyLog) -> None:
         "decisions whose window is still open": log.left_out.n_open,
         "decisions about customers who were in several arms": log.left_out.n_moved,
         "outcomes from before their decision": rewards.told.n_early,
+        "outcomes of messages that none of these decisions sent": rewards.told.n_of_others,
     }
     for what, n in left_out.items():
         if n:
@@ -125,6 +126,7 @@ def describe_judgements(
         "reading": rewards.reading.value,
         "n_outcomes": rewards.told.n_counted,
         "n_outcomes_before_their_decision": rewards.told.n_early,
+        "n_outcomes_of_other_messages": rewards.told.n_of_others,
         "logged_cents": {
             **{name: float(cents.mean()) for name, cents in rewards.terms().items()},
             "net": float(rewards.net.mean()),

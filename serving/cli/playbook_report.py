@@ -6,7 +6,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from serving.cli.data import AsOfOption, DataOption, read_as_of
+from serving.cli.data import AsOfOption, DataOption, read_as_of, require_file_place
 from serving.cli.output import JsonOption, progress, say, show, show_json
 from serving.cli.own_store import open_own_store
 from serving.cli.seeds import SeedOption
@@ -25,7 +25,12 @@ def report(
         int, typer.Option("--horizon", min=1, max=365, help="Days after its opening that count.")
     ] = HORIZON_DAYS,
     out: Annotated[
-        Path | None, typer.Option("--out", help="HTML file with everything, by cohort too.")
+        Path | None,
+        typer.Option(
+            "--out",
+            help="HTML file with everything, by cohort too.",
+            callback=require_file_place,
+        ),
     ] = None,
     seed: SeedOption = 0,
     as_json: JsonOption = False,

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from features.errors import BadInputError
+from serving.cli.data import require_file_place
 from serving.cli.output import JsonOption, progress, say
 from serving.cli.rehearse_playbooks import (
     PAST_DAYS,
@@ -18,11 +19,12 @@ from serving.cli.rehearse_playbooks import (
 from serving.cli.rows import show_rows
 from serving.rehearsal.measures import group_worlds, make_rows
 from serving.rehearsal.policies import Cadence, PolicyName
-from serving.rehearsal.report import make_page
+from serving.rehearsal.report import describe_models, list_missing, make_page
 from serving.rehearsal.run import RehearsalPlan, run_rehearsal
 from serving.rehearsal.worlds import Foreign, Simulated, WorldSource
 from serving.settings import read_settings
 
+_CUSTOMERS = 20_000
 _SEEDS = (0, 1, 2, 3, 4)
 _DAYS = 60
 _LAST_DAYS = 20
@@ -49,9 +51,12 @@ def rehearse(
         typer.Option(min=1, help="Last days, which the ratios are about; 20 when not given."),
     ] = None,
     seed: Annotated[
-        list[int] | None, typer.Option(help="Of a world; may be repeated, 0 to 4 when not given.")
+        list[int] | None,
+        typer.Option(min=0, help="Of a world; may be repeated, 0 to 4 when not given."),
     ] = None,
-    customers: Annotated[int, typer.Option(min=50, help="Of our world.")] = 20_000,
+    customers: Annotated[
+        int | None, typer.Option(min=50, help="Of our world; 20,000 when not given.")
+    ] = None,
     history: Annotated[
         int | None,
         typer.Option(
@@ -81,7 +86,9 @@ def rehearse(
     ] = None,
     models: Annotated[
         Path | None,
-        typer.Option(help="Folder in which trained models are kept for the next rehearsal."),
+        typer.Option(
+            file_okay=False, help="Folder in which trained models are kept for the next rehearsal."
+        ),
     ] = None,
     processes: Annotated[int, typer.Option(min=1, help="At once.")] = 2,
     playbooks: Annotated[
@@ -103,7 +110,10 @@ def rehearse(
             min=1, help=f"Of --playbooks: weeks in which cases are opened; {WEEKS} when not given."
         ),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="HTML page with plots to write.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="HTML page with plots to write.", callback=require_file_place),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Let policies act side by side, each in its own copy of a world whose truth is known."""
@@ -124,7 +134,7 @@ def rehearse(
             AskedPlaybooks(
                 scenarios=tuple(dict.fromkeys(scenario or ("calm",))),
                 seeds=tuple(seed or _SEEDS),
-                n_customers=customers,
+                n_customers=customers or _CUSTOMERS,
                 history_days=history or PAST_DAYS,
                 n_places=places or PLACES,
                 n_weeks=weeks or WEEKS,
@@ -140,10 +150,9 @@ def rehearse(
         raise BadInputError(f"--last {last}: expected at most the {n_days} days of --days")
     if 24 % hours:
         raise BadInputError(f"--decide-hours {hours}: expected a divisor of 24")
-    past_days = history or _PAST_DAYS
     plan = RehearsalPlan(
-        source=_find_source(world, scenario, customers=customers, history=past_days),
-        seeds=tuple(seed or _SEEDS),
+        source=_find_source(world, scenario, customers=customers, history=history),
+        seeds=tuple(dict.fromkeys(seed or _SEEDS)),
         n_days=n_days,
         last_days=min(_LAST_DAYS, n_days) if last is None else last,
         policies=tuple(dict.fromkeys(policies or PolicyName)),
@@ -159,8 +168,11 @@ def rehearse(
             found.append(one)
     grouped = group_worlds(found, last_days=plan.last_days)
     rows = [row for worlds in grouped for row in make_rows(worlds)]
+    for worlds in grouped:
+        if list_missing(worlds):
+            say(f"{worlds.case}: {describe_models(worlds)}")
     if out is not None:
-        make_page(grouped, rows, history_days=None if world else past_days).write(out)
+        make_page(grouped, rows, history_days=None if world else history or _PAST_DAYS).write(out)
         say(f"report: {out}")
     show_rows("rehearse", rows, as_json=as_json)
 
@@ -173,10 +185,15 @@ def _refuse(given: Mapping[str, object], *, why: str) -> None:
 
 
 def _find_source(
-    world: str | None, scenario: list[str] | None, *, customers: int, history: int
+    world: str | None,
+    scenario: list[str] | None,
+    *,
+    customers: int | None,
+    history: int | None,
 ) -> WorldSource:
     if world is None:
-        return Simulated(customers, history, tuple(dict.fromkeys(scenario or ())))
-    if scenario:
-        raise BadInputError("--scenario is for our own world, not for --world")
+        names = tuple(dict.fromkeys(scenario or ()))
+        return Simulated(customers or _CUSTOMERS, history or _PAST_DAYS, names)
+    of_ours = {"--scenario": scenario, "--customers": customers, "--history": history}
+    _refuse(of_ours, why="for our own world, not for --world")
     return Foreign.at(world)

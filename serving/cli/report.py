@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from features.sources import Location, locate
-from serving.cli.data import AsOfOption, read_as_of
+from serving.cli.data import AsOfOption, read_as_of, require_file_place
 from serving.cli.output import JsonOption, progress, say, show, show_json
 from serving.cli.seeds import SeedOption
 from serving.home import claim_home
@@ -29,7 +29,9 @@ def _keep_names() -> None:
 
 @report.command()
 def model(
-    out: Annotated[Path, typer.Option("--out", help="HTML file to write.")],
+    out: Annotated[
+        Path, typer.Option("--out", help="HTML file to write.", callback=require_file_place)
+    ],
     data: Annotated[
         Location | None,
         typer.Option(

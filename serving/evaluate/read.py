@@ -5,6 +5,7 @@ from itertools import chain
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
@@ -84,5 +85,5 @@ def _read_events(frame: pd.DataFrame, place: str) -> list[OutcomeEvent]:
 def _column_names(path: Path) -> list[str]:
     try:
         return list(pq.read_schema(path).names)
-    except OSError as fault:
+    except (pa.ArrowInvalid, OSError) as fault:
         raise SourceUnreadableError(f"{path}: not a parquet file: {fault}") from None

@@ -37,10 +37,12 @@ class Told:
     Attributes:
         n_counted: Outcomes within the window of their decision, each once.
         n_early: Outcomes from before their decision: not counted.
+        n_of_others: Outcomes of messages that no judged decision sent.
     """
 
     n_counted: int
     n_early: int
+    n_of_others: int
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ def read_rewards(
         tables: The company's; without orders and tickets only messages are read.
     """
     window_us = window_days * DAY_US
-    told, n_early = _told(log, outcomes, window_us=window_us)
+    told, counts = _told(log, outcomes, window_us=window_us)
     withdrawn = told[told["outcome"].isin(_WITHDRAWALS)].drop_duplicates("row")
     if tables is not None and knows_customers(tables):
         reading, bought, called = Reading.CUSTOMERS, tables["orders"], tables["tickets"]
@@ -122,7 +124,7 @@ def read_rewards(
         send=-log.cost_cents,
         wearing_out=-price_channel(log, told, economics=economics) * _count(log, withdrawn),
         reading=reading,
-        told=Told(len(told), n_early),
+        told=counts,
     )
 
 
@@ -155,25 +157,31 @@ def price_channel(log: DecisionLog, told: pd.DataFrame, *, economics: Economics)
 
 def _told(
     log: DecisionLog, outcomes: Iterable[OutcomeEvent], *, window_us: int
-) -> tuple[pd.DataFrame, int]:
-    """Outcomes of the log's messages within their decisions' windows, and how many came before.
+) -> tuple[pd.DataFrame, Told]:
+    """Outcomes of the log's messages within their decisions' windows, and what is not among them.
 
     Columns: row, outcome, at_us, value_cents.
     """
-    rows: set[tuple[int, str, int, int]] = set()
-    n_early = 0
-    ours = [event for event in outcomes if event.message_id in log.messages]
-    # Senders find out later that a machine made it: whoever told it before was mistaken.
-    flagged = {(event.message_id, event.outcome, event.at) for event in ours if event.machine}
-    for event in ours:
-        if (event.message_id, event.outcome, event.at) in flagged:
+    found: set[tuple[str, str, int, int]] = set()
+    by_machines: set[tuple[str, str, int]] = set()
+    n_early = n_of_others = 0
+    for event in outcomes:
+        row, at_us = log.messages.get(event.message_id), to_us(event.at)
+        if row is None:
+            n_of_others += 1
             continue
-        row, at_us = log.messages[event.message_id], to_us(event.at)
+        what = event.message_id, event.outcome.value, at_us
+        if event.machine:
+            by_machines.add(what)
+            continue
         n_early += at_us < log.decided_at_us[row]
         if 0 <= at_us - log.decided_at_us[row] < window_us:
-            rows.add((row, event.outcome, at_us, event.value_cents or 0))
+            found.add((*what, event.value_cents or 0))
+    # Senders find out later that a machine made it: whoever told it before was mistaken.
+    rows = {(log.messages[what[0]], *what[1:]) for what in found if what[:3] not in by_machines}
     told = pd.DataFrame(sorted(rows), columns=["row", "outcome", "at_us", "value_cents"])
-    return told.astype({"row": "int64", "value_cents": "float64"}), int(n_early)
+    told = told.astype({"row": "int64", "value_cents": "float64"})
+    return told, Told(len(told), int(n_early), n_of_others)
 
 
 def _sum_in_window(

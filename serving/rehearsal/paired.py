@@ -58,6 +58,8 @@ class LogRatio:
 
     def fall(self) -> OverCustomers:
         """The share by which the first rate is below the second."""
+        if self.value == self.variance == 0.0:  # that no pair differs is no proof that none would
+            return OverCustomers(1.0 - float(np.exp(self.value)), None, None, self.n)
         half = _Z * float(np.sqrt(self.variance))
         low, high = (1.0 - float(np.exp(self.value + sign * half)) for sign in (1.0, -1.0))
         return OverCustomers(1.0 - float(np.exp(self.value)), low, high, self.n)
@@ -94,6 +96,8 @@ def find_gain(ours: pd.DataFrame, theirs: pd.DataFrame, *, column: str) -> OverC
     apart = yes[0] - yes[1]
     if len(apart) < 2:
         return OverCustomers.nothing(len(apart))
-    half = _Z * float(np.sqrt(apart.var(ddof=1) / len(apart)))
     mean = float(apart.mean())
+    if not apart.any():  # that nobody differed yet is no proof that nobody would
+        return OverCustomers(mean, None, None, len(apart))
+    half = _Z * float(np.sqrt(apart.var(ddof=1) / len(apart)))
     return OverCustomers(mean, mean - half, mean + half, len(apart))

@@ -100,13 +100,18 @@ def describe_setting(worlds: Worlds, history_days: int | None) -> str:
     )
 
 
-def describe_models(worlds: Worlds) -> str:
-    """Which models policies had to do without at the start, by seed, and why."""
-    lines = [
+def list_missing(worlds: Worlds) -> list[str]:
+    """The models that policies had to do without at the start, and why, a line for each seed."""
+    return [
         f"seed {seed}: {', '.join(f'{name} ({why})' for name, why in sorted(missing.items()))}"
         for seed, by_policy in sorted(worlds.by_seed.items())
         if (missing := next(iter(by_policy.values())).without_models)
     ]
+
+
+def describe_models(worlds: Worlds) -> str:
+    """Which models policies had to do without at the start, by seed, and why."""
+    lines = list_missing(worlds)
     if not lines:
         return "At the start every model had passed the gate."
     return (

@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import sys
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -110,12 +111,16 @@ class Foreign:
         """The world; its tables are checked whenever they are asked for.
 
         Raises:
-            ConfigurationError: There is no such file or class, or it lacks a part of a world.
+            ConfigurationError: There is no such file or class, it cannot be made, or it lacks a
+                part of a world.
         """
         kind = getattr(_load(self.file), case, None)
         if kind is None:
             raise ConfigurationError(f"--world: {self.file} has no class {case}")
-        world = kind(seed=seed)
+        try:
+            world = kind(seed=seed)
+        except Exception as fault:
+            raise _blame(self.file, fault, doing=f"{case}(seed={seed})") from fault
         missing = [part for part in _PARTS if not hasattr(world, part)]
         if missing:
             raise ConfigurationError(
@@ -199,7 +204,25 @@ def _load(file: Path) -> object:
     sys.modules[name] = module  # before it is run: dataclasses look their module up
     try:
         spec.loader.exec_module(module)
-    except BaseException:
+    except BaseException as fault:
         del sys.modules[name]  # half a module is none
+        if isinstance(fault, Exception):
+            raise _blame(file, fault, doing="its code") from fault
         raise
     return module
+
+
+def _blame(file: Path, fault: Exception, *, doing: str) -> ConfigurationError:
+    """What somebody else's code died of, and where in it."""
+    lines = [
+        frame.lineno
+        for frame in traceback.extract_tb(fault.__traceback__)
+        if Path(frame.filename) == file
+    ]
+    if isinstance(fault, SyntaxError):
+        lines.append(fault.lineno)
+    at = f", line {lines[-1]}" if lines else ""
+    reason = fault.msg if isinstance(fault, SyntaxError) else str(fault)
+    return ConfigurationError(
+        f"--world: {file}{at}: {doing} ended with {type(fault).__name__}: {reason}"
+    )

@@ -144,6 +144,10 @@ def test_outcomes_before_their_decision_are_counted_and_left_out(company: Compan
         for event in company.outcomes
     ]
     rewards = make_ready(company.decisions, early).rewards
+    strange = company.outcomes[0].model_copy(update={"message_id": "of nobody"})
+    others = make_ready(company.decisions, [*early, strange, strange]).rewards.told
+    assert (others.n_early, others.n_of_others) == (len(early), 2)
+    assert rewards.told.n_of_others == 0
     assert rewards.told.n_early == len(early) > 0
     assert rewards.told.n_counted == 0
     assert not rewards.margin.any()

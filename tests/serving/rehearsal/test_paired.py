@@ -67,6 +67,15 @@ def test_beside_takes_off_what_befell_others() -> None:
     assert found.n == 4
 
 
+def test_where_no_pair_differs_there_is_no_interval() -> None:
+    same = pd.DataFrame({"calls": [1.0, 0.0, 2.0], "stays": [True, False, True]}, index=list("abc"))
+    for found in (
+        find_gain(same, same, column="stays"),
+        find_fall(same, same, columns=["calls"]),
+    ):
+        assert (found.value, found.low, found.high) == (0.0, None, None)
+
+
 def test_find_gain_is_the_mean_difference_of_the_same_customers() -> None:
     ours = pd.DataFrame({"stays": [True, True, False, True]}, index=list("abcd"))
     theirs = pd.DataFrame({"stays": [True, False, False, False]}, index=list("abcd"))

@@ -86,6 +86,7 @@ def test_rehearse_from_the_command_line_in_processes(tmp_path: Path) -> None:
     done = CliRunner().invoke(build_app(["rehearse"]), ["rehearse", *asked, "--out", str(page)])
 
     assert done.exit_code == 0, done.output
+    assert "CornerShop: Models that were not served at the start: seed 0: channel" in done.stderr
     result = json.loads(done.stdout)
     rows = {row["metric"]: row for row in result["rows"]}
     assert result["bench"] == "rehearse"
@@ -128,9 +129,26 @@ def test_rehearse_refuses_hours_that_do_not_divide_a_day() -> None:
         )
 
 
-def test_rehearse_refuses_scenarios_of_another_world() -> None:
-    asked = ["rehearse", "--world", f"{SHOP}:CornerShop", "--scenario", "calm"]
-    done = CliRunner().invoke(build_app(["rehearse"]), asked)
+@pytest.mark.parametrize(
+    "asked", [("--scenario", "calm"), ("--customers", "100"), ("--history", "30")]
+)
+def test_rehearse_refuses_what_another_world_cannot_be_told(asked: tuple[str, str]) -> None:
+    with pytest.raises(BadInputError, match=f"{asked[0]}: for our own world, not for --world"):
+        CliRunner().invoke(
+            build_app(["rehearse"]),
+            ["rehearse", "--world", f"{SHOP}:CornerShop", *asked],
+            catch_exceptions=False,
+        )
 
-    assert done.exit_code != 0
-    assert "--scenario" in str(done.exception)
+
+@pytest.mark.parametrize(
+    ("place", "why"),
+    [("", "it is a folder"), ("file/page.html", "file is a file, expected a folder")],
+)
+def test_rehearse_refuses_a_place_for_the_page_before_it_begins(
+    place: str, why: str, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    asked = ["--world", f"{SHOP}:CornerShop", "--out", str(tmp_path / place)]
+    with pytest.raises(BadInputError, match=f"--out .*{why}"):
+        CliRunner().invoke(build_app(["rehearse"]), ["rehearse", *asked], catch_exceptions=False)

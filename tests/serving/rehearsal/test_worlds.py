@@ -54,8 +54,34 @@ def test_foreign_worlds_of_files_with_the_same_name_are_not_mixed_up(tmp_path: P
     broken = tmp_path / "broken.py"
     broken.write_text("1 / 0", encoding="utf-8")
     for _ in range(2):
-        with pytest.raises(ZeroDivisionError):
+        with pytest.raises(
+            ConfigurationError, match=r"broken\.py, line 1: its code .*ZeroDivision"
+        ):
             Foreign(broken, "Shop").make("Shop", seed=0)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("class Shop:\n    pass", r"shop\.py: Shop\(seed=2\) ended with TypeError"),
+        (
+            "class Shop:\n    def __init__(self, seed):\n        raise KeyError(seed)",
+            r"shop\.py, line 3: Shop\(seed=2\) ended with KeyError: 2",
+        ),
+        (
+            "x = 1\ny = (",
+            r"shop\.py, line 2: its code ended with SyntaxError: '\(' was never closed",
+        ),
+        ("import nothing_like_it", r"shop\.py, line 1: its code ended with ModuleNotFoundError"),
+    ],
+)
+def test_foreign_world_that_cannot_be_made_is_named_with_its_line(
+    text: str, why: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "shop.py"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=why):
+        Foreign(file, "Shop").make("Shop", seed=2)
 
 
 def test_foreign_world_that_tells_the_future_is_refused() -> None:
