@@ -46,8 +46,12 @@ def status_of(error: OpportuneError) -> FaultStatus:
     return FaultStatus(70, HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
-def describe_validation(error: ValidationError) -> str:
+def describe_validation(error: ValidationError, *, tells_values: bool = False) -> str:
     """Every fault of a validation in words: the place and what is wrong.
+
+    Args:
+        error: Of a model.
+        tells_values: Whether single values are told as well; not where they may be somebody's.
 
     >>> from serving.policy.settings import QuietHours
     >>> try:
@@ -56,8 +60,15 @@ def describe_validation(error: ValidationError) -> str:
     ...     print(describe_validation(fault))
     from_hour: Input should be less than or equal to 23; until: Extra inputs are not permitted
     """
-    faults = error.errors(include_url=False, include_input=False, include_context=False)
-    return "; ".join(f"{name_place(fault['loc'])}: {fault['msg']}" for fault in faults)
+    faults = error.errors(include_url=False, include_input=tells_values, include_context=False)
+    return "; ".join(
+        f"{name_place(fault['loc'])}: {fault['msg']}{_tell_value(fault.get('input'))}"
+        for fault in faults
+    )
+
+
+def _tell_value(value: object) -> str:
+    return f", got {value!r}" if isinstance(value, (str, int, float)) else ""
 
 
 def name_place(loc: Sequence[str | int]) -> str:

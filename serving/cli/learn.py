@@ -83,6 +83,11 @@ def _look(
         say(f"nothing new as of {from_us(step.learned.as_of_us):%Y-%m-%d %H:%M:%S}")
         return
     learned = step.learned
+    if learned.settled.n_messages and not step.has_outcomes:
+        say(
+            "[yellow]no outcome of any message was ever told[/yellow]: offers count as if nobody "
+            "had bought, notices as if nobody had called; `POST /outcomes` takes what came of them"
+        )
     young = {state.value: learned.n_young[state] for state in RewardState}
     if as_json:
         show_json(

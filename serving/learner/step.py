@@ -23,12 +23,14 @@ class Look:
         cursor: How far it was read.
         before: How far it had been read at the last version; None at the first look.
         rebuilt: It was learned from the beginning.
+        has_outcomes: Any outcome of any message was told.
     """
 
     learned: Learned
     cursor: Cursor
     before: Cursor | None
     rebuilt: bool
+    has_outcomes: bool
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,13 @@ class Step:
         version: Under which version it is served; None where nothing changed.
         rebuilt: It was learned from the beginning, since what was settled did not hold any more:
             the first look, other rules or tables, or something that was told very late.
+        has_outcomes: Any outcome of any message was told.
     """
 
     learned: Learned
     version: str | None
     rebuilt: bool
+    has_outcomes: bool
 
 
 def learn_from_log(
@@ -93,7 +97,7 @@ def take_step(
     version = None
     if found.rebuilt or _has_news(files, found):
         version = files.publish(found.learned, found.cursor)
-    return Step(found.learned, version, rebuilt=found.rebuilt)
+    return Step(found.learned, version, rebuilt=found.rebuilt, has_outcomes=found.has_outcomes)
 
 
 def look(files: LearnerFiles, store: Store, *, as_of: datetime, policy: PolicySettings) -> Look:
@@ -124,7 +128,13 @@ def look(files: LearnerFiles, store: Store, *, as_of: datetime, policy: PolicySe
         history=digest,
         digest=learned.settled.digest,
     )
-    return Look(learned, cursor, None if place is None else place.cursor, settled.until_us == 0)
+    return Look(
+        learned,
+        cursor,
+        before=None if place is None else place.cursor,
+        rebuilt=settled.until_us == 0,
+        has_outcomes=mark.last_outcome > 0 or len(history.outcomes) > 0,
+    )
 
 
 def basis_of(policy: PolicySettings) -> str:

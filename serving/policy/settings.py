@@ -250,8 +250,17 @@ class PolicySettings(_Settings):
         return f"{self.name}@{digest}"
 
 
-def read_settings_file(path: Path, kind: type[Model], *, what: str) -> Model:
-    """A YAML file as settings of that kind; ConfigurationError says what is wrong with it."""
+def read_settings_file(
+    path: Path, kind: type[Model], *, what: str, tells_values: bool = False
+) -> Model:
+    """A YAML file as settings of that kind; ConfigurationError says what is wrong with it.
+
+    Args:
+        path: The file.
+        kind: Of settings.
+        what: They are called in errors.
+        tells_values: Whether errors tell single values; not where a file may hold a secret.
+    """
     try:
         content: object = yaml.safe_load(path.read_text(encoding="utf-8"))
         if not isinstance(content, dict):
@@ -261,7 +270,8 @@ def read_settings_file(path: Path, kind: type[Model], *, what: str) -> Model:
             )
         return kind.model_validate(content)
     except ValidationError as fault:
-        raise ConfigurationError(f"{what} {path}: {describe_validation(fault)}") from fault
+        described = describe_validation(fault, tells_values=tells_values)
+        raise ConfigurationError(f"{what} {path}: {described}") from fault
     except yaml.YAMLError as fault:
         raise ConfigurationError(f"{what} {path}: not YAML: {fault}") from fault
     except UnicodeDecodeError as fault:
@@ -276,4 +286,6 @@ def load_policy_settings(path: Path | None = None) -> PolicySettings:
     >>> load_policy_settings().triggers[Trigger.DELIVERY_DELAY].channels
     (<Channel.SMS: 'sms'>, <Channel.PUSH: 'push'>)
     """
-    return read_settings_file(path or _DEFAULTS, PolicySettings, what="policy settings")
+    return read_settings_file(
+        path or _DEFAULTS, PolicySettings, what="policy settings", tells_values=True
+    )

@@ -3,17 +3,18 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from features.errors import BadInputError, ConflictError, SourceUnreadableError
-from features.vocabulary import Arm, Trigger
+from features.vocabulary import Arm, Outcome, Trigger
 from serving.cli.main import build_app
 from serving.decide import Engine
 from serving.policy.settings import load_policy_settings
-from serving.records import DecisionRequest
+from serving.records import DecisionRequest, OutcomeEvent
 from serving.snapshot.state import Snapshot
 from serving.store.store import Store
 from tests.conftest import AS_OF
@@ -111,6 +112,34 @@ def test_learn_once_with_nothing_new_prints_one_object(run: Run, home: Path) -> 
 
     assert json.loads(first)["version"] is not None
     assert json.loads(second) == json.loads(first) | {"version": None, "rebuilt": False}
+
+
+def _words(*arguments: str) -> str:
+    """What a command says to whoever watches, and its results."""
+    return CliRunner().invoke(build_app(arguments[:1]), list(arguments)).output
+
+
+def test_learn_says_that_nothing_was_ever_told_of_any_message(
+    home: Path, cold_snapshot: Snapshot, engine_of: EngineMaker
+) -> None:
+    store = Store(home / "store.db")
+    engine = replace(engine_of(cold_snapshot), store=store)
+    ids = [f"c{n:03d}" for n in range(6)]
+    asked = [DecisionRequest(customer_id=i, trigger=Trigger.ORDER_SHIPPED) for i in ids]
+    sent = next(d for d in engine.decide_many(asked) if d.send)
+    assert sent.send_at is not None
+    later = sent.send_at + timedelta(days=9)
+    words = _words("learn", "--once", "--as-of", later.isoformat())
+    assert "no outcome of any message was ever told" in words
+    told = OutcomeEvent(
+        message_id=sent.messages[0].message_id, outcome=Outcome.OPENED, at=sent.send_at
+    )
+    with store.transaction() as session:
+        session.add_outcomes([told])
+    store.close()
+    words = _words("learn", "--once", "--as-of", (later + timedelta(hours=1)).isoformat())
+    assert "learned" in words
+    assert "was ever told" not in words
 
 
 def test_cancel_says_what_became_of_each_message(

@@ -38,7 +38,7 @@ def test_read_settings_names_the_variable(
     ("change", "words"),
     [
         (("name: default", "namex: default"), "name: Field required; .*namex"),
-        (("floor: 0.005", "floor: 7"), "learned.floor"),
+        (("floor: 0.005", "floor: 7"), r"learned.floor: .*, got 7"),
         (("learned: 0.80", "learned: 0.90"), "add up to"),
         (("  inactivity:", "  inactivty:"), "inactivty"),
         (("arms: {", "arms: {{"), "not YAML"),
