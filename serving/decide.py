@@ -107,19 +107,16 @@ class Engine:
             ConflictError: An idempotency key was used for a different request, before or in this
                 batch; nothing is decided.
         """
-        _refuse_reused_keys(requests)
+        first_with = _find_first_uses(requests)
         now = self.clock()
         with _rest_collector(len(requests)), self.store.transaction() as session:
             known = session.find_by_keys(requests)
-            first_with: dict[str, int] = {}
-            fresh: list[int] = []
-            for position, request in enumerate(requests):
-                key = request.idempotency_key
-                if key is None:
-                    fresh.append(position)
-                elif key not in known and key not in first_with:
-                    fresh.append(position)
-                    first_with[key] = position
+            fresh = [
+                position
+                for position, request in enumerate(requests)
+                if (key := request.idempotency_key) is None
+                or (key not in known and first_with[key] == position)
+            ]
             decided = Decided(len(requests))
             for lot in self._in_rounds(session, requests, fresh, now=now):
                 self._decide_round(session, requests, lot, decided=decided, now=now)
@@ -264,18 +261,19 @@ class Engine:
         return digest.hexdigest()
 
 
-def _refuse_reused_keys(requests: Sequence[DecisionRequest]) -> None:
-    """A key stands for one customer and trigger; whoever uses it for another is told so."""
-    first: dict[str, DecisionRequest] = {}
+def _find_first_uses(requests: Sequence[DecisionRequest]) -> dict[str, int]:
+    """Positions at which keys are used first; ConflictError where one stands for two requests."""
+    first_with: dict[str, int] = {}
     for position, request in enumerate(requests):
         if (key := request.idempotency_key) is None:
             continue
-        other = first.setdefault(key, request)
-        if (other.customer_id, other.trigger) != (request.customer_id, request.trigger):
+        first = requests[first_with.setdefault(key, position)]
+        if (first.customer_id, first.trigger) != (request.customer_id, request.trigger):
             raise ConflictError(
                 f"requests[{position}]: idempotency_key {key!r} is that of a different request of"
                 " this batch"
             )
+    return first_with
 
 
 @contextmanager

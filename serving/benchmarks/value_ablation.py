@@ -27,7 +27,7 @@ from serving.policy.actions import ActionGrid, propose_actions
 from serving.policy.cases import Cases, Floats, Occasions
 from serving.policy.choice import soft_choice
 from serving.policy.settings import CHANNELS, PolicySettings, load_policy_settings
-from serving.policy.value import ValueModels, value_actions
+from serving.policy.value import ValueGrid, ValueModels, value_actions
 from serving.rehearsal.worlds import price_simulated
 from serving.requests import requests_of
 from serving.snapshot.making import make_snapshot
@@ -70,6 +70,17 @@ class Ground:
 
     models: ValueModels
     triggers: tuple[ValuedCases, ...]
+
+    def value(self, part: ValuedCases, settings: PolicySettings) -> ValueGrid:
+        """What the engine believes the actions of these cases to be worth."""
+        return value_actions(
+            part.cases,
+            part.grid,
+            models=self.models,
+            rule=settings.triggers[part.cases.trigger],
+            learned=settings.learned,
+            economics=default_economics(),
+        )
 
 
 @dataclass(frozen=True)
@@ -154,20 +165,15 @@ def _try(
 ) -> tuple[float, float, float, float]:
     """True cents, those of the best, messages to be expected, and messages of the rules."""
     learned = settings.learned.model_copy(update=dict(variation.learned))
+    varied = settings.model_copy(update={"learned": learned})
     uplift = ground.models.uplift if variation.with_uplift else None
+    known = replace(ground, models=replace(ground.models, uplift=uplift))
     totals = np.zeros(4)
     for part in ground.triggers:
         cases, grid = part.cases, part.grid
         if variation.forget is not None:
             cases = replace(cases, known_occasions=variation.forget(cases.occasions))
-        values = value_actions(
-            cases,
-            grid,
-            models=replace(ground.models, uplift=uplift),
-            rule=settings.triggers[cases.trigger],
-            learned=learned,
-            economics=default_economics(),
-        )
+        values = known.value(replace(part, cases=cases), varied)
         p = soft_choice(values.net(), grid, unsure=values.unsure(grid), learned=learned)[:, :-1]
         true_cents = np.where(grid.allowed, part.true_cents, 0.0).reshape(cases.n, -1)
         ruled = grid.rule_action() < grid.n_actions - 1

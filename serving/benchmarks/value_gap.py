@@ -13,11 +13,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from features.economics import default_economics
 from serving.benchmarks.value_ablation import Ground, ValuedCases, break_ground
 from serving.policy.cases import Flags, Floats
 from serving.policy.settings import PolicySettings, load_policy_settings
-from serving.policy.value import value_actions
 from serving.rehearsal.worlds import price_simulated
 from training.benchmarks.rows import BenchRow
 
@@ -128,14 +126,7 @@ def _take(
 ) -> tuple[float, float]:
     """True cents of what looks best, and of what is."""
     cases, grid = part.cases, part.grid
-    values = value_actions(
-        cases,
-        grid,
-        models=ground.models,
-        rule=settings.triggers[cases.trigger],
-        learned=settings.learned,
-        economics=default_economics(),
-    )
+    values = ground.value(part, settings)
     ours = values.outcome + values.support
     names = [f"{one}/{other}" for one, other in zip(cases.segments, cases.languages, strict=True)]
     cell = np.unique(np.array(names, dtype=str), return_inverse=True)[1]

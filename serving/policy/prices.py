@@ -125,8 +125,9 @@ def find_prices(
         if not unsettled:
             break
         short = [a for a in left if prices[a] > 0.0 or use[a] > left[a]]
-        for _, accounts in groupby(sorted(short), key=_name_budget):
-            prices |= market.shift(prices, accounts=list(accounts))
+        for _, of_one in groupby(sorted(short), key=_name_budget):
+            if len(accounts := list(of_one)) > 1:
+                prices |= market.shift(prices, accounts=accounts)
         for account in unsettled:
             prices |= market.shift(prices, accounts=[account])
     return {account: price for account, price in prices.items() if price > 0.0}

@@ -119,7 +119,7 @@ class Foreign:
             raise ConfigurationError(f"--world: {self.file} has no class {case}")
         try:
             world = kind(seed=seed)
-        except Exception as fault:
+        except Exception as fault:  # somebody else's code dies of anything; it is told, not kept
             raise _blame(self.file, fault, doing=f"{case}(seed={seed})") from fault
         missing = [part for part in _PARTS if not hasattr(world, part)]
         if missing:

@@ -14,7 +14,7 @@ from features.vocabulary import Arm, Outcome, Trigger
 from serving.cli.main import build_app
 from serving.decide import Engine
 from serving.policy.settings import load_policy_settings
-from serving.records import DecisionRequest, OutcomeEvent
+from serving.records import Decision, DecisionRequest, OutcomeEvent
 from serving.snapshot.state import Snapshot
 from serving.store.store import Store
 from tests.conftest import AS_OF
@@ -119,14 +119,18 @@ def _words(*arguments: str) -> str:
     return CliRunner().invoke(build_app(arguments[:1]), list(arguments)).output
 
 
+def _send_one(engine: Engine) -> Decision:
+    """A decision of several that sends a message."""
+    ids = [f"c{n:03d}" for n in range(6)]
+    asked = [DecisionRequest(customer_id=i, trigger=Trigger.ORDER_SHIPPED) for i in ids]
+    return next(decision for decision in engine.decide_many(asked) if decision.send)
+
+
 def test_learn_says_that_nothing_was_ever_told_of_any_message(
     home: Path, cold_snapshot: Snapshot, engine_of: EngineMaker
 ) -> None:
     store = Store(home / "store.db")
-    engine = replace(engine_of(cold_snapshot), store=store)
-    ids = [f"c{n:03d}" for n in range(6)]
-    asked = [DecisionRequest(customer_id=i, trigger=Trigger.ORDER_SHIPPED) for i in ids]
-    sent = next(d for d in engine.decide_many(asked) if d.send)
+    sent = _send_one(replace(engine_of(cold_snapshot), store=store))
     assert sent.send_at is not None
     later = sent.send_at + timedelta(days=9)
     words = _words("learn", "--once", "--as-of", later.isoformat())
@@ -146,10 +150,7 @@ def test_cancel_says_what_became_of_each_message(
     run: Run, home: Path, cold_snapshot: Snapshot, engine_of: EngineMaker
 ) -> None:
     store = Store(home / "store.db")
-    engine = replace(engine_of(cold_snapshot), store=store)
-    ids = [f"c{n:03d}" for n in range(6)]
-    asked = [DecisionRequest(customer_id=i, trigger=Trigger.ORDER_SHIPPED) for i in ids]
-    sent = next(d for d in engine.decide_many(asked) if d.send)
+    sent = _send_one(replace(engine_of(cold_snapshot), store=store))
     store.close()
     message_id = sent.messages[0].message_id
 

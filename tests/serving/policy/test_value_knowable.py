@@ -53,6 +53,12 @@ def test_measure_leaves_lost_what_is_hidden() -> None:
         assert added == pytest.approx(found[way] - found["ours, without exploring"])
 
 
+def test_measure_judges_one_world_by_our_values_alone() -> None:
+    (row,) = measure(_worlds()[:1])
+    assert row.metric == "ours, without exploring"
+    assert (row.n, row.low, row.high) == (1, None, None)
+
+
 def _worlds() -> list[Actions]:
     return [_world(seed, hidden_sd=2.0) for seed in (1, 2, 3)]
 
