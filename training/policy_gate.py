@@ -21,6 +21,8 @@ class PolicyEvidence:
         difference: Of the two on the same decisions.
         refusals: Why the log says too little, by arm.
         faults: What speaks against judging the policy on this log at all.
+        n_apart: Decisions in which the two choose with other probabilities; None where nobody
+            counted.
     """
 
     n_decisions: int
@@ -29,6 +31,7 @@ class PolicyEvidence:
     difference: Estimate | None
     refusals: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     faults: tuple[str, ...] = ()
+    n_apart: int | None = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,8 @@ def decide_policy(
     if reasons:
         return HoldPolicy(version, before, tuple(reasons), evidence)
     difference = evidence.difference
+    if evidence.n_apart == 0:
+        return HoldPolicy(version, before, (describe_alike(evidence),), evidence)
     if difference is None:
         by_arm = [f"{arm}: {reason}" for arm, why in evidence.refusals.items() for reason in why]
         return HoldPolicy(version, before, ("the log says too little about it", *by_arm), evidence)
@@ -81,6 +86,14 @@ def decide_policy(
         return PromotePolicy(version, before, evidence)
     reason = f"it is not shown to earn more than {before}: {describe_difference(difference)}"
     return HoldPolicy(version, before, (reason,), evidence)
+
+
+def describe_alike(evidence: PolicyEvidence) -> str:
+    """That two policies choose alike, in words."""
+    return (
+        f"both choose alike in each of {evidence.n_decisions:,} logged decisions, which tell "
+        "nothing between them; where no model scored a case, rules chose in place of both"
+    )
 
 
 def describe_difference(difference: Estimate) -> str:

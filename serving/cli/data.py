@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -61,6 +61,8 @@ AsOfOption = Annotated[
     str | None,
     typer.Option("--as-of", help="Moment, ISO 8601; after the last known row when not given."),
 ]
+_OTHER_KINDS: Final = frozenset({".csv", ".tsv", ".txt", ".json", ".jsonl", ".xlsx", ".html"})
+
 OutFolderOption = Annotated[Path, typer.Option("--out", help="Folder for the tables.")]
 OutFileOption = Annotated[Path, typer.Option("--out", help="Parquet file to write.")]
 
@@ -204,6 +206,19 @@ def require_file_place(out: Path | None) -> Path | None:
     if not os.access(there, os.W_OK | os.X_OK):
         raise BadInputError(f"--out {out}: nothing may be written in {there}")
     return out
+
+
+def require_parquet_place(out: Path | None) -> Path | None:
+    """The same path, if a parquet file can be written there and its name promises nothing else.
+
+    Raises:
+        BadInputError: See `require_file_place`; or the name ends like that of another kind of file.
+    """
+    if out is not None and out.suffix.lower() in _OTHER_KINDS:
+        raise BadInputError(
+            f"--out {out}: a parquet file is written, expected a name that ends in .parquet"
+        )
+    return require_file_place(out)
 
 
 def write_frame(frame: pd.DataFrame, out: Path) -> None:

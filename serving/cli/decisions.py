@@ -16,7 +16,7 @@ from serving.cli.data import (
     DataOption,
     OutFileOption,
     read_as_of,
-    require_file_place,
+    require_parquet_place,
     write_frame,
 )
 from serving.cli.engines import EngineName, EngineOption, choose_moment, open_files, work_folder
@@ -75,7 +75,7 @@ def _require_readable(settings: Settings) -> None:
 def _decide_here(
     settings: Settings, models: Models, *, data: Location, out: Path, as_of: str | None
 ) -> tuple[BatchReport, datetime]:
-    require_file_place(out)
+    require_parquet_place(out)
     tables, moment = read_as_of(data, as_of)
     claim_home(settings.home, tables)
     parts = wire_parts(settings, clock=lambda: moment)

@@ -141,7 +141,14 @@ def promote_policy(
     say_reading(ready)
     evidence = gather_evidence(ready, candidate=candidate, running=running)
     answer = decide_policy(candidate.version, before=running.version, evidence=evidence)
-    keep_answer(answer, candidate, running=running, file=settings.promoted_policy, audit=audit)
+    keep_answer(
+        answer,
+        candidate,
+        running=running,
+        file=settings.promoted_policy,
+        known_until=ready.known_until,
+        audit=audit,
+    )
     if isinstance(answer, PromotePolicy):
         _say_which_runs(settings)
     say(f"kept in {find_trail(settings.promoted_policy)}")

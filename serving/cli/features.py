@@ -13,7 +13,7 @@ from features.tables import Tables
 from features.triggers import write_triggers
 from features.triggers.cases import RULES
 from features.triggers.rules import TriggerRule
-from serving.cli.data import AsOfOption, DataOption, OutFileOption, require_file_place
+from serving.cli.data import AsOfOption, DataOption, OutFileOption, require_parquet_place
 from serving.cli.engines import (
     EngineName,
     EngineOption,
@@ -36,7 +36,7 @@ def features(
 ) -> None:
     """Build every customer's features as of a moment."""
     if engine is EngineName.DUCKDB:
-        require_file_place(out)
+        require_parquet_place(out)
     place = place_of(engine)
     with progress(f"building features from {data}"), work_folder(out) as work:
         tables = open_files(data, name=engine, folder=work)
@@ -60,7 +60,7 @@ def triggers(
 ) -> None:
     """Find who should hear what, as of a moment."""
     if engine is EngineName.DUCKDB:
-        require_file_place(out)
+        require_parquet_place(out)
     place = place_of(engine)
     with progress(f"looking for triggers in {data}"), work_folder(out) as work:
         tables = open_files(data, name=engine, folder=work)

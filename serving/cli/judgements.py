@@ -9,7 +9,13 @@ from serving.evaluate.judge import ArmJudgement, Judgement, PolicyValue
 from serving.evaluate.prepare import ReadyLog
 from serving.evaluate.rewards import Reading
 from training.evaluation.bootstrap import Estimate
-from training.policy_gate import HoldPolicy, PolicyEvidence, PromotePolicy, describe_difference
+from training.policy_gate import (
+    HoldPolicy,
+    PolicyEvidence,
+    PromotePolicy,
+    describe_alike,
+    describe_difference,
+)
 
 
 def show_judgements(ready: ReadyLog, judged: Sequence[Judgement]) -> None:
@@ -61,13 +67,16 @@ def say_reading(ready: ReadyLog) -> None:
 
 def word_difference(beside: PolicyEvidence) -> str:
     """By how much a policy earns more than the running one, or why that cannot be told."""
-    if beside.difference is not None:
+    unknown = _why_unknown(beside)
+    if beside.difference is not None and not unknown:
         return describe_difference(beside.difference)
-    return "cannot be told, because " + "; ".join(_why_unknown(beside))
+    return "cannot be told, because " + "; ".join(unknown)
 
 
 def _why_unknown(beside: PolicyEvidence) -> list[str]:
     """Why there is no difference; empty where there is one."""
+    if beside.n_apart == 0:
+        return [describe_alike(beside)]
     if beside.difference is not None:
         return []
     reasons = [f"{arm}: {reason}" for arm, why in beside.refusals.items() for reason in why]
@@ -116,7 +125,8 @@ def describe_judgements(
         faults: What of that file the log cannot judge.
     """
     rewards = ready.rewards
-    difference = None if beside is None else beside.difference
+    unknown = [] if beside is None else _why_unknown(beside)
+    difference = None if beside is None or unknown else beside.difference
     return {
         "n_decisions": ready.log.n,
         "n_without_choice": ready.log.left_out.n_without_choice,
@@ -133,7 +143,7 @@ def describe_judgements(
         },
         "policies": [_describe_judgement(one) for one in judged],
         "difference": None if difference is None else describe_estimate(difference),
-        "no_difference_because": [] if beside is None else _why_unknown(beside),
+        "no_difference_because": unknown,
         "only_the_choice_is_judged": list(faults),
     }
 

@@ -10,7 +10,7 @@ from features.errors import BadInputError
 from features.vocabulary import Trigger
 from serving.batch.scores import ALREADY_GONE, count_gone, make_scorer, score_rows
 from serving.batch.uplift import make_uplift_scorer
-from serving.cli.data import OutFileOption, require_file_place
+from serving.cli.data import OutFileOption, require_parquet_place
 from serving.cli.engines import EngineName, EngineOption, place_of
 from serving.cli.output import JsonOption, progress, show, show_json
 from serving.publish import load_champions
@@ -34,7 +34,7 @@ def score(
 ) -> None:
     """Score everybody in a file of features with the models that are served."""
     if engine is EngineName.DUCKDB:
-        require_file_place(out)
+        require_parquet_place(out)
     settings, mapper = read_settings(), place_of(engine).mapper
     if uplift:
         _score_uplift(settings, features, out, mapper=mapper, trigger=trigger, as_json=as_json)

@@ -60,10 +60,12 @@ def contrast(ready: ReadyLog, *, candidate: Target, running: Target) -> PolicyEv
         find_noise(log, p, ready.expected.squares)
         for p in (candidate.p, running.p, candidate.p - running.p)
     ]
+    n_known = int(known.sum())
+    n_apart = int((known & _differ(log, candidate.p, running.p)).sum()) if n_known else None
     speaking = arms_that_speak(log, known, weighted)
     if not speaking:
         refusals = _refusals(log.arms, known, weighted)
-        return PolicyEvidence(int(known.sum()), None, None, None, refusals)
+        return PolicyEvidence(n_known, None, None, None, refusals, n_apart=n_apart)
     shares = [
         min(measure_overlap(one.take(rows)).n_effective for one in weighted)
         for rows in speaking.values()
@@ -76,7 +78,7 @@ def contrast(ready: ReadyLog, *, candidate: Target, running: Target) -> PolicyEv
         ]
         found.append(combine(by_arm, shares))
     new, old, apart = found
-    return PolicyEvidence(int(known.sum()), new, old, apart)
+    return PolicyEvidence(n_known, new, old, apart, n_apart=n_apart)
 
 
 def find_faults(
@@ -110,7 +112,7 @@ def _find_strangeness(log: DecisionLog, running: PolicySettings) -> list[str]:
     """
     again = apply_settings(log, running.learned, name=running.version)
     told = again.is_known & (log.arms == Arm.LEARNED.value)
-    off: Flags = log.sums((np.abs(again.p - log.actions.p_logged) > _SAME).astype(float)) > 0
+    off = _differ(log, again.p, log.actions.p_logged)
     mine = log.versions == running.version
     if mine.any():
         n_off = int((off & told & mine).sum())
@@ -129,6 +131,12 @@ def _find_strangeness(log: DecisionLog, running: PolicySettings) -> list[str]:
         else "cannot be compared with it, for want of a learned decision"
     )
     return [f"no decision of the log is by {running.version}, which {shown}: it is by {made_by}"]
+
+
+def _differ(log: DecisionLog, p: Floats, other_p: Floats) -> Flags:
+    """Whether any action of a decision has another probability."""
+    differs: Flags = log.sums((np.abs(p - other_p) > _SAME).astype(float)) > 0
+    return differs
 
 
 def _three_parts(weighted: Sequence[WeightedLog]) -> tuple[Parts, Parts, Parts]:

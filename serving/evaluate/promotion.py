@@ -1,5 +1,6 @@
 """Which policy runs: the promoted ones, in files of the home, with the trail of every decision."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -24,6 +25,7 @@ def keep_answer(
     *,
     running: PolicySettings,
     file: Path,
+    known_until: datetime,
     audit: Audit,
 ) -> None:
     """Write the answer into the trail, and let a promoted policy run.
@@ -33,11 +35,13 @@ def keep_answer(
         candidate: The policy that asked.
         running: The one that ran; kept beside the new one, so that there is a way back.
         file: The promoted policy of the home; the trail and every version lie beside it.
+        known_until: Aware moment until which it was known what came of the log's decisions.
         audit: Who asks.
     """
     is_promoted = isinstance(answer, PromotePolicy)
     kind = EventKind.PROMOTE if is_promoted else EventKind.HOLD
-    event = Event(kind, answer.version, answer.before, answer.reasons).asked(audit)
+    judged = Event(kind, answer.version, answer.before, answer.reasons, known_until=known_until)
+    event = judged.asked(audit)
     file.parent.mkdir(parents=True, exist_ok=True)
     if not is_promoted:
         _append(file, event)

@@ -73,6 +73,15 @@ def test_only_spark_reads_object_stores(tmp_path: Path) -> None:
         run("features", "--data", "s3a://lake/tables", "--out", str(tmp_path / "f"))
 
 
+@pytest.mark.parametrize("command", ["features", "triggers", "decide"])
+def test_parquet_is_not_written_under_the_name_of_another_kind(
+    command: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "cases.CSV"
+    with pytest.raises(BadInputError, match=r"cases\.CSV: a parquet file is written"):
+        run(command, "--data", str(tmp_path / "no-tables-here"), "--out", str(out))
+
+
 def test_spark_without_java_is_a_sentence(
     tables_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

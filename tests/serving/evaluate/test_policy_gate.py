@@ -6,6 +6,7 @@ import pytest
 
 from features.economics import default_economics
 from features.vocabulary import Arm
+from serving.cli.judgements import word_difference
 from serving.evaluate.contrast import contrast, gather_evidence
 from serving.evaluate.prepare import ReadyLog, prepare_log
 from serving.evaluate.targets import TargetName, name_target
@@ -70,6 +71,11 @@ def test_difference_is_narrower_than_its_parts_and_true(
     assert same.difference is not None
     assert same.difference.value == pytest.approx(0.0)
     assert same.difference.high == pytest.approx(0.0)
+    assert (evidence.n_apart, same.n_apart) == (evidence.n_decisions, 0)
+    held = decide_policy("a", before="b", evidence=same)
+    assert isinstance(held, HoldPolicy)
+    assert "both choose alike" in held.reasons[0]
+    assert word_difference(same).startswith("cannot be told, because both choose alike")
 
 
 def test_gate_names_settings_that_a_log_cannot_judge(

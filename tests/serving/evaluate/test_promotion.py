@@ -16,6 +16,7 @@ from training.gate import Refused, RolledBack
 from training.policy_gate import HoldPolicy, PolicyEvidence, PromotePolicy
 from training.registry.audit import Audit, EventKind
 
+KNOWN_UNTIL = datetime(2026, 5, 31, tzinfo=UTC)
 AUDIT = Audit("ann", datetime(2026, 6, 1, tzinfo=UTC), "autumn")
 
 
@@ -24,7 +25,14 @@ def promote_in_turn(home: Settings, *policies: PolicySettings) -> None:
     evidence = PolicyEvidence(100, None, None, Estimate(1.0, 0.5, 1.5))
     for running, new in pairwise(policies):
         answer = PromotePolicy(new.version, running.version, evidence)
-        keep_answer(answer, new, running=running, file=home.promoted_policy, audit=AUDIT)
+        keep_answer(
+            answer,
+            new,
+            running=running,
+            file=home.promoted_policy,
+            known_until=KNOWN_UNTIL,
+            audit=AUDIT,
+        )
 
 
 def test_rollback_goes_back_promotion_by_promotion_to_what_is_shipped(
@@ -110,15 +118,30 @@ def test_promoted_policy_runs_and_the_trail_says_why(
     new = changed(settings, floor=0.03)
     evidence = PolicyEvidence(100, None, None, Estimate(1.0, 0.5, 1.5))
     held = HoldPolicy(new.version, settings.version, ("no",), evidence)
-    keep_answer(held, new, running=settings, file=home.promoted_policy, audit=AUDIT)
+    keep_answer(
+        held,
+        new,
+        running=settings,
+        file=home.promoted_policy,
+        known_until=KNOWN_UNTIL,
+        audit=AUDIT,
+    )
     assert home.policy_file is None
     promoted = PromotePolicy(new.version, settings.version, evidence)
-    keep_answer(promoted, new, running=settings, file=home.promoted_policy, audit=AUDIT)
+    keep_answer(
+        promoted,
+        new,
+        running=settings,
+        file=home.promoted_policy,
+        known_until=KNOWN_UNTIL,
+        audit=AUDIT,
+    )
     assert load_policy_settings(home.policy_file) == new
     assert load_policy_settings(home.policy_file).version == new.version
     events = read_trail(home.promoted_policy)
     assert [event.kind for event in events] == [EventKind.HOLD, EventKind.PROMOTE]
     assert events[1].before == settings.version
+    assert [event.known_until for event in events] == [KNOWN_UNTIL] * 2
     assert "+1.000 cents" in events[1].reasons[0]
     named = Settings(home=tmp_path, policy=tmp_path / "mine.yaml")
     assert named.policy_file == tmp_path / "mine.yaml"
