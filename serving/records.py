@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Final
-from zoneinfo import available_timezones
 
 from pydantic import (
     AfterValidator,
@@ -22,6 +21,7 @@ from pydantic import (
 )
 
 from features.evidence import Scalar, find_evidence_faults
+from features.time_zones import TimezoneName
 from features.vocabulary import Arm, Channel, Outcome, Priority, Trigger
 from serving.copy.content import Content
 
@@ -53,13 +53,6 @@ def _to_utc(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC)  # the same moment, at a sixth of the time
 
 
-def _to_known_zone(name: str) -> str:
-    if name not in available_timezones():
-        raise ValueError(f"{name!r} is not an IANA time zone such as Asia/Almaty")
-    return name
-
-
-TimezoneName = Annotated[str, AfterValidator(_to_known_zone)]
 UtcDatetime = Annotated[AwareDatetime, AfterValidator(_to_utc)]
 CustomerId = Annotated[str, Field(min_length=1, max_length=200)]
 Key = Annotated[str, Field(min_length=1, max_length=200)]

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel.numbers import is_currency
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from features.errors import ConfigurationError
+from features.time_zones import TimezoneName
 from serving.corridor.actions import Silence
 from serving.policy.settings import QuietHours, read_settings_file
 
@@ -90,7 +90,7 @@ class Corridor(_Data):
 
     name: Name
     currency: str
-    zone: str
+    zone: TimezoneName
     silent_go_cents: Cents
     clock_slack_seconds: int = Field(default=5, ge=0, le=300, strict=True)
     approval_minutes: Minutes
@@ -107,15 +107,6 @@ class Corridor(_Data):
         if not is_currency(code):
             raise ValueError("expected an ISO 4217 code in capitals, such as KZT")
         return code
-
-    @field_validator("zone")
-    @classmethod
-    def _is_a_zone(cls, zone: str) -> str:
-        try:
-            ZoneInfo(zone)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError("expected an IANA name such as Asia/Almaty") from None
-        return zone
 
     @model_validator(mode="after")
     def _silence_is_cheap(self) -> Self:

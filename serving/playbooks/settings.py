@@ -5,10 +5,10 @@ from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from features.time_zones import TimezoneName
 from features.vocabulary import Arm, Factor, Tier, UpliftGroup
 from serving.playbooks.items import CLOSE, WATCH, Item, ItemName
 from serving.playbooks.offers import Offer
@@ -106,19 +106,10 @@ class Team(_Data):
     """
 
     party: PartyKind
-    zone: str
+    zone: TimezoneName
     from_hour: int = Field(ge=0, le=23, strict=True)
     to_hour: int = Field(ge=1, le=24, strict=True)
     days: tuple[Weekday, ...] = Field(min_length=1)
-
-    @field_validator("zone")
-    @classmethod
-    def _is_a_zone(cls, zone: str) -> str:
-        try:
-            ZoneInfo(zone)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError("expected an IANA name such as Asia/Almaty") from None
-        return zone
 
     @model_validator(mode="after")
     def _ends_after_it_begins(self) -> Self:

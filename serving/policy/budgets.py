@@ -14,9 +14,9 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from features.time_zones import TimezoneName
 from features.vocabulary import Channel, Priority, Trigger
 from serving.policy.cases import QUARTER_US, Ints, from_us
-from serving.records import TimezoneName
 
 MICRO = 1_000_000
 """Millionths in one contact or cent."""

@@ -5,20 +5,14 @@ from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
 from typing import Annotated, Literal, TypeAlias
-from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from features.contracts import Kind
+from features.time_zones import TimezoneName
 
 Scalar: TypeAlias = str | int | float | bool
 """A constant of the mapping."""
-
-
-def _known_zone(zone: str) -> str:
-    if zone not in available_timezones():
-        raise ValueError(f"{zone} is no IANA time zone such as Asia/Almaty")
-    return zone
 
 
 def _column_of(written: object) -> object:
@@ -67,7 +61,6 @@ def _rate_of(written: object) -> Decimal:
     return rate
 
 
-Zone = Annotated[str, AfterValidator(_known_zone)]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 Rates = dict[Currency, dict[date, Decimal]]
 
@@ -112,7 +105,7 @@ class ColumnMapping(_Words):
     values: Annotated[dict[str, Scalar | None], BeforeValidator(_keys_as_text)] | None = None
     missing: Scalar | None = None
     has: str | None = None
-    zone: Zone | None = None
+    zone: TimezoneName | None = None
     unit: Literal["seconds", "milliseconds", "microseconds", "nanoseconds"] | None = None
     format: str | None = None
     end_of_day: bool = False
@@ -137,7 +130,7 @@ class TableMapping(_Words):
     """
 
     source: str | None = Field(default=None, alias="from")
-    zone: Zone | None = None
+    zone: TimezoneName | None = None
     currency: Currency | None = None
     columns: dict[str, Column] = Field(default_factory=dict)
     ended_at: Column | None = None
@@ -155,7 +148,7 @@ class Mapping(_Words):
         tables: Our tables.
     """
 
-    zone: Zone | None = None
+    zone: TimezoneName | None = None
     currency: Currency | None = None
     rates: Annotated[Rates, BeforeValidator(_rates_of)] = Field(default_factory=dict)
     rates_hold_days: int = Field(default=7, ge=0)

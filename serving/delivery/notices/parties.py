@@ -5,11 +5,11 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from features.time_zones import TimezoneName
 from serving.delivery.live.secrets import SecretRef
 from serving.delivery.live.settings import RateSettings, WebhookSettings
 from serving.delivery.settings import Sender
 from serving.policy.settings import QuietHours, read_settings_file
-from serving.records import TimezoneName
 from serving.store.notices import Party, PartyKind
 from serving.store.rates import Rate
 

@@ -1,21 +1,13 @@
 """Small companies of one customer each, and what is found in them."""
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping
 
 import pandas as pd
 import pytest
 
 from features.contracts import CONTRACTS
 from features.triggers import find_triggers
-
-NOW = datetime(2026, 3, 10, 20, 30, tzinfo=UTC)
-
-Row = Mapping[str, object]
-Rows = Mapping[str, Sequence[Row]]
-MakeTable = Callable[..., pd.DataFrame]
-MakeTables = Callable[..., dict[str, pd.DataFrame]]
-FindEach = Callable[..., dict[str, pd.DataFrame]]
+from tests.features.triggers.scenes import NOW, FindEach, MakeTable, MakeTables, Row, Rows
 
 _NAMES = ("item", "order_id", "tracking_id", "disruption_id", "region", "message_id")
 

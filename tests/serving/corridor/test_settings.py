@@ -35,7 +35,7 @@ def with_kind(**changes: Any) -> dict[str, Any]:
         (with_kind(reversible="yes"), "valid boolean"),
         (with_kind(surprise=1), "Extra inputs"),
         ({"kinds": {}}, "at least 1 item"),
-        ({"zone": "Mars"}, "IANA name"),
+        ({"zone": "Mars"}, "IANA time zone"),
         ({"currency": "tenge"}, "expected an ISO 4217 code"),
         ({"currency": "XXQ"}, "expected an ISO 4217 code"),
         ({"per_day": {"cents": 5}}, "actions\n  Field required"),
