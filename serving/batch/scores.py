@@ -115,10 +115,8 @@ class ChurnScorer:
 
 
 @dataclass(frozen=True)
-class ChannelScorer:
-    """P(outcome) of a message of one trigger on every channel: `p_opened_email` and so on.
-
-    Beside them stands where the answer about opens came from: `level_email` and so on.
+class MessageScorer:
+    """Of messages of one trigger, by a model that may go by who belongs where.
 
     Attributes:
         model: The served model as JSON.
@@ -132,6 +130,27 @@ class ChannelScorer:
     has_segments: bool = False
     has_languages: bool = False
 
+    def with_groups(self, names: Sequence[str]) -> tuple[str, ...]:
+        """What is read where the model reads these features."""
+        groups = [SEGMENT] * self.has_segments + [LANGUAGE] * self.has_languages
+        return tuple(dict.fromkeys((*KEYS, *names, *groups)))
+
+    def segments_of(self, batch: pa.RecordBatch) -> list[str | None] | None:
+        """Of each row; None where the rows do not say."""
+        return batch.column(SEGMENT).to_pylist() if self.has_segments else None
+
+    def languages_of(self, batch: pa.RecordBatch) -> list[str | None] | None:
+        """Of each row; None where the rows do not say."""
+        return batch.column(LANGUAGE).to_pylist() if self.has_languages else None
+
+
+@dataclass(frozen=True)
+class ChannelScorer(MessageScorer):
+    """P(outcome) of a message of one trigger on every channel: `p_opened_email` and so on.
+
+    Beside them stands where the answer about opens came from: `level_email` and so on.
+    """
+
     @cached_property
     def _model(self) -> ChannelModel:
         return ChannelModel.from_json(json.loads(self.model))
@@ -139,9 +158,7 @@ class ChannelScorer:
     @property
     def columns(self) -> tuple[str, ...]:
         """What it reads."""
-        names = ChannelModel.from_json(json.loads(self.model)).signature.names
-        groups = [SEGMENT] * self.has_segments + [LANGUAGE] * self.has_languages
-        return tuple(dict.fromkeys((*KEYS, *names, *groups)))
+        return self.with_groups(ChannelModel.from_json(json.loads(self.model)).signature.names)
 
     @property
     def schema(self) -> pa.Schema:
@@ -158,8 +175,8 @@ class ChannelScorer:
             sendings = self._model.describe_channels(
                 read_matrix(batch, self._model.signature.names),
                 trigger=self.trigger,
-                segments=batch.column(SEGMENT).to_pylist() if self.has_segments else None,
-                languages=batch.column(LANGUAGE).to_pylist() if self.has_languages else None,
+                segments=self.segments_of(batch),
+                languages=self.languages_of(batch),
             )
             shape = (batch.num_rows, len(CHANNELS))
             found = self._model.predict_all(tuple(self._model.outcomes), sendings)

@@ -19,9 +19,9 @@ from features.uplift_groups import assign_groups, default_borders
 from features.vocabulary import Trigger
 from serving.batch.scores import (
     KEY_FIELDS,
-    KEYS,
     LANGUAGE,
     SEGMENT,
+    MessageScorer,
     read_matrix,
     require_columns,
     with_keys,
@@ -36,22 +36,11 @@ _NUMBERS = ("p_without", "uplift", "uplift_low", "uplift_high", "net_cents")
 
 
 @dataclass(frozen=True)
-class UpliftScorer:
+class UpliftScorer(MessageScorer):
     """What a message of one trigger changes, on the channel where it is worth most.
 
     Consent is not asked here: it belongs to the decision.
-
-    Attributes:
-        model: The served model as JSON.
-        trigger: Why the message would be sent.
-        has_segments: Whether the rows say `segment`; where they do not it counts as unknown.
-        has_languages: Whether the rows say `language`.
     """
-
-    model: str
-    trigger: Trigger
-    has_segments: bool = False
-    has_languages: bool = False
 
     @cached_property
     def _model(self) -> UpliftModel:
@@ -60,9 +49,7 @@ class UpliftScorer:
     @property
     def columns(self) -> tuple[str, ...]:
         """What it reads."""
-        names = UpliftModel.from_json(json.loads(self.model)).signature.names
-        groups = [SEGMENT] * self.has_segments + [LANGUAGE] * self.has_languages
-        return tuple(dict.fromkeys((*KEYS, *names, *groups)))
+        return self.with_groups(UpliftModel.from_json(json.loads(self.model)).signature.names)
 
     @property
     def schema(self) -> pa.Schema:
@@ -85,8 +72,8 @@ class UpliftScorer:
             X = read_matrix(batch, self._model.signature.names)
             belonging = Belonging.of(
                 batch.num_rows,
-                segments=batch.column(SEGMENT).to_pylist() if self.has_segments else None,
-                languages=batch.column(LANGUAGE).to_pylist() if self.has_languages else None,
+                segments=self.segments_of(batch),
+                languages=self.languages_of(batch),
             )
             yield with_keys(batch, self._score(X, belonging=belonging), schema=schema)
 
