@@ -1,33 +1,31 @@
 """Making the service's own words plain: refused bodies, and the page that documents it.
 
-BentoML answers a wrong body with pydantic's report and describes every service with its own
-contact and badges; here both are said in our shape. Other answers pass untouched.
+BentoML answers a wrong body with pydantic's report and documents every service in its own words;
+here both are said in ours. Other answers pass untouched.
 """
 
 import json
 import logging
 from collections.abc import Mapping
-from importlib.metadata import version
 from typing import Any
 
 from pydantic import ValidationError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.access import is_open
-from serving.by_get import document_gets
+from serving.documented import Documentation
 from serving.faults import name_place
 
 _DOCUMENTATION = "/docs.json"
-_BEARER = {"type": "http", "scheme": "bearer", "description": "A key of OPPORTUNE_API_KEYS."}
 
 
 class PlainAnswers:
     """Middleware that rewrites refused bodies (400) and the OpenAPI document."""
 
-    def __init__(self, app: ASGIApp, *, description: str) -> None:
-        """Speak for an application; `description` introduces it on its page."""
+    def __init__(self, app: ASGIApp, *, documentation: Documentation) -> None:
+        """Speak for an application; `documentation` introduces it on its page."""
         self._app = app
-        self._description = description
+        self._documentation = documentation
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, and hold back what has to be rewritten."""
@@ -58,7 +56,7 @@ class PlainAnswers:
         body = b"".join(part.get("body", b"") for part in parts)
         answer = json.loads(body)
         if scope["path"] == _DOCUMENTATION:
-            answer = self._introduce(answer)
+            answer = self._documentation.complete(answer)
         elif "detail" in answer:
             answer = _refuse(answer)
         content = json.dumps(answer, ensure_ascii=False).encode("utf-8")
@@ -66,17 +64,6 @@ class PlainAnswers:
         headers.append((b"content-length", str(len(content)).encode("ascii")))
         await send({**start, "headers": headers})
         await send({"type": "http.response.body", "body": content})
-
-    # An OpenAPI document is somebody else's shape, passed on with a few parts replaced.
-    def _introduce(self, document: dict[str, Any]) -> dict[str, Any]:
-        document["info"] = {
-            "title": "Opportune",
-            "version": version("opportune"),
-            "description": self._description,
-        }
-        document.setdefault("components", {})["securitySchemes"] = {"key": _BEARER}
-        document["security"] = [{"key": []}]
-        return document_gets(document)
 
 
 def _refuse(answer: Mapping[str, Any]) -> dict[str, Any]:

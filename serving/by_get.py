@@ -62,11 +62,19 @@ def document_gets(document: dict[str, Any]) -> dict[str, Any]:
             **asked,
             "operationId": f"{asked.get('operationId', path.strip('/'))}_by_get",
             "parameters": [
-                {"name": name, "in": "query", "required": False, "schema": field}
+                {"name": name, "in": "query", "required": False, "schema": _as_said(field)}
                 for name, field in fields.items()
             ],
         }
     return document
+
+
+def _as_said(field: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a field in an address, where nothing is said by leaving it out."""
+    said = [one for one in field.get("anyOf", []) if one != {"type": "null"}]
+    if len(said) != 1:
+        return field
+    return {"title": field.get("title", ""), **said[0]}
 
 
 def _find_schema(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.access import is_open
+from serving.by_get import ASKED_BY_GET
 
 
 class JsonBodies:
@@ -34,7 +35,10 @@ class JsonBodies:
         media_type = headers.get(b"content-type", "application/json").split(";")[0].strip()
         length = headers.get(b"content-length", "")
         if scope["method"] != "POST":
-            return _answer(HTTPStatus.METHOD_NOT_ALLOWED, "method", "send POST")
+            refusal = _answer(HTTPStatus.METHOD_NOT_ALLOWED, "method", "send POST")
+            by_get = ["GET"] if scope["path"].rstrip("/") in ASKED_BY_GET else []
+            refusal.headers["Allow"] = ", ".join([*by_get, "POST"])
+            return refusal
         if media_type != "application/json":
             return _answer(
                 HTTPStatus.UNSUPPORTED_MEDIA_TYPE,

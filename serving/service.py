@@ -22,6 +22,7 @@ from serving.autopilot.inbound.records import InboundReceipt, InboundReport
 from serving.autopilot.watch.answers import IncidentAnswer, IncidentQuestion
 from serving.by_get import QuestionsByGet
 from serving.console.mounted import MountedConsole
+from serving.documented import Documentation, Endpoint
 from serving.faults import status_of
 from serving.intake import JsonBodies
 from serving.online.records import EventReceipt, EventReport
@@ -159,6 +160,11 @@ _APPLICATION: Any = OpportuneService  # the decorator made a bentoml.Service of 
 _APPLICATION.add_asgi_middleware(BearerAccess, keys=_SETTINGS.api_keys)
 _APPLICATION.add_asgi_middleware(QuestionsByGet)
 _APPLICATION.add_asgi_middleware(JsonBodies, max_bytes=_MAX_BODY_BYTES)
-_APPLICATION.add_asgi_middleware(PlainAnswers, description=inspect.getdoc(_APPLICATION.inner))
+_APPLICATION.add_asgi_middleware(
+    PlainAnswers,
+    documentation=Documentation(
+        inspect.getdoc(_APPLICATION.inner) or "", Endpoint.all_of(_APPLICATION)
+    ),
+)
 _APPLICATION.mount_asgi_app(_CONSOLE, path=CONSOLE_PATH)
 logging.getLogger("bentoml._internal.server.http_app").addFilter(OneLineForWrongBodies())

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 from features.contracts import CONTRACTS, EVENT_ID
 from features.evidence import Scalar
 from features.vocabulary import Tier, Trigger, Urgency
-from serving.online.facts import ReadRow, read_row
+from serving.online.facts import TABLES_OF_EVENTS, ReadRow, read_row
 from serving.records import Key, UtcDatetime
 
 _MOST_EVENTS = 1000
@@ -28,7 +28,7 @@ class Event(_Frozen):
             where its table has that column.
     """
 
-    table: str
+    table: str = Field(json_schema_extra={"enum": list(TABLES_OF_EVENTS)})
     row: dict[str, str | int | float | bool | None]
     event_id: Key | None = None
 

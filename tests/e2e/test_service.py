@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import httpx
 import pytest
+from jsonschema import Draft202012Validator
 
 from features.vocabulary import Channel, Outcome, Trigger
 from serving.client import ServiceAnswerError, ServiceClient
@@ -222,6 +223,47 @@ def test_service_documents_its_endpoints(http: httpx.Client) -> None:
     assert specification["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
     assert http.get("/livez").status_code == http.get("/readyz").status_code == 200
     assert "bentoml_service_request" in http.get("/metrics").text
+
+
+def test_documented_schemas_hold_every_answer(http: httpx.Client) -> None:
+    """Fields that may be null, and refusals, among them."""
+    document = http.get("/docs.json").json()
+    request = {"customer_id": "c001", "trigger": "abandoned_cart"}
+    nobody = {"customer_id": "nobody", "trigger": "abandoned_cart"}
+    asked: list[tuple[str, httpx.Response]] = [
+        ("/decide", http.post("/decide", json=request)),
+        ("/decide", http.post("/decide", json=nobody)),
+        ("/decide", http.post("/decide", json={"trigger": "none"})),
+        ("/decide", http.post("/decide", json=request, headers={"Authorization": ""})),
+        ("/decide", http.put("/decide", json=request)),
+        ("/decide", http.post("/decide", content="{", headers={"Content-Type": "text/plain"})),
+        ("/decide_batch", http.post("/decide_batch", json={"requests": [request, nobody]})),
+        ("/customers/churn", http.post("/customers/churn", json={"customer_id": "c001"})),
+        ("/customers/churn", http.post("/customers/churn", json={"customer_id": "nobody"})),
+        ("/incidents", http.get("/incidents", params={"limit": 1000})),
+    ]
+    answered = set()
+    for path, answer in asked:
+        documented = document["paths"][path]["post"]["responses"][str(answer.status_code)]
+        schema = documented["content"]["application/json"]["schema"]
+        whole = {**schema, "components": document["components"]}
+        Draft202012Validator(whole).validate(answer.json())
+        answered.add(answer.status_code)
+    assert asked[4][1].headers["Allow"] == "POST"
+    assert answered == {200, 400, 401, 405, 415}
+    assert any(answer.json().get("detail") for _, answer in asked)
+
+
+def test_a_question_by_get_is_named_among_its_methods(http: httpx.Client) -> None:
+    assert http.delete("/incidents").headers["Allow"] == "GET, POST"
+
+
+def test_document_says_who_needs_a_key_and_a_body(http: httpx.Client) -> None:
+    paths = http.get("/docs.json").json()["paths"]
+    assert paths["/livez"]["get"]["security"] == []
+    assert "security" not in paths["/decide"]["post"]
+    assert paths["/decide"]["post"]["requestBody"]["required"]
+    assert not paths["/incidents"]["post"]["requestBody"]["required"]
 
 
 def test_service_log_holds_no_key_and_no_request(
