@@ -261,9 +261,25 @@ def score_rows(
 
 
 def read_matrix(batch: pa.RecordBatch, names: Sequence[str]) -> Floats:
-    """Columns as a matrix (n, columns) of float64; null is NaN."""
+    """Columns as a matrix (n, columns) of float64; null is NaN.
+
+    Raises:
+        BadInputError: A column holds something else than numbers.
+    """
+    for name in names:
+        kind = batch.schema.field(name).type
+        if not (_is_number(kind) or pa.types.is_null(kind)):
+            raise BadInputError(
+                f"features: {name} is of type {kind}, expected numbers; is this what "
+                "`opportune features` wrote?"
+            )
     columns = [batch.column(name).to_numpy(zero_copy_only=False) for name in names]
     return np.column_stack(columns).astype(np.float64, copy=False)
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    tests = (pa.types.is_floating, pa.types.is_integer, pa.types.is_boolean, pa.types.is_decimal)
+    return any(test(kind) for test in tests)
 
 
 def with_keys(

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
@@ -61,6 +61,7 @@ AsOfOption = Annotated[
     str | None,
     typer.Option("--as-of", help="Moment, ISO 8601; after the last known row when not given."),
 ]
+_CLOCKS_DIFFER = timedelta(days=1)
 _OTHER_KINDS: Final = frozenset({".csv", ".tsv", ".txt", ".json", ".jsonl", ".xlsx", ".html"})
 
 OutFolderOption = Annotated[Path, typer.Option("--out", help="Folder for the tables.")]
@@ -182,12 +183,23 @@ def read_as_of(data: str | Path | Location, as_of: str | None) -> tuple[Tables, 
     until = parse_moment(as_of) if as_of else datetime.now(UTC)
     tables = read_tables(data, until=until)
     if as_of is None:
-        return tables, last_moment(tables)
+        last = last_moment(tables)
+        warn_of_the_future(last)
+        return tables, last
     moment = parse_moment(as_of)
     known = versions_before(tables, pd.Timestamp(moment))
     if known["customers"].empty:
         raise BadInputError(f"--as-of {as_of}: {data} knows no customer before that moment")
     return known, moment
+
+
+def warn_of_the_future(last: datetime) -> None:
+    """Say that the moment of the last row is after the clock: one wrong date moves everything."""
+    if last > datetime.now(UTC) + _CLOCKS_DIFFER:
+        say(
+            f"as of {last:%Y-%m-%d %H:%M} UTC, which is after the clock: the last row is known from"
+            " then on; `opportune check` names rows with wrong dates, --as-of leaves them out"
+        )
 
 
 def require_file_place(out: Path | None) -> Path | None:

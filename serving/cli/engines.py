@@ -18,6 +18,7 @@ from features.engines.spark import SparkEngine, is_address
 from features.errors import BadInputError
 from features.sources import Location, open_table_files
 from features.table_files import TableFiles
+from serving.cli.data import warn_of_the_future
 from serving.cli.output import parse_moment
 
 
@@ -73,6 +74,7 @@ def choose_moment(tables: TableFiles, as_of: str | None, *, engine: Engine) -> d
     """The moment that was asked for, else the first second at which everything is known."""
     span = find_span(tables, engine=engine)
     if as_of is None:
+        warn_of_the_future(span.end)
         return span.end
     moment = parse_moment(as_of)
     if span.first_customer >= moment:

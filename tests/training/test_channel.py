@@ -73,6 +73,17 @@ def test_channel_model_of_an_outcome_that_never_happened_is_a_small_constant(
     assert set(trained.model.outcomes) == set(TARGETS)
 
 
+def test_messages_that_nobody_told_of_are_not_messages_that_nobody_read(
+    dataset: ChannelDataset,
+) -> None:
+    """Nor do deliveries, or what machines did, say that anybody would not read them."""
+    never = np.zeros(len(dataset.channel), dtype=bool)
+    silent = dict.fromkeys((Outcome.OPENED, Outcome.CLICKED, Outcome.CONVERTED), never)
+    answer = train_channel(replace(dataset, targets={**dataset.targets, **silent}), seed=1)
+    assert isinstance(answer, NotEnoughData)
+    assert "unknown, not zero" in answer.reason
+
+
 def test_channel_scores_cover_every_test_message_once_per_outcome(trained: TrainedChannel) -> None:
     for outcome in TARGETS:
         scores = [score for score in score_channels(trained) if score.outcome == outcome]

@@ -35,6 +35,7 @@ from training.registry.servable import (
     to_matrix,
 )
 
+_BY_A_READER = (Outcome.OPENED, Outcome.CLICKED, Outcome.CONVERTED)
 _FOLLOWERS = (Outcome.CLICKED, Outcome.CONVERTED, Outcome.UNSUBSCRIBED)
 """Outcomes of messages that somebody read: they follow what readers of a kind do."""
 
@@ -85,6 +86,11 @@ def train_channel(
         seed: Of the trees.
         priors: What is believed before any message; None takes what ships.
     """
+    if not any(dataset.targets[outcome].any() for outcome in _BY_A_READER):
+        return NotEnoughData(
+            f"of {len(dataset.channel):,} messages nobody is known to have opened, clicked or "
+            "bought: what was never reported is unknown, not zero (table outcomes)"
+        )
     split = split_channel(dataset)
     if isinstance(split, NotEnoughData):
         return split

@@ -8,8 +8,9 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
+from features.contracts import CONTRACTS
 from features.engagement import ENGAGEMENT_FEATURES
-from features.tables import Tables, empty_table
+from features.tables import Tables, empty_table, rows_that_hold
 from features.vocabulary import Arm, Outcome
 from training.datasets.provenance import (
     Customers,
@@ -179,10 +180,15 @@ def _find_values(made: pd.DataFrame, *, messages: pd.DataFrame) -> Floats:
 
 def look_up(column: str, tables: Tables, *, ids: "pd.Series[str]") -> Names:
     """A column of each customer's row; None where it or the customer is unknown."""
-    customers = tables.get("customers", empty_table("customers"))
+    customers = _hold(tables, "customers")
     found = customers.drop_duplicates("customer_id").set_index("customer_id")[column].reindex(ids)
     names: Names = found.astype(object).where(found.notna(), None).to_numpy(dtype=object)
     return names
+
+
+def _hold(tables: Tables, name: str) -> pd.DataFrame:
+    """The rows of a table as they were corrected last; none without the table."""
+    return rows_that_hold(tables.get(name, empty_table(name)), CONTRACTS[name])
 
 
 def _find_local_hours(tables: Tables, *, messages: pd.DataFrame) -> Integers:
@@ -197,14 +203,14 @@ def _find_local_hours(tables: Tables, *, messages: pd.DataFrame) -> Integers:
 
 def _find_monthly_revenue(tables: Tables, *, known_until: datetime) -> float:
     """Cents a month and customer: orders of the last 90 days, and running subscriptions."""
-    customers = tables.get("customers", empty_table("customers"))
+    customers = _hold(tables, "customers")
     n = int((customers["signed_up_at"] < known_until).sum())
     if n == 0:
         return 0.0
-    orders = tables.get("orders", empty_table("orders"))
+    orders = _hold(tables, "orders")
     age = known_until - orders["ordered_at"]
     recent = orders[(age > timedelta(0)) & (age <= timedelta(days=_REVENUE_DAYS))]
-    subscriptions = tables.get("subscriptions", empty_table("subscriptions"))
+    subscriptions = _hold(tables, "subscriptions")
     known = subscriptions[subscriptions["valid_from"] < known_until].sort_values("valid_from")
     latest = known.drop_duplicates("customer_id", keep="last")
     recurring = latest.loc[latest["status"] == "active", "mrr_cents"].sum()
@@ -213,7 +219,7 @@ def _find_monthly_revenue(tables: Tables, *, known_until: datetime) -> float:
 
 def _find_calls(tables: Tables, *, messages: pd.DataFrame) -> Bools:
     """Whether a ticket about the trigger was opened within 7 days of each message."""
-    tickets = tables.get("tickets", empty_table("tickets"))
+    tickets = _hold(tables, "tickets")
     about = tickets[tickets["topic"].isin(list(TRIGGERS))]
     sent = messages[["message_id", "customer_id", "trigger", "sent_at"]]
     joined = sent.merge(

@@ -77,14 +77,28 @@ def _as_text(cells: _Column) -> _Column:
 
 def _translate(cells: _Column, how: ColumnMapping) -> _Column:
     if how.values:
-        words = _as_text(cells)
-        listed = words.isin(list(how.values))
+        ours_by_word = {_as_word(key): ours for key, ours in how.values.items()}
+        words = _as_words(cells)
+        listed = words.isin(list(ours_by_word))
         if listed.any():
-            ours = words[listed].map(how.values.get).astype("object")
+            ours = words[listed].map(ours_by_word.get).astype("object")
             cells = _retyped(cells.astype("object").where(~listed, ours.reindex(cells.index)))
     if how.missing is not None and cells.isna().any():
         cells = _retyped(cells.astype("object").mask(cells.isna(), how.missing))
     return cells
+
+
+def _as_words(cells: _Column) -> _Column:
+    """Cells as a mapping would write them: 1.0 of whole numbers as 1, True as true."""
+    if types.is_float_dtype(cells.dtype):
+        numbers = cells.astype("Float64")
+        if (numbers.isna() | (numbers == numbers.round())).all():
+            cells = numbers.astype("Int64")
+    return _as_text(cells).map(_as_word, na_action="ignore").astype("str")
+
+
+def _as_word(text: str) -> str:
+    return text.lower() if text.lower() in ("true", "false") else text
 
 
 def _retyped(cells: _Column) -> _Column:
@@ -99,7 +113,11 @@ def _read_ids(cells: _Column) -> _Column:
         if whole.all():
             return numbers.astype("Int64").astype("object").map(str, na_action="ignore")
         return cells
-    return cells.str.strip() if _is_text(cells) else cells
+    if not _is_text(cells):
+        return cells
+    ids = cells.str.strip()
+    is_whole = ids.str.fullmatch(r"\d+\.0") | ids.isna()
+    return ids.str.removesuffix(".0") if is_whole.all() else ids
 
 
 def _read_flags(cells: _Column, *, has: str | None) -> _Column:

@@ -95,7 +95,7 @@ def _reckon(
     if rate is None:
         of = f" of {when}" if when is not None else ""
         return f"{amount} {written or 'without a currency'}{of}"
-    if not exact.is_finite():
+    if not exact.is_finite() or abs(exact) > _LARGEST:
         return amount
     cents = (exact * per_unit * rate).quantize(Decimal(1), rounding=ROUND_HALF_EVEN)
     return int(cents) if abs(cents) <= _LARGEST else amount

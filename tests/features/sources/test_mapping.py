@@ -286,6 +286,71 @@ def test_read_tables_ends_nobody_who_has_another_subscription(tmp_path: Path) ->
     assert canceled[["customer_id", "plan"]].to_numpy().tolist() == [["2", "large"]]
 
 
+def test_an_end_that_is_no_time_or_too_early_is_refused_by_its_value(tmp_path: Path) -> None:
+    contracts = (
+        "customer,since,until,product,price\n"
+        "1,2024-01-05T00:00Z,05.02.2024,small,1\n"  # 5 February or 2 May
+        "2,2024-01-05T00:00Z,Feb 3rd-ish,small,1\n"
+        "3,2024-01-05T00:00Z,2024-01-01T00:00Z,small,1\n"
+    )
+    checked = check_source(open_source(make_folder(tmp_path, SUBSCRIPTIONS, contracts=contracts)))
+    (violation,) = checked.violations
+    assert (violation.column, violation.rule) == ("valid_from", Rule.WRONG_TYPE)
+    assert [text.rsplit("valid_from=", 1)[1] for text in violation.examples] == [
+        "05.02.2024",
+        "Feb 3rd-ish",
+        "2024-01-01 00:00:00+00:00, before it began",
+    ]
+
+
+def test_a_subscription_that_ended_when_it_began_is_none(tmp_path: Path) -> None:
+    contracts = (
+        "customer,since,until,product,price\n"
+        "1,2024-01-05T00:00Z,2024-01-05T00:00Z,small,1\n"
+        "2,2024-01-01T00:00Z,,large,1\n"
+        "2,2024-01-05T00:00Z,2024-01-05T00:00Z,small,1\n"  # the other goes on
+    )
+    read = read_tables(make_folder(tmp_path, SUBSCRIPTIONS, contracts=contracts))["subscriptions"]
+    assert read[["customer_id", "plan", "status"]].to_numpy().tolist() == [
+        ["2", "large", "active"],
+        ["1", "small", "canceled"],
+    ]
+
+
+def test_an_amount_beyond_all_reckoning_is_named_as_it_is(tmp_path: Path) -> None:
+    orders = "id,customer_id,at,total,cur\n1,1,2024-01-02T05:00Z,1e30,EUR\n"
+    (violation,) = check_source(open_source(money_folder(tmp_path, orders))).violations
+    assert violation.examples == ("row 0 (order_id=1): amount_cents=1e30",)
+
+
+@pytest.mark.parametrize(
+    ("live", "values"),
+    [
+        ([True, False], "{true: active, false: canceled}"),
+        (["True", "FALSE"], "{true: active, false: canceled}"),
+        ([1.0, 2.0], "{1: active, 2: canceled}"),
+    ],
+)
+def test_values_are_found_however_a_cell_writes_them(
+    live: list[object], values: str, tmp_path: Path
+) -> None:
+    mapping = f"""
+  subscriptions:
+    from: contracts
+    columns:
+      valid_from: since
+      plan: {{value: small}}
+      mrr_cents: {{value: 100}}
+      status: {{from: live, values: {values}}}
+      upsell_shown: {{value: false}}
+"""
+    folder = make_folder(tmp_path, mapping)
+    since = pd.to_datetime(["2024-01-02T05:00Z"] * 2)
+    frame = pd.DataFrame({"customer_id": ["1", "2"], "since": since, "live": live})
+    frame.to_parquet(folder / "contracts.parquet")
+    assert read_tables(folder)["subscriptions"]["status"].to_list() == ["active", "canceled"]
+
+
 def test_read_tables_reads_versions_as_corrections(tmp_path: Path) -> None:
     mapping = """
   orders:
@@ -325,6 +390,12 @@ def test_read_tables_reads_whole_floats_as_ids(tmp_path: Path) -> None:
     at = pd.to_datetime(["2024-01-02T05:00Z"] * 2)
     frame = pd.DataFrame({"who": [1.0, 3.0], "at": at, "used": [1, 2]})
     frame.to_parquet(tmp_path / "usage.parquet")
+    assert read_tables(folder)["usage"]["customer_id"].to_list() == ["1", "3"]
+
+
+def test_read_tables_reads_whole_floats_of_texts_as_ids(tmp_path: Path) -> None:
+    usage = "who,at,used\n1.0,2024-01-02T05:00Z,1\n3.0,2024-01-02T05:00Z,2\n"
+    folder = make_folder(tmp_path, "  usage: {columns: {customer_id: who}}\n", usage=usage)
     assert read_tables(folder)["usage"]["customer_id"].to_list() == ["1", "3"]
 
 

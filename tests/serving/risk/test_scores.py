@@ -10,6 +10,7 @@ from features.churn import CHURN_FEATURES
 from features.churn.risk import RiskRules, TierSource, default_rules
 from features.engines.batches import InProcess
 from features.engines.spark import SparkEngine
+from features.errors import BadInputError
 from serving.batch.scores import count_gone, make_scorer, score_rows
 from serving.copy.settings import CopySettings
 from serving.requests import churn_risk_requests
@@ -40,6 +41,18 @@ def score(
     )
     score_rows(scorer, features, mapper=InProcess(), out=out)
     return pd.read_parquet(out)
+
+
+def test_a_feature_that_is_no_number_is_named(
+    company: Snapshot, features_file: Path, tmp_path: Path
+) -> None:
+    assert company.models.churn is not None
+    name = company.models.churn.signature.names[0]
+    frame = pd.read_parquet(features_file)
+    frame[name] = "many"
+    frame.to_parquet(features_file, index=False)
+    with pytest.raises(BadInputError, match=rf"{name} is of type .*string, expected numbers"):
+        score(company, features_file, tmp_path / "scores", rules=default_rules())
 
 
 @pytest.mark.parametrize("rules", [default_rules(), BY_SCORE])

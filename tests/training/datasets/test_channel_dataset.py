@@ -11,6 +11,7 @@ from training.datasets.channel import (
     TARGETS,
     ChannelDataset,
     build_channel_dataset,
+    look_up,
     split_channel,
 )
 from training.datasets.provenance import NotEnoughData
@@ -130,6 +131,15 @@ def test_value_is_of_the_conversion_and_null_where_unknown() -> None:
     dataset = build(tables)
     np.testing.assert_array_equal(dataset.value_cents, [700.0, np.nan, np.nan])
     assert dataset.targets[Outcome.CONVERTED].tolist() == [True, True, False]
+
+
+def test_of_a_customer_that_was_corrected_the_last_version_is_looked_up() -> None:
+    tables = make_tables([{"id": "m1", "on": "2026-03-01", "arm": "random"}], [])
+    first = tables["customers"].assign(segment="new")
+    later = first.assign(segment="loyal", known_at=pd.Timestamp("2026-02-01", tz="UTC"))
+    for versions in ([first, later], [later, first]):
+        both = {**tables, "customers": pd.concat(versions, ignore_index=True)}
+        assert look_up("segment", both, ids=pd.Series(["c1"])).tolist() == ["loyal"]
 
 
 def test_no_messages_and_only_young_ones_are_not_enough() -> None:

@@ -19,6 +19,8 @@ NOW = datetime(2026, 6, 30, 12, tzinfo=UTC)
         (3.0, 7.0, Status.WATCH),
         (7.0, 7.0, Status.ALARM),
         (-0.5, 0.5, Status.OK),
+        (-30.0, None, Status.WATCH),
+        (-30.0, 2.0, Status.ALARM),
     ],
 )
 def test_age_of_the_last_row_is_watched_and_alarms_only_where_somebody_said_from_when(
