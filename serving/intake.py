@@ -32,7 +32,7 @@ class JsonBodies:
 
     def _refuse(self, scope: Scope) -> JSONResponse | None:
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-        media_type = headers.get(b"content-type", "application/json").split(";")[0].strip()
+        media_type = headers.get(b"content-type", "application/json").split(";")[0].strip().lower()
         length = headers.get(b"content-length", "")
         if scope["method"] != "POST":
             refusal = _answer(HTTPStatus.METHOD_NOT_ALLOWED, "method", "send POST")

@@ -49,13 +49,24 @@ class Reason(StrEnum):
 
 def _to_utc(moment: datetime) -> datetime:
     if moment.utcoffset():
-        return moment.astimezone(UTC)
+        try:
+            return moment.astimezone(UTC)
+        except OverflowError:
+            raise ValueError("expected a time between the years 1 and 9999 in UTC") from None
     return moment.replace(tzinfo=UTC)  # the same moment, at a sixth of the time
 
 
 UtcDatetime = Annotated[AwareDatetime, AfterValidator(_to_utc)]
-CustomerId = Annotated[str, Field(min_length=1, max_length=200)]
-Key = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+def _without_nul(name: str) -> str:
+    if "\0" in name:  # databases cut names there
+        raise ValueError("expected a name without the character NUL")
+    return name
+
+
+CustomerId = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_without_nul)]
+Key = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_without_nul)]
 
 _MOST_CENTS: Final = 10**15
 """No purchase is dearer, and floats hold every whole number up to here."""
@@ -297,7 +308,7 @@ class OutcomeEvent(FrozenRecord):
     message_id: Key
     outcome: Outcome
     at: UtcDatetime
-    value_cents: int | None = Field(default=None, ge=0)
+    value_cents: int | None = Field(default=None, ge=0, le=_MOST_CENTS)
     machine: bool = False
 
     @property

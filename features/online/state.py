@@ -85,12 +85,12 @@ class CustomerState:
                 f"customer {self.customer_id}: a row of {fact.table} was told at {fact.told_us}, "
                 f"expected not before {self.known_us}, the last one that was applied"
             )
+        self.fold_known(before=fact.told_us)
         if len(self.waiting) >= MOST_WAITING:
             raise ConflictError(
                 f"customer {self.customer_id}: {len(self.waiting)} facts wait for their moment or "
                 "their message; no more are taken"
             )
-        self.fold_known(before=fact.told_us)
         self.known_us = fact.told_us
         self.waiting = (*self.waiting, fact)
         self._ahead = self._found = None

@@ -86,7 +86,8 @@ class Account:
     def profile_at(self, as_of_us: int) -> ProfileVersion | None:
         """The customer's own row as it was known strictly before a moment."""
         known = [version for version in self.versions if version.known_us < as_of_us]
-        return max(known, key=lambda version: version.known_us, default=None)
+        # Of those that became known at once the one that was told last counts.
+        return max(reversed(known), key=lambda version: version.known_us, default=None)
 
     def pack(self) -> StoredState:
         """The account as the store keeps it: packing a state costs more than a few facts beside."""

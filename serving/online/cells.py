@@ -17,6 +17,7 @@ Row = dict[str, Cell]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+_FIRST_YEAR, _LAST_YEAR = 2, 9998  # in every zone of the world
 _MOST: Final = 2**53  # whole numbers above are not all floats
 
 
@@ -62,13 +63,13 @@ def to_micros(moment: datetime) -> int:
 
 
 def _read_text(value: object) -> Cell | None:
-    return value if isinstance(value, str) else None
+    return value if isinstance(value, str) and "\0" not in value else None
 
 
 def _read_id(value: object) -> Cell | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    return value if isinstance(value, str) and value else None
+    return _read_text(value) if value else None
 
 
 def _read_zone(value: object) -> Cell | None:
@@ -82,7 +83,8 @@ def _read_time(value: object) -> Cell | None:
         moment = datetime.fromisoformat(value)
     except ValueError:
         return None
-    return None if moment.tzinfo is None else to_micros(moment)
+    is_readable = moment.tzinfo is not None and _FIRST_YEAR <= moment.year <= _LAST_YEAR
+    return to_micros(moment) if is_readable else None
 
 
 def _read_date(value: object) -> Cell | None:

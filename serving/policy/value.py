@@ -218,39 +218,61 @@ def _saturate(odds: _ChannelOdds, stakes: Stakes, *, learned: LearnedSettings) -
     return np.broadcast_to(cents, odds.p_seen.shape)
 
 
+@dataclass(frozen=True)
+class Timing:
+    """What the slots do to messages, over the log's mean message.
+
+    Attributes:
+        attention: How soon and how surely a message is read, (n, 5, S).
+        freshness: What is left of the occasion, (n, 1, S); above 1 where it is fresher than usual.
+    """
+
+    attention: Floats
+    freshness: Floats
+
+    @property
+    def worth(self) -> Floats:
+        """Of each slot on each channel, (n, 5, S)."""
+        worth: Floats = self.attention * self.freshness
+        return worth
+
+
 def time_slots(
     cases: Cases, grid: ActionGrid, *, model: SendTimeModel, rule: TriggerRule
-) -> Floats:
-    """Worth of each slot on each channel over the log's mean message, (n, 5, S).
+) -> Timing:
+    """What each slot does to messages.
 
     The occasion fades by half with every half-life. Where it is known when it began, it is as
     fresh as the log's messages when it is as old as theirs; where not, when it is decided.
     """
     known = cases.occasions.age_hours
     older = np.where(np.isnan(known), 0.0, known - rule.log_age_hours)
-    timing: Floats = model.timing(
+    waited = (grid.slots_us - cases.decided_at_us[:, None]) / HOUR_US
+    attention = model.timing(
         cases.week_counts,
         week_hours=hour_of_week(local_us(cases.timezones, grid.slots_us)),
-        waited_hours=(grid.slots_us - cases.decided_at_us[:, None]) / HOUR_US,
+        waited_hours=np.zeros(waited.shape),
         half_life_hours=rule.half_life_hours,
         segments=cases.segments,
     )
-    return timing * np.exp2(-older / rule.half_life_hours)[:, None, None]
+    freshness = np.exp2(-(waited + older[:, None]) / rule.half_life_hours)
+    return Timing(attention, freshness[:, None, :])
 
 
-def _over_sets_at(grid: ActionGrid, p: Floats, *, p_seen: Floats, timing: Floats) -> Floats:
+def _over_sets_at(grid: ActionGrid, p: Floats, *, p_seen: Floats, timing: Timing) -> Floats:
     """What a notice over each set changes in each slot, (n, K, S), from what channels do, (n, 5).
 
     Who sees it twice is moved once: a set changes what its channels change, times those who see it
-    on any of them over those who see it on each.
+    on any of them over those who see it on each. A fresh occasion makes messages change more, and
+    lets nobody see them twice.
     """
-    changed = np.minimum(p[:, :, None] * timing, 1.0)
+    changed = np.minimum(p[:, :, None] * timing.worth, 1.0)
     by_set = []
     for channels in grid.sets:
         at = _positions(channels)
         together = changed[:, at].sum(axis=1)
         if len(at) > 1:
-            seen = np.minimum(p_seen[:, at, None] * timing[:, at], 1.0)
+            seen = np.minimum(p_seen[:, at, None] * timing.attention[:, at], 1.0)
             on_any, on_each = 1.0 - np.prod(1.0 - seen, axis=1), seen.sum(axis=1)
             together *= np.divide(on_any, on_each, out=np.ones(on_any.shape), where=on_each > 0.0)
         by_set.append(together)

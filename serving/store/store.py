@@ -1,6 +1,6 @@
 """Decisions, messages and outcomes, kept so that nothing is lost and nothing counts twice."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -230,13 +230,22 @@ class StoreSession:
             if state is OutcomeState.BOOKED
         ]
         if booked:
-            self._cancelling.tell_time(max(_heard_us(event, now_us) for event in booked))
-            self._cancel_unwanted(booked, now_us=now_us)
+            heard_us = max(_heard_us(event, now_us) for event in booked)
+            self._cancelling.tell_time(heard_us if now_us is None else now_us)
+            self._cancel_unwanted(booked, sent_at=sent_at, now_us=now_us)
         return states
 
-    def _cancel_unwanted(self, booked: Sequence[OutcomeEvent], *, now_us: int | None) -> None:
-        """What is planned for customers who said no since is not sent."""
-        refused = {e.message_id: e for e in booked if e.is_refusal}
+    def _cancel_unwanted(
+        self, booked: Sequence[OutcomeEvent], *, sent_at: Mapping[str, int], now_us: int | None
+    ) -> None:
+        """What is planned for customers who said no since is not sent.
+
+        Nobody says no to a message before it was sent, whatever moment the no bears. A complaint
+        says more than the unsubscribe beside it.
+        """
+        said_no = [event for event in booked if event.is_refusal]
+        said_no.sort(key=lambda event: event.outcome is Outcome.COMPLAINED)
+        refused = {event.message_id: event for event in said_no}
         for ids in in_json_lots(refused):
             rows = self._connection.execute(CUSTOMERS_OF, {"ids": ids}).all()
             for message_id, customer_id, channel in rows:
@@ -244,7 +253,7 @@ class StoreSession:
                 is_all = event.outcome is Outcome.COMPLAINED
                 self._cancelling.cancel_planned(
                     customer_id,
-                    at_us=_heard_us(event, now_us),
+                    at_us=max(_heard_us(event, now_us), sent_at[message_id]),
                     channel=None if is_all else channel,
                 )
 

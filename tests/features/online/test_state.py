@@ -89,6 +89,13 @@ def test_more_waiting_facts_than_allowed_are_refused(state: CustomerState) -> No
         state.apply(login(NOON + DAY, told=NOON))
 
 
+def test_facts_whose_moment_has_come_wait_no_longer(state: CustomerState) -> None:
+    for _ in range(MOST_WAITING):
+        state.apply(login(NOON + DAY, told=NOON))
+    state.apply(login(NOON + 2 * DAY, told=NOON + 2 * DAY))
+    assert len(state.waiting) == 1
+
+
 def test_a_settled_state_has_nothing_to_fold(state: CustomerState) -> None:
     state.apply(login(NOON))
     state.settle()

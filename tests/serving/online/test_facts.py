@@ -40,6 +40,9 @@ def test_read_row_keeps_times_as_microseconds_and_leaves_nulls_out() -> None:
         ({"delivered_at": "2026-06-09T12:00:00Z"}, "delivered_at is before ordered_at"),
         ({"known_at": "2026-06-09T12:00:00Z"}, "known_at is not taken"),
         ({"amuont": 3}, "'amuont' is no column"),
+        ({"customer_id": "a\0b"}, "customer_id is 'a\\x00b'"),
+        ({"ordered_at": "0001-01-01T00:00:00+05:00"}, "expected a time with its zone"),
+        ({"ordered_at": "9999-12-31T23:59:59-05:00"}, "expected a time with its zone"),
         ({"tracking_id": "x" * 99 + "'"}, None),
     ],
 )

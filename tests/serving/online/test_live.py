@@ -176,6 +176,19 @@ def test_consent_posted_later_counts_in_both_directions(
         assert len(after.allowed) > 1
 
 
+def test_of_two_rows_of_one_future_moment_the_last_told_counts(
+    rebuilt: Store, snapshot: Snapshot, engine_of: EngineMaker, event: EventMaker, tell: Teller
+) -> None:
+    """A sender's clock is ahead: a new customer, and ten seconds later her no."""
+    at, soon = snapshot.as_of + HOUR, snapshot.as_of + HOUR + timedelta(minutes=1)
+    new = {"signed_up_at": soon.isoformat()}
+    tell(event("customers", **customer_row("new", **new)), at=at)
+    no = {f"consent_{channel}": False for channel in Channel}
+    tell(event("customers", **customer_row("new", **new, **no)), at=at + timedelta(seconds=10))
+    decision = engine_of(snapshot).decide(ask("new", at=at + HOUR))
+    assert decision.reason is Reason.NO_CONSENT
+
+
 def test_customer_known_only_online_is_decided_like_any_other(
     rebuilt: Store, snapshot: Snapshot, engine_of: EngineMaker, event: EventMaker, tell: Teller
 ) -> None:

@@ -35,7 +35,7 @@ def test_time_slots_reads_the_clock_that_the_customer_will_have(
     timing = time_slots(cases, grid, model=only_at(SUNDAY_THREE), rule=rule)
     fresh = np.exp2(-np.arange(6) / rule.half_life_hours)
     expected = np.where(np.arange(6) == 2, 0.5, 0.5 / 167) * 168
-    np.testing.assert_allclose(timing[0, 0], np.maximum(expected, 0.1) * fresh)
+    np.testing.assert_allclose(timing.worth[0, 0], np.maximum(expected, 0.1) * fresh)
 
 
 def test_time_slots_weighs_the_hour_by_what_it_does_on_the_channel(
@@ -51,7 +51,7 @@ def test_time_slots_weighs_the_hour_by_what_it_does_on_the_channel(
         segments={"workers": tuple(day.tolist())},
         responses={Channel.SMS: HourResponse(slope=0.0), Channel.PUSH: HourResponse(slope=0.5)},
     )
-    timing = time_slots(cases, grid, model=model, rule=rule)[0]
+    timing = time_slots(cases, grid, model=model, rule=rule).worth[0]
     waited = (grid.slots_us[0] - cases.decided_at_us[0]) / HOUR_US
     hour = ((grid.slots_us[0] // HOUR_US) % 24).astype(int)
     fresh = np.exp2(-waited / rule.half_life_hours)

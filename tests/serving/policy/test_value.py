@@ -130,6 +130,24 @@ def test_value_actions_counts_a_notice_on_two_channels_as_seen_on_either(
     assert terms.saturation_cents == pytest.approx(2 * alone.saturation_cents)
 
 
+@pytest.mark.parametrize("older_hours", [-10.0, 0.0, 48.0])
+def test_value_actions_lets_age_make_nobody_see_a_notice_twice(
+    older_hours: float,
+    one_case: Callable[..., Cases],
+    settings: PolicySettings,
+    channel_model: ChannelModel,
+) -> None:
+    """A message about something fresh changes more; who reads it is another matter."""
+    rule = settings.triggers[Trigger.DELIVERY_DELAY]
+    cases = knowing(one_case(Trigger.DELIVERY_DELAY), age_hours=rule.log_age_hours + older_hours)
+    grid, values = value(cases, settings, channel_model)
+    both = grid.sets.index((Channel.SMS, Channel.PUSH))
+    seen = P[Outcome.OPENED]
+    np.testing.assert_allclose(
+        values.support[0, both], values.support[0, SMS] * (1 - (1 - seen) ** 2) / seen
+    )
+
+
 def test_value_actions_pays_an_sms_by_the_segments_of_its_language(
     one_case: Callable[..., Cases], settings: PolicySettings, channel_model: ChannelModel
 ) -> None:
