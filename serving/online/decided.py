@@ -11,6 +11,7 @@ table `decisions` has one channel a row and the probability of each, so
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 import pandas as pd
@@ -65,21 +66,28 @@ class JoinedLog:
 
 
 def export_decided(store: Store) -> DecidedLog:
-    """Everything that was decided, what was sent, and what came of it."""
+    """Everything that was decided, what was sent, and what came of it.
+
+    Messages that were cancelled in time were never sent.
+    """
     parts: dict[str, list[pd.DataFrame]] = {name: [empty_table(name)] for name in IDENTITIES}
     n_several = 0
+    moments: list[datetime] = []
     with store.reading() as session:
+        cancelled = set(session.find_cancelled())
         for records in session.read_decisions():
             n_several += sum(len(record.channels) > 1 for record in records)
-            _add(parts, [fact for record in records for fact in _facts_of(record)])
+            moments += [max(record.decided_at for record in records)] if records else []
+            facts = [fact for record in records for fact in _facts_of(record)]
+            _add(parts, [fact for fact in facts if fact.row.get("message_id") not in cancelled])
         for events in session.read_outcomes():
             _add(parts, [outcome_of(event) for event in events])
     tables = {name: pd.concat(frames, ignore_index=True) for name, frames in parts.items()}
-    last = pd.concat([tables["decisions"]["decided_at"], tables["outcomes"]["at"]]).max()
-    messages = tables["messages"]
+    messages, told = tables["messages"], tables["outcomes"]["at"]
+    moments += [] if told.empty else [told.max()]
     to_come: dict[str, int] = {}
-    if not pd.isna(last):
-        has_come = messages["sent_at"] <= last
+    if moments:
+        has_come = messages["sent_at"] <= max(moments)
         tables["messages"] = count_out("messages", messages, has_come, to_come)
     return DecidedLog(tables, n_several, to_come.get("messages", 0))
 

@@ -226,6 +226,24 @@ def test_messages_that_are_not_sent_yet_are_left_out(
     assert len(log.tables["decisions"]) == len(records)
 
 
+def test_messages_that_were_cancelled_in_time_were_not_sent(
+    store: Store, engine_of: Callable[[Snapshot], Engine], snapshot: Snapshot
+) -> None:
+    engine = replace(engine_of(snapshot), takes_callers_time=True)
+    sent = [
+        message.message_id
+        for each in decide(engine, Trigger.PRICE_DROP, at=AS_OF, prefix="first")
+        if each.send_at is not None and each.send_at > AS_OF
+        for message in each.messages
+    ]
+    with store.transaction() as session:
+        session.cancel(sent[:3], at=AS_OF)
+    decide(engine, Trigger.DELIVERY_DELAY, at=AS_OF + timedelta(days=9), prefix="later")
+    exported = set(export_decided(store).tables["messages"]["message_id"])
+    assert exported.isdisjoint(sent[:3])
+    assert set(sent[3:]) <= exported
+
+
 def test_nothing_decided_is_three_empty_tables(store: Store, tables: Tables) -> None:
     joined = join_decided(export_decided(store), tables)
     assert [len(frame) for frame in joined.tables.values()] == [0, 0, 0]
