@@ -8,7 +8,7 @@ import pandas as pd
 
 from features.contracts import CONTRACTS
 from features.tables import Tables, rows_that_hold
-from serving.online.ledger import load_accounts, replay_accounts
+from serving.online.ledger import load_accounts, owner_of, replay_accounts
 from serving.online.live import LiveProfile
 from serving.policy.settings import CHANNELS
 from serving.store.store import StoreSession
@@ -37,17 +37,24 @@ class RecipientBook:
     def find(self, session: StoreSession, customer_id: str, *, at_us: int) -> LiveProfile | None:
         """The customer's row as known at a moment; None where nobody knows them.
 
-        A row that was posted counts as soon as it was told, whatever tables say.
+        A row that was posted counts as soon as it was told, whatever tables say. What a rebuild
+        took of older tables does not: these are newer.
         """
+        held = self.rows.get(customer_id)
         generation = session.online.current_generation()
-        if generation is not None:
+        if generation is not None and (held is None or _was_posted(session, customer_id)):
             accounts = load_accounts(session.online, generation, [customer_id])
             accounts = accounts or replay_accounts(session.online, generation, [customer_id])
             if customer_id in accounts:
                 version = accounts[customer_id].profile_at(at_us + 1)
                 if version is not None:
                     return LiveProfile(version.row)
-        return self.rows.get(customer_id)
+        return held
+
+
+def _was_posted(session: StoreSession, customer_id: str) -> bool:
+    facts = session.online.read_facts([owner_of(customer_id)])
+    return any(fact.table == "customers" for fact in facts)
 
 
 def _plain(value: object) -> str | int | float | bool:

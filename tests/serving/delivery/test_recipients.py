@@ -10,6 +10,7 @@ from features.vocabulary import Channel
 from serving.delivery.recipients import RecipientBook, has_consent
 from serving.online.facts import Fact
 from serving.online.ledger import require_generation, take_facts
+from serving.online.rebuild import rebuild_online
 from serving.policy.cases import to_us
 from serving.store.store import Store
 
@@ -29,6 +30,18 @@ def test_tables_say_what_customers_agreed_to(tables: Tables, tmp_path: Path) -> 
                 said = row[f"consent_{channel}"]
                 assert has_consent(found, channel=channel) is (said is True or said is np.True_)
         assert book.find(session, "nobody", at_us=to_us(NOON)) is None
+
+
+def test_newer_tables_win_over_a_rebuild_of_older_ones(tables: Tables, tmp_path: Path) -> None:
+    store = Store(tmp_path / "store.db")
+    rebuild_online(store, tables, as_of=NOON)
+    today = tables["customers"].assign(consent_email=False)
+    book = RecipientBook.of_tables({**tables, "customers": today})
+    with store.reading() as session:
+        for customer_id in today["customer_id"]:
+            found = book.find(session, customer_id, at_us=to_us(NOON) + 10**9)
+            assert found is not None
+            assert not has_consent(found, channel=Channel.EMAIL)
 
 
 def test_a_row_that_was_posted_since_wins_over_the_tables(tables: Tables, tmp_path: Path) -> None:
