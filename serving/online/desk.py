@@ -14,6 +14,7 @@ from serving.online.accounts import Account
 from serving.online.facts import Fact
 from serving.online.ledger import Taken, require_generation, take_facts
 from serving.online.live import LiveCustomer, LiveProfile, read_features
+from serving.online.own import event_of
 from serving.online.records import (
     Event,
     EventReceipt,
@@ -29,7 +30,7 @@ from serving.policy.settings import DisruptionSettings
 from serving.snapshot.state import Snapshot
 from serving.store.kept import Generation
 from serving.store.online import OnlineSession
-from serving.store.store import Store
+from serving.store.store import Store, StoreSession
 
 _NOBODY_YET = frozenset({"customer", "message", "tracking"})  # owners that lead to a customer
 
@@ -80,6 +81,7 @@ class EventDesk:
     def append(self, report: EventReport, snapshot: Snapshot, *, now: datetime) -> Arrival:
         """Append the events to the log, apply them, and score their customers anew.
 
+        What came of the service's own messages is booked as if it had been reported as outcomes.
         Cases that are opened by it, and what open ones are told, are kept with the facts.
         """
         self._require_own_time(report)
@@ -91,6 +93,7 @@ class EventDesk:
             ]
             taken = take_facts(session.online, told)
             new = [fact for (fact, _), one in zip(told, taken.facts, strict=True) if one.is_new]
+            _book_outcomes(session, new, now_us=moments_us[-1])
             follow_posted(session, new, now_us=moments_us[-1], settings=self.disruptions)
             scored = _score(taken, snapshot, rules=self.rules, as_of_us=moments_us[-1] + 1)
             if self.follower is not None and scored is not None:
@@ -133,6 +136,14 @@ class EventDesk:
                 "known_at: not accepted, since this service runs on its own clock "
                 "(OPPORTUNE_CLOCK=caller is meant for rehearsals)"
             )
+
+
+def _book_outcomes(session: StoreSession, facts: Sequence[Fact], *, now_us: int) -> None:
+    """A complaint counts at once, by whichever way it was told; others' messages are not booked."""
+    told = [event_of(fact) for fact in facts if fact.table == "outcomes"]
+    events = [event for event in told if event is not None]
+    if events:
+        session.add_outcomes(events, now_us=now_us)
 
 
 def _fact_of(event: Event, moment_us: int) -> Fact:

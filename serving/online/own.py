@@ -2,11 +2,13 @@
 
 from collections.abc import Collection, Iterator, Sequence
 
+from pydantic import ValidationError
+
 from serving.lots.lot import DecisionLot
 from serving.lots.reading import read_record
 from serving.online.facts import Fact
 from serving.online.ledger import take_facts
-from serving.policy.cases import to_us
+from serving.policy.cases import from_us, to_us
 from serving.records import Decision, OutcomeEvent, OutcomeState
 from serving.store.kept import Generation
 from serving.store.online import OnlineSession
@@ -108,3 +110,11 @@ def outcome_of(event: OutcomeEvent) -> Fact:
     }
     value = {} if event.value_cents is None else {"value_cents": event.value_cents}
     return Fact("outcomes", {**row, **value}, None)
+
+
+def event_of(fact: Fact) -> OutcomeEvent | None:
+    """A row of `outcomes` as what came of a message; None where it cannot be one of ours."""
+    try:
+        return OutcomeEvent.model_validate({**fact.row, "at": from_us(int(fact.row["at"]))})
+    except ValidationError:  # a name or an amount that no message of ours has
+        return None

@@ -331,6 +331,27 @@ def test_own_messages_and_their_outcomes_count(
         assert numbers[f"{channel}_opened_90d"] == 1.0
 
 
+def test_a_complaint_that_was_posted_as_an_event_counts(
+    rebuilt: Store, snapshot: Snapshot, engine_of: EngineMaker, event: EventMaker, tell: Teller
+) -> None:
+    engine = engine_of(snapshot)
+    at = snapshot.as_of + HOUR
+    asked = (engine.decide(ask(f"c{number:03d}", at=at)) for number in range(60))
+    decided = next(one for one in asked if one.send)
+    assert decided.send_at is not None
+    later = decided.send_at + HOUR
+    row = {
+        "message_id": decided.messages[0].message_id,
+        "outcome": "complained",
+        "at": later.isoformat(),
+        "machine": False,
+    }
+    tell(event("outcomes", **row), at=later)
+    tell(event("outcomes", **row, event_id="again"), at=later + HOUR)
+    decision = engine.decide(ask(decided.customer_id, at=later + 2 * HOUR))
+    assert decision.reason is Reason.SUPPRESSED
+
+
 def test_served_features_are_kept_for_decisions_by_models(
     rebuilt: Store, snapshot: Snapshot, cold_snapshot: Snapshot, engine_of: EngineMaker
 ) -> None:
