@@ -146,6 +146,16 @@ def test_decision_about_a_past_that_the_state_left_behind_uses_the_snapshot(
     assert decision.features_as_of == snapshot.as_of
 
 
+def test_a_no_that_was_told_to_a_server_whose_clock_is_ahead_counts(
+    rebuilt: Store, snapshot: Snapshot, engine_of: EngineMaker, event: EventMaker, tell: Teller
+) -> None:
+    at = snapshot.as_of + HOUR
+    no = {f"consent_{channel}": False for channel in Channel}
+    tell(event("customers", **customer_row("c001", **no)), at=at)
+    decision = engine_of(snapshot).decide(ask("c001", at=at - timedelta(seconds=2)))
+    assert decision.reason is Reason.NO_CONSENT
+
+
 @pytest.mark.parametrize(
     ("customer_id", "consent", "reason"),
     [("c006", True, None), ("c001", False, Reason.NO_CONSENT), ("c001", None, Reason.NO_CONSENT)],
