@@ -188,10 +188,12 @@ def parity(
         end = last_moment(tables) if until is None else parse_moment(until)
         store = _open_store(home)
         since_us = 0 if since is None else to_us(parse_moment(since))
+        # What the last rows say is known right after them: a moment sees what came before it.
+        later_us = to_us(end) + 2
         with store.reading() as session:
-            served = session.online.read_served(since_us=since_us, until_us=to_us(end) + 1)
+            served = session.online.read_served(since_us=since_us, until_us=later_us)
             report = compare_served(served, tables)
-            n_later = session.online.count_served(since_us=to_us(end) + 1)
+            n_later = session.online.count_served(since_us=later_us)
         store.close()
     if n_later:
         say(f"{n_later:,} decisions left out: served after {end}, where the tables end (--until)")

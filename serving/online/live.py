@@ -127,8 +127,9 @@ def read_live(
         if account is None or account.state.known_us > as_of_us + _CLOCKS_DIFFER_US:
             continue
         # Another server's clock may be ahead of ours: what it was told counts, a no above all.
-        is_ahead = account.state.known_us > as_of_us
-        read_at_us = account.state.known_us + 1 if is_ahead else as_of_us
+        # A settled state is ahead of what it was told last by its one microsecond alone.
+        known_us = account.state.known_us
+        read_at_us = known_us + 1 if known_us > as_of_us + 1 else max(as_of_us, known_us)
         found[position] = _read(account, snapshot, generation, as_of_us=read_at_us)
     return found
 

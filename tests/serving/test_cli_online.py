@@ -122,7 +122,8 @@ def test_parity_exits_with_a_sentence_and_a_status(
     assert "no skew" in said
     assert skew_code == json_code == 1
     assert "SKEW:" in skew
-    assert "customer c000 at 2026-06-10T07:00:00+00:00" in skew
+    # What was told at seven is known right after it.
+    assert "customer c000 at 2026-06-10T07:00:00.000001+00:00" in skew
     report = json.loads(as_json)
     named = {(f["set"], f["feature"]): f for f in report["features"] if f["differing"]}
     assert report["skewed"] == len(named)
