@@ -134,8 +134,13 @@ class MessageQueue:
             happened_at = max(at, from_us(item.planned_at_us))
             event = OutcomeEvent(message_id=item.message_id, outcome=outcome, at=happened_at)
             session.add_outcomes([event], now_us=to_us(at))
-        elif state is OutboxState.REFUSED and item.n_attempts <= int(receipt is not None):
+        elif state is OutboxState.REFUSED and _is_unsent(item, receipt):
             session.note_unsent([item.message_id])
+
+
+def _is_unsent(item: Queued, receipt: Receipt | None) -> bool:
+    """Whether it surely was not sent: no attempt but the one that was refused, if any."""
+    return item.n_earlier + item.n_attempts <= int(receipt is not None)
 
 
 def _find_outcome(receipt: Receipt | None) -> Outcome | None:

@@ -51,6 +51,7 @@ class Claimable:
         fence: Of the last claim.
         reason: Why it waits, or why it ended as it did; None where that needs none.
         is_begun: Whether its holder took a step that cannot be taken back.
+        n_earlier: Hand-overs that were begun before it was given its attempts again.
     """
 
     state: OutboxState
@@ -59,6 +60,7 @@ class Claimable:
     fence: int
     reason: str | None
     is_begun: bool = False
+    n_earlier: int = 0
 
     @property
     def key(self) -> str:
@@ -112,7 +114,9 @@ class ClaimStatements:
             .values(is_begun=True),
             requeue=update(table)
             .where(is_one, c.state == OutboxState.DEAD.value)
-            .values(**again, settled_at_us=None),
+            .values(
+                **again, settled_at_us=None, n_earlier=func.coalesce(c.n_earlier, 0) + c.n_attempts
+            ),
             resolve=update(table)
             .where(is_one, c.state == OutboxState.UNCERTAIN.value)
             .values(**again),

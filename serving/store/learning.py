@@ -52,8 +52,14 @@ _WITHDRAWN = (
     .where(outcomes.c.outcome.in_(_REFUSED), outcomes.c.machine.is_(False))
     .where(outcomes.c.at_us >= bindparam("since_us"))
 )
+_LATER = facts.alias("later")
+_IS_CORRECTED = (
+    select(_LATER.c.seq)
+    .where(_LATER.c.identity == facts.c.identity, _LATER.c.seq > facts.c.seq)
+    .exists()
+)
 _ENDED = select(facts.c.row, facts.c.known_us).where(
-    facts.c.table_name == "subscriptions", facts.c.row.contains(_CANCELED)
+    facts.c.table_name == "subscriptions", facts.c.row.contains(_CANCELED), ~_IS_CORRECTED
 )
 _ACTIVITY = select(facts.c.row, facts.c.known_us).where(
     facts.c.owner.in_(bindparam("keys", expanding=True)), facts.c.table_name == "activity"

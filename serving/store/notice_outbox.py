@@ -140,4 +140,5 @@ def _read(row: RowMapping) -> Telling:
         fence=row["fence"],
         reason=row["reason"],
         is_begun=bool(row["is_begun"]),
+        n_earlier=row["n_earlier"] or 0,
     )

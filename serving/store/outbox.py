@@ -227,6 +227,7 @@ def _read(row: RowMapping) -> Queued:
         fence=row["fence"],
         reason=row["reason"],
         is_begun=bool(row["is_begun"]),
+        n_earlier=row["n_earlier"] or 0,
         is_cancelled=bool(row.get("is_cancelled", False)),
     )
 

@@ -17,6 +17,7 @@ def list_claim_columns() -> list[Column[Any]]:
         Column("reason", String, nullable=True),
         Column("settled_at_us", BigInteger, nullable=True),
         Column("is_begun", Boolean, nullable=True),
+        Column("n_earlier", Integer, nullable=True),
     ]
 
 

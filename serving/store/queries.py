@@ -86,12 +86,21 @@ CONTACTS = (
 """Messages to some customers since a moment, with whether a human opened them."""
 
 REFUSALS = (
-    select(messages.c.customer_id, messages.c.channel, outcomes.c.outcome, outcomes.c.at_us)
+    select(
+        messages.c.customer_id,
+        messages.c.channel,
+        outcomes.c.outcome,
+        func.min(outcomes.c.at_us),
+    )
     .join(outcomes, outcomes.c.message_id == messages.c.message_id)
     .where(is_listed(messages.c.customer_id, "ids"))
     .where(outcomes.c.outcome.in_(_REFUSALS))
+    .group_by(messages.c.message_id, messages.c.customer_id, messages.c.channel, outcomes.c.outcome)
 )
-"""Unsubscribes, complaints and bounces of some customers."""
+"""Unsubscribes, complaints and bounces of some customers, one of each a message.
+
+A relay that gives up says so at once, and by a mail some minutes later.
+"""
 
 LAST_ARRIVALS = (
     select(messages.c.customer_id, messages.c.channel, func.max(outcomes.c.at_us))

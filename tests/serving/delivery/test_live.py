@@ -381,6 +381,30 @@ def test_what_was_surely_not_sent_is_no_contact_and_the_rest_stays_one(tmp_path:
         assert session.cancel(["m1"], at=NOON) == [CancelState.TOO_LATE]
 
 
+@pytest.mark.parametrize("guard_refuses", [True, False])
+def test_what_may_have_been_sent_before_it_was_requeued_stays_a_contact(
+    tmp_path: Path, *, guard_refuses: bool
+) -> None:
+    store = Store(tmp_path / "store.db")
+    open_live(store)
+    plan(store)
+    receiver = Keyless([TryAgain("timeout"), TryAgain("timeout"), Rejected("400")])
+    deliverer = make_deliverer(store, receiver, max_attempts=2, lane=LIVE)
+    for n in range(2):
+        deliverer.look(at(NOON + n * HOUR))
+    assert find_one(store, lane=LIVE).state is OutboxState.DEAD
+    with store.transaction() as session:
+        session.outbox.requeue(["m0"], lane=LIVE, at_us=to_us(NOON + 2 * HOUR))
+    refuses = make_deliverer(store, receiver, profile(consent_email=not guard_refuses), lane=LIVE)
+    refuses.look(at(NOON + 2 * HOUR))
+
+    assert find_one(store, lane=LIVE).state is OutboxState.REFUSED
+    with store.reading() as session:
+        assert [one.sent_at_us for one in session.find_contacts(["c0"], since_us=0)] == [
+            to_us(NOON)
+        ]
+
+
 def test_after_a_claim_no_wish_to_cancel_is_in_time_wherever_clocks_go(tmp_path: Path) -> None:
     store = Store(tmp_path / "store.db")
     open_live(store)

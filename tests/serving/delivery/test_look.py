@@ -121,10 +121,11 @@ def test_what_came_of_an_earlier_message_is_heeded(
     tmp_path: Path, outcomes: list[Outcome], reason: str
 ) -> None:
     store = Store(tmp_path / "store.db")
-    plan(store, 1, at=NOON - 4 * DAY)
+    plan(store, 0, at=NOON - 4 * DAY)
+    plan(store, 1, at=NOON - 3 * DAY)
     plan(store, 2, at=NOON)
     told = [
-        OutcomeEvent(message_id="m1", outcome=outcome, at=NOON + n * SECOND)
+        OutcomeEvent(message_id=f"m{n}", outcome=outcome, at=NOON + n * SECOND)
         for n, outcome in enumerate(outcomes)
     ]
     with store.transaction() as session:

@@ -455,3 +455,20 @@ def test_everything_works_on_postgresql(
     found = [t for t in receipt.triggers if t.trigger is Trigger.ABANDONED_CART]
     assert [(t.customer_id, t.evidence["item"]) for t in found] == [("c001", "Чайник")]
     assert live[0].as_of_us == to_us(at) + 5_000_000
+
+
+@pytest.mark.parametrize(("told_last", "departures"), [("canceled", 1), ("active", 0)])
+def test_a_cancel_that_was_taken_back_is_no_departure(
+    told_last: str,
+    departures: int,
+    rebuilt: Store,
+    snapshot: Snapshot,
+    event: EventMaker,
+    tell: Teller,
+) -> None:
+    row = {"customer_id": "c001", "plan": "p", "mrr_cents": 100, "upsell_shown": False}
+    for hours, status in enumerate(("canceled", told_last)):
+        ended = event("subscriptions", **row, valid_from=snapshot.as_of, status=status)
+        tell(ended, at=snapshot.as_of + (hours + 1) * HOUR)
+    with rebuilt.reading() as session:
+        assert len(session.learning.read_log(since_us=0).departures) == departures

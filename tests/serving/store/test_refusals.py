@@ -79,3 +79,13 @@ def test_a_no_that_bears_an_early_moment_leaves_the_past_as_it_was(store: Store)
     say_no(store, Outcome.UNSUBSCRIBED, at=early, told_after=6 * HOUR)
     sent = store.read_messages(since=SENT_AT - 60 * 24 * HOUR, until=SENT_AT + HOUR)
     assert sorted(sent["message_id"]) == ["d1.email", "d4.email"]
+
+
+def test_a_letter_that_bounced_is_one_bounce_however_often_it_is_said(store: Store) -> None:
+    keep(store, plan(1, after=timedelta(0)), plan(4, after=HOUR))
+    for minutes in (1, 7):  # the relay gives up, and its mail says so again
+        said_at = SENT_AT + timedelta(minutes=minutes)
+        say_no(store, Outcome.BOUNCED, at=said_at, told_after=2 * HOUR)
+    with store.reading() as session:
+        bounces = session.find_refusals(["c1"]).bounces
+    assert [one.at_us for one in bounces] == [to_us(SENT_AT + timedelta(minutes=1))]
