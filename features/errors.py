@@ -49,6 +49,12 @@ class NotReadyError(OpportuneError):
     code = "not_ready"
 
 
+class BusyError(OpportuneError):
+    """Somebody else writes, and did so for longer than the caller would wait; nothing was done."""
+
+    code = "busy"
+
+
 class IncompatibleModelError(OpportuneError):
     """A model was made with feature definitions other than the running ones."""
 

@@ -29,7 +29,9 @@ _MEANT = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "A body that is too large.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "A body that is not JSON.",
     HTTPStatus.INTERNAL_SERVER_ERROR: "A fault of ours.",
-    HTTPStatus.SERVICE_UNAVAILABLE: "No snapshot, or a model of other features.",
+    HTTPStatus.SERVICE_UNAVAILABLE: (
+        "No snapshot, a model of other features, or `busy`: another process writes."
+    ),
     HTTPStatus.GATEWAY_TIMEOUT: "No answer in time.",
 }
 _TAGS = {

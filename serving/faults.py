@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from features.errors import (
     BadInputError,
+    BusyError,
     ConflictError,
     IncompatibleModelError,
     NotReadyError,
@@ -30,6 +31,7 @@ _STATUSES: tuple[tuple[type[OpportuneError], FaultStatus], ...] = (
     (ConflictError, FaultStatus(3, HTTPStatus.CONFLICT)),
     (NotReadyError, FaultStatus(4, HTTPStatus.SERVICE_UNAVAILABLE)),
     (IncompatibleModelError, FaultStatus(5, HTTPStatus.SERVICE_UNAVAILABLE)),
+    (BusyError, FaultStatus(6, HTTPStatus.SERVICE_UNAVAILABLE)),
 )
 
 

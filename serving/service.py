@@ -1,8 +1,9 @@
 """The HTTP service. BentoML in its lean form: tracing and access log off, metrics by choice.
 
 Bodies are positional-only, so that clients send them flat. Handlers are `async def` and short:
-a thread per request would cost more than the decision. After start-up the objects that live as
-long as the process are frozen out of garbage collection, whose pauses are otherwise the p99.
+a thread per request would cost more than the decision; what writes waits for its turn between
+them. After start-up the objects that live as long as the process are frozen out of garbage
+collection, whose pauses are otherwise the p99.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from typing import Any
 import bentoml
 from starlette.responses import JSONResponse
 
-from features.errors import OpportuneError
+from features.errors import BusyError, OpportuneError
 from serving.access import CONSOLE_PATH, BearerAccess
 from serving.answers import OneLineForWrongBodies, PlainAnswers
 from serving.autopilot.inbound.records import InboundReceipt, InboundReport
@@ -37,11 +38,13 @@ from serving.records import (
 from serving.risk.records import ChurnAnswer, ChurnQuestion
 from serving.runtime import Runtime
 from serving.settings import read_settings
+from serving.turns import take_turn
 
 _SETTINGS = read_settings()
 _CONSOLE = MountedConsole()
 _ANSWER_WITHIN_SECONDS = 10
 _MAX_BODY_BYTES = 5_000_000
+_RETRY_AFTER_SECONDS = "5"
 
 
 def _now() -> datetime:
@@ -51,7 +54,9 @@ def _now() -> datetime:
 def _refusal(error: OpportuneError) -> Any:
     """One of our errors as an answer; BentoML sends a Response as it is."""
     return JSONResponse(
-        {"error": error.code, "message": str(error)}, status_code=status_of(error).http_status
+        {"error": error.code, "message": str(error)},
+        status_code=status_of(error).http_status,
+        headers={"Retry-After": _RETRY_AFTER_SECONDS} if isinstance(error, BusyError) else None,
     )
 
 
@@ -87,7 +92,7 @@ class OpportuneService:
         answered by the rules policy from the request's `profile`, or refused without one.
         """
         try:
-            return self._decide([request])[0]
+            return (await take_turn(lambda: self._decide([request])))[0]
         except OpportuneError as error:
             refusal: Decision = _refusal(error)
             return refusal
@@ -96,7 +101,8 @@ class OpportuneService:
     async def decide_batch(self, batch: DecisionBatch, /) -> DecisionAnswers:
         """Decide about up to 1,000 requests; urgent triggers of a customer go first."""
         try:
-            return DecisionAnswers(decisions=self._decide(batch.requests))
+            decisions = await take_turn(lambda: self._decide(batch.requests))
+            return DecisionAnswers(decisions=decisions)
         except OpportuneError as error:
             refusal: DecisionAnswers = _refusal(error)
             return refusal
@@ -104,7 +110,13 @@ class OpportuneService:
     @bentoml.api(route="/outcomes")
     async def outcomes(self, report: OutcomeReport, /) -> OutcomeReceipt:
         """Book what came of messages; reporting the same outcome twice changes nothing."""
-        return OutcomeReceipt(states=self._runtime.engine().report(report.outcomes))
+        try:
+            engine = self._runtime.engine()
+            states = await take_turn(lambda: engine.report(report.outcomes))
+            return OutcomeReceipt(states=states)
+        except OpportuneError as error:
+            refusal: OutcomeReceipt = _refusal(error)
+            return refusal
 
     @bentoml.api(route="/events")
     async def events(self, report: EventReport, /) -> EventReceipt:
@@ -115,7 +127,7 @@ class OpportuneService:
         them.
         """
         try:
-            arrival = self._runtime.append(report)
+            arrival = await take_turn(lambda: self._runtime.append(report))
             if not report.find_triggers:
                 return arrival.receipt
             # A dozen queries: others are answered meanwhile.
@@ -131,7 +143,7 @@ class OpportuneService:
         They are kept at once and read by the process that acts. What is told twice counts once.
         """
         try:
-            return self._runtime.take_messages(report)
+            return await take_turn(lambda: self._runtime.take_messages(report))
         except OpportuneError as error:
             refusal: InboundReceipt = _refusal(error)
             return refusal

@@ -20,8 +20,10 @@ from serving.console.secret import keep_secret
 from serving.corridor.settings import find_corridor
 from serving.runtime import Runtime
 from serving.settings import Settings
+from serving.store.engine import patience
 
 _LOOPBACK = ("127.0.0.1", "localhost")
+_PATIENCE_SECONDS = 2.0  # decisions are served by the same thread
 _LOG = logging.getLogger(__name__)
 
 
@@ -47,7 +49,8 @@ class MountedConsole:
         Starlette would look its routes up in the service, which does not know them.
         """
         own = {name: value for name, value in scope.items() if name != "router"}
-        await self._app(own | {"app_root_path": scope.get("root_path", "")}, receive, send)
+        with patience(_PATIENCE_SECONDS):
+            await self._app(own | {"app_root_path": scope.get("root_path", "")}, receive, send)
 
 
 def wire_console(settings: Settings, runtime: Runtime) -> ASGIApp:

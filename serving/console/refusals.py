@@ -20,6 +20,7 @@ _TITLES: Final = {
     HTTPStatus.NOT_FOUND: "Not found",
     HTTPStatus.CONFLICT: "That cannot be done any more",
     HTTPStatus.TOO_MANY_REQUESTS: "Too many attempts",
+    HTTPStatus.SERVICE_UNAVAILABLE: "Not now; try it again in a moment",
 }
 _PLAIN: Final = {
     HTTPStatus.FORBIDDEN.phrase: "Your role may not do this, and nothing was done. Ask somebody "

@@ -2,7 +2,9 @@
 
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event, make_url, text
@@ -10,17 +12,18 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from features.errors import ConfigurationError
+from features.errors import BusyError, ConfigurationError
 
 WRITES = "opportune_writes"
 """Execution option: take the write lock when the transaction begins."""
 
-_BUSY_TIMEOUT_MS = 30_000
+_PATIENCE_MS = ContextVar("patience_ms", default=30_000)
 _CACHE_KIB = 65_536
 _WAL_TRIES = 200
 _WAL_PAUSE_SECONDS = 0.02
 _WRITE_LOCK = text("SELECT pg_advisory_xact_lock(7310921564)")  # any number, ours alone
 _POSTGRES = "postgresql+psycopg"
+_POSTGRES_WAITED = "55P03"  # lock_not_available
 
 
 def open_engine(where: Path | str) -> Engine:
@@ -45,6 +48,19 @@ def open_engine(where: Path | str) -> Engine:
     )
 
 
+@contextmanager
+def patience(seconds: float) -> Iterator[None]:
+    """How long transactions begun in this context wait while somebody else writes; else 30 s.
+
+    They raise BusyError after that, before anything was read or written.
+    """
+    token = _PATIENCE_MS.set(round(seconds * 1000))
+    try:
+        yield
+    finally:
+        _PATIENCE_MS.reset(token)
+
+
 def insert_into(dialect: str, table: Table) -> "sqlite.Insert | postgresql.Insert":
     """An insert that can say what to do on a conflict, in the words of the database."""
     return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
@@ -57,14 +73,13 @@ def count_added(connection: Connection, add: Insert, row: Mapping[str, object]) 
 
 
 def _open_sqlite(url: str) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000})
+    engine = create_engine(url, connect_args={"timeout": _PATIENCE_MS.get() / 1000})
 
     @event.listens_for(engine, "connect")
     def _configure(connection: object, _: ConnectionPoolEntry) -> None:
         # The driver must not open transactions of its own: "begin" below does.
         connection.isolation_level = None  # type: ignore[attr-defined]  # sqlite3's own attribute
         cursor = connection.cursor()  # type: ignore[attr-defined]
-        cursor.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
         _switch_to_wal(cursor)
         cursor.execute("PRAGMA synchronous=NORMAL")
         cursor.execute(f"PRAGMA cache_size={-_CACHE_KIB}")  # indexes of a large batch
@@ -73,10 +88,23 @@ def _open_sqlite(url: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get(WRITES, False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        if not connection.get_execution_options().get(WRITES, False):
+            connection.exec_driver_sql("BEGIN")
+            return
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={_PATIENCE_MS.get()}")
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        except OperationalError as fault:
+            if getattr(fault.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_BUSY:
+                raise
+            raise _say_busy() from fault
 
     return engine
+
+
+def _say_busy() -> BusyError:
+    waited = f"{_PATIENCE_MS.get() / 1000:g} s"
+    return BusyError(f"store: another process has been writing for {waited}: nothing was done")
 
 
 def _switch_to_wal(cursor: sqlite3.Cursor) -> None:
@@ -104,7 +132,14 @@ def _open_postgres(url: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        if connection.get_execution_options().get(WRITES, False):
+        if not connection.get_execution_options().get(WRITES, False):
+            return
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {_PATIENCE_MS.get()}")
+        try:
             connection.execute(_WRITE_LOCK)
+        except OperationalError as fault:
+            if getattr(fault.orig, "sqlstate", None) != _POSTGRES_WAITED:
+                raise
+            raise _say_busy() from fault
 
     return engine

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -152,6 +153,39 @@ def test_refused_events_leave_nothing_behind(
     log = (settings.home / "service.log").read_text(encoding="utf-8")
     assert "secret-looking-value" not in log
     assert "Traceback" not in log
+
+
+def test_while_a_batch_is_booked_writers_are_asked_to_come_again_and_the_rest_is_answered(
+    days: Days, settings: Settings, service: ServiceClient, event: Callable[..., Event]
+) -> None:
+    row = event("activity", customer_id="c000001", at=days.start, kind="login")
+    url = f"http://{settings.host}:{settings.port}"
+    bodies: dict[str, dict[str, object]] = {
+        "decide": {
+            "customer_id": "c000001",
+            "trigger": "inactivity",
+            "decided_at": days.morning(4).isoformat(),
+        },
+        "outcomes": {"outcomes": [{"message_id": "m", "outcome": "clicked", "at": row.row["at"]}]},
+        "events": {"events": [row.model_dump(mode="json")], "known_at": f"{days.morning(4)}"},
+    }
+    headers = {"Authorization": f"Bearer {KEY}"}
+
+    def ask(path: str) -> httpx.Response:
+        return httpx.post(f"{url}/{path}", json=bodies[path], headers=headers, timeout=20)
+
+    store = Store(settings.store_place)
+    with store.transaction(), ThreadPoolExecutor(len(bodies)) as pool:
+        waiting = [pool.submit(ask, path) for path in bodies]
+        lives = httpx.get(f"{url}/livez", timeout=20).status_code
+        still_wait = [not one.done() for one in waiting]
+        refused = [one.result() for one in waiting]
+    store.close()
+
+    assert (lives, still_wait) == (200, [True] * 3)
+    assert [(one.status_code, one.json()["error"]) for one in refused] == [(503, "busy")] * 3
+    assert {one.headers["Retry-After"] for one in refused} == {"5"}
+    assert [ask(path).status_code for path in bodies] == [200, 200, 200]
 
 
 def test_events_need_their_own_scope_and_a_moment_that_goes_forward(
