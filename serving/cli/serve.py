@@ -13,6 +13,7 @@ from features.errors import NotReadyError
 from serving.cli.data import AsOfOption, read_as_of
 from serving.cli.output import RULES_STAND_IN, progress, say
 from serving.cli.void_copy import warn_of_void
+from serving.following import follow
 from serving.home import claim_home
 from serving.launch import prepare_launch, require_free_port
 from serving.policy.settings import load_policy_settings
@@ -58,11 +59,12 @@ def _publish_from(settings: Settings, data: Path, as_of: str | None) -> None:
         tables, moment = read_as_of(data, as_of)
         claim_home(settings.home, tables)
         store = Store(settings.store_place)
+        champions = load_champions(Tracking.in_folder(settings.registry))
         publish(
             settings,
             tables,
             as_of=moment,
-            models=load_champions(Tracking.in_folder(settings.registry)),
+            models=follow(champions, tables, as_of=moment),
             policy=load_policy_settings(settings.policy_file),
             store=store,
         )

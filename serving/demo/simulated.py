@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from features.tables import Tables
 from serving.client import ServiceClient
 from serving.demo.real import Stage, promote_all
+from serving.following import follow
 from serving.launch import find_free_port, running_service
 from serving.publish import load_champions, publish
 from serving.records import Decision, OutcomeEvent, OutcomeState
@@ -94,8 +95,9 @@ def run_simulated(
     versions: list[int] = []
 
     def publish_morning(known: Tables, now: datetime) -> None:
+        followed = follow(models, known, as_of=now)
         snapshot = publish(
-            serving, known, as_of=now, models=models, policy=parts.policy, store=parts.store
+            serving, known, as_of=now, models=followed, policy=parts.policy, store=parts.store
         )
         versions.append(snapshot.bandit.version)
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from features.tables import Tables
 from features.vocabulary import Arm, Channel, Tier
 from serving.disruptions import follow_tables
+from serving.following import follow
 from serving.learner.fold import Settled, rule_of
 from serving.learner.history import read_history
 from serving.learner.step import learn_from_log
@@ -192,6 +193,7 @@ class EngineActor:
     Attributes:
         parts: Settings, prices, store.
         models: Champions; they name who is at risk for every policy alike.
+        followed: The champions as of the morning.
         cadence: How often models are made and scores taken.
         learning: How it learns; None where the policy has no use for it.
         at_risk: Whom the churn model names.
@@ -206,10 +208,12 @@ class EngineActor:
     at_risk: AtRisk = field(init=False)
     bandit: VariantPolicy = field(default_factory=new_bandit, init=False)
     snapshot: Snapshot | None = field(default=None, init=False)
+    followed: Models = field(init=False)
 
     def __post_init__(self) -> None:
         """Nobody has been scored yet."""
         self.at_risk = AtRisk(self.cadence.score_days)
+        self.followed = self.models
 
     def decide(self, sitting: Sitting, /) -> list[Decision]:
         """Learn in the morning what has matured, make a snapshot of those in question, decide."""
@@ -223,7 +227,7 @@ class EngineActor:
             sitting.tables,
             {request.customer_id for request in requests},
             as_of=sitting.now,
-            models=Models() if self.learning is None else self.models,
+            models=Models() if self.learning is None else self.followed,
             bandit=self.bandit,
         )
         return self.parts.engine(self.snapshot).decide_many(requests) if requests else []
@@ -237,4 +241,5 @@ class EngineActor:
     def _learn(self, morning: Sitting, learning: Learning) -> None:
         if morning.day > 0 and morning.day % self.cadence.retrain_days == 0:
             self.models = replace_models(self.models, learning.retrain(morning))
+        self.followed = follow(self.models, morning.tables, as_of=morning.now)
         self.bandit = learning.learn(morning, self.parts)

@@ -35,7 +35,7 @@ _INTEREST = 8  # position of trigger x segment among the kinds of parts
 
 
 @dataclass(frozen=True)
-class _Kind:
+class PartKind:
     """Parts that share a spread: how many there are, what is assumed, whether it is learned."""
 
     n: int
@@ -44,7 +44,7 @@ class _Kind:
 
 
 @dataclass(frozen=True)
-class _Fit:
+class FittedParts:
     """Parts (p,), their covariance (p, p), and the spread of each (p,)."""
 
     parts: Floats
@@ -92,7 +92,7 @@ def pool_rates(
             + opened.languages.effect[cells.language, cells.channel],
         )
     X = layout.write(cells, follows=follows)
-    fit = _fit(
+    fit = fit_parts(
         X,
         kinds=layout.kinds,
         n=cells.n,
@@ -117,7 +117,7 @@ def _read_prior(outcome: Outcome, priors: ChannelPriors) -> Floats:
     return logit(np.array(p))
 
 
-def _find_effects(fit: _Fit, values: tuple[str, ...], weights: Floats) -> GroupEffects:
+def _find_effects(fit: FittedParts, values: tuple[str, ...], weights: Floats) -> GroupEffects:
     effect, known = fit.combine(weights)
     shape = (len(values), _N_C)
     unknown = np.zeros((1, _N_C))
@@ -138,16 +138,16 @@ class _Layout:
         # patience is another matter than reading.
         own = 0.3 if is_following else 1.0
         self.kinds = (
-            _Kind(1, 1.0, is_learned=False),
-            _Kind(_N_C, 0.5),
-            _Kind(_N_T, 0.5),
-            _Kind(_N_T * _N_C, 0.3 * own),
-            _Kind(n_segments, 0.3 if leaves else 0.3 * own),
-            _Kind(n_segments * _N_C, 0.3 * own),
-            _Kind(n_languages, 0.2 * own),
-            _Kind(n_languages * _N_C, 0.2 * own),
-            _Kind(_N_T * n_segments if is_following else 0, _INTEREST_SD),
-            _Kind(1, _FOLLOWS_SD, is_learned=False),
+            PartKind(1, 1.0, is_learned=False),
+            PartKind(_N_C, 0.5),
+            PartKind(_N_T, 0.5),
+            PartKind(_N_T * _N_C, 0.3 * own),
+            PartKind(n_segments, 0.3 if leaves else 0.3 * own),
+            PartKind(n_segments * _N_C, 0.3 * own),
+            PartKind(n_languages, 0.2 * own),
+            PartKind(n_languages * _N_C, 0.2 * own),
+            PartKind(_N_T * n_segments if is_following else 0, _INTEREST_SD),
+            PartKind(1, _FOLLOWS_SD, is_learned=False),
         )
         ends = np.cumsum([kind.n for kind in self.kinds])
         self.starts = ends - [kind.n for kind in self.kinds]
@@ -196,7 +196,7 @@ class _Layout:
                 weights[rows, at] = share
         return weights
 
-    def read_interests(self, fit: _Fit, cells: Cells) -> Floats:
+    def read_interests(self, fit: FittedParts, cells: Cells) -> Floats:
         """What each segment adds on each trigger against the mean customer; see `PooledRates`."""
         start, n = int(self.starts[_INTEREST]), len(cells.segments)
         added = fit.parts[start : start + _N_T * n].reshape(_N_T, n)
@@ -225,7 +225,9 @@ class _Layout:
         return weights
 
 
-def _fit(X: Floats, *, kinds: Sequence[_Kind], n: Floats, n_with: Floats, offset: Floats) -> _Fit:
+def fit_parts(
+    X: Floats, *, kinds: Sequence[PartKind], n: Floats, n_with: Floats, offset: Floats
+) -> FittedParts:
     """Parts and their spreads in turn, until neither moves."""
     kind_of = np.repeat(np.arange(len(kinds)), [kind.n for kind in kinds])
     sd = np.array([kind.sd for kind in kinds])
@@ -252,7 +254,7 @@ def _fit(X: Floats, *, kinds: Sequence[_Kind], n: Floats, n_with: Floats, offset
         sd = learned
         if is_settled:
             break
-    return _Fit(parts, covariance, sd[kind_of])
+    return FittedParts(parts, covariance, sd[kind_of])
 
 
 def _find_parts(

@@ -98,14 +98,19 @@ class ChannelDataset:
 
 
 def build_channel_dataset(
-    tables: Tables, *, known_until: datetime
+    tables: Tables, *, known_until: datetime, among: pd.DataFrame | None = None
 ) -> ChannelDataset | NotEnoughData:
     """One row per message sent at least 7 days before `known_until`.
 
     Messages of the arms `random` and `learned`, for there chance decided; where the log has none
     of them all messages are taken, and the dataset says so.
+
+    Args:
+        tables: Conformed tables.
+        known_until: What happened then or later is not known.
+        among: Rows of `messages` to choose from; all that there are when not given.
     """
-    messages = tables.get("messages", empty_table("messages"))
+    messages = tables.get("messages", empty_table("messages")) if among is None else among
     if messages.empty:
         return NotEnoughData("no messages: channels are learned from a log of messages")
     mature = messages[messages["sent_at"] + _LABEL_SPAN <= known_until]
