@@ -17,7 +17,7 @@ class Told:
 
     Attributes:
         seq: Its number.
-        at: When.
+        at: When; None where what is kept is no moment, as after tampering.
         kind: What it tells of: observation, decision, human, ...
         subject: What it is about.
         words: What happened.
@@ -26,7 +26,7 @@ class Told:
     """
 
     seq: int
-    at: datetime
+    at: datetime | None
     kind: str
     subject: str
     words: str
@@ -38,14 +38,14 @@ class Told:
 class Day:
     """What was told of a day, in its order."""
 
-    at: datetime
+    at: datetime | None
     told: Sequence[Told]
 
 
 def list_days(entries: Iterable[Entry], *, zone: ZoneInfo) -> list[Day]:
     """Entries by the day of the place, in the order in which they are given."""
     told = [tell(entry) for entry in entries]
-    days = groupby(told, key=lambda one: one.at.astimezone(zone).date())
+    days = groupby(told, key=lambda one: one.at and one.at.astimezone(zone).date())
     return [Day(ones[0].at, ones) for ones in (list(group) for _, group in days)]
 
 
@@ -58,10 +58,17 @@ def tell(entry: Entry) -> Told:
     action_id = body.get("action") if isinstance(body, dict) else None
     return Told(
         seq=entry.seq,
-        at=from_us(entry.at_us),
+        at=_read_moment(entry.at_us),
         kind=entry.kind,
         subject=entry.subject,
         words=entry.words,
         by=entry.by,
         action_id=action_id if isinstance(action_id, str) else None,
     )
+
+
+def _read_moment(at_us: int) -> datetime | None:
+    try:
+        return from_us(at_us)
+    except (OverflowError, TypeError, ValueError):
+        return None

@@ -39,7 +39,7 @@ def name_stop_file(branch: str | None) -> str:
     >>> name_stop_file(None), name_stop_file("Абая 10"), name_stop_file("a/b")
     ('STOP', 'STOP.Абая 10', 'STOP.a%2Fb')
     """
-    return STOP if branch is None else f"{STOP}.{branch.translate(_UNFIT)}"
+    return STOP if branch is None else f"{STOP}.{' '.join(branch.split()).translate(_UNFIT)}"
 
 
 def put_stop_file(home: Path, *, branch: str | None, note: str) -> Path:
@@ -62,12 +62,12 @@ def remove_stop_files(home: Path, *, branch: str | None) -> list[Path]:
 
 
 def fold_name(name: str) -> str:
-    """A name by which its spellings are one: a stop must not fail over a capital letter.
+    """A name by which its spellings are one: a stop must not fail over a capital or a blank.
 
-    >>> fold_name("Abay") == fold_name("ABAY")
+    >>> fold_name("Abay 10") == fold_name("ABAY  10 ")
     True
     """
-    return unicodedata.normalize("NFC", name).casefold()
+    return " ".join(unicodedata.normalize("NFC", name).casefold().split())
 
 
 def list_stop_files(home: Path) -> list[tuple[str | None, str]]:

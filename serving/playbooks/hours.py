@@ -13,7 +13,7 @@ def find_due(made_at: datetime, *, within_hours: float, team: Team) -> datetime:
     """When a task is due: so many hours later, where people work then.
 
     A moment outside of working hours moves back to when people left last, where that leaves an
-    hour for the task; else on to the end of the first hour in which they work. Days on which
+    hour for the task; else on to the end of the first whole hour in which they work. Days on which
     clocks are put forward or back count as the zone has them.
 
     >>> from datetime import UTC
@@ -29,7 +29,11 @@ def find_due(made_at: datetime, *, within_hours: float, team: Team) -> datetime:
     before = _last_end(wanted, team=team)
     if before is not None and before - made_at >= timedelta(hours=1):
         return before
-    return next_start(made_at, team=team) + timedelta(hours=1)
+    start = next_start(made_at, team=team)
+    left = _end_of(start, team=team)
+    if start + timedelta(hours=1) > left:
+        start = next_start(left, team=team)
+    return start + timedelta(hours=1)
 
 
 def is_working(moment: datetime, *, team: Team) -> bool:
@@ -55,10 +59,16 @@ def _last_end(moment: datetime, *, team: Team) -> datetime | None:
     local = moment.astimezone(ZoneInfo(team.zone))
     for days in range(_MOST_DAYS):
         day = local - timedelta(days=days)
-        end = _at_hour(day, 0) + timedelta(hours=team.to_hour)
+        end = _end_of(day, team=team)
         if end <= local and WEEKDAYS[day.weekday()] in team.days:
             return end.astimezone(moment.tzinfo)
     return None
+
+
+def _end_of(day: datetime, *, team: Team) -> datetime:
+    """When people of the team leave on the day of a moment."""
+    local = day.astimezone(ZoneInfo(team.zone))
+    return _at_hour(local, 0) + timedelta(hours=team.to_hour)
 
 
 def _at_hour(local: datetime, hour: int) -> datetime:

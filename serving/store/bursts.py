@@ -212,14 +212,14 @@ class BurstBook:
         return None if row is None else self._complete([row])[0]
 
     def list(
-        self, *, only_open: bool = False, since: datetime | None = None, limit: int = 100
+        self, *, only_open: bool = False, since: datetime | None = None, limit: int | None = 100
     ) -> Sequence[BurstRow]:
         """Incidents, the newest first.
 
         Args:
             only_open: Without those that are closed.
             since: Only those that are not closed, or were seen since.
-            limit: At most so many.
+            limit: At most so many; all of them when None.
         """
         wanted = NEWEST_FIRST.limit(limit)
         is_open = bursts.c.state != BurstState.CLOSED.value

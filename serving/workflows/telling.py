@@ -22,7 +22,7 @@ _NEEDS_A_WORD = {
         "Waits for your yes: {what}",
         (
             "Waits for your yes until {until}: {what}. Without it, it is not done.\n"
-            "Yes: opportune autopilot approve {action_id} --by NAME --role owner\n"
+            "Yes: opportune autopilot approve {action_id} --by NAME --role {role}\n"
             "No: opportune autopilot veto {action_id} --by NAME"
         ),
     ),
@@ -30,7 +30,7 @@ _NEEDS_A_WORD = {
         "Ждёт вашего согласия: {what}",
         (
             "Ждёт вашего согласия до {until}: {what}. Без него это не будет сделано.\n"
-            "Да: opportune autopilot approve {action_id} --by NAME --role owner\n"
+            "Да: opportune autopilot approve {action_id} --by NAME --role {role}\n"
             "Нет: opportune autopilot veto {action_id} --by NAME"
         ),
     ),
@@ -38,7 +38,7 @@ _NEEDS_A_WORD = {
         "Келісіміңізді күтеді: {what}",
         (
             "Келісіміңізді {until} дейін күтеді: {what}. Келісімсіз орындалмайды.\n"
-            "Иә: opportune autopilot approve {action_id} --by NAME --role owner\n"
+            "Иә: opportune autopilot approve {action_id} --by NAME --role {role}\n"
             "Жоқ: opportune autopilot veto {action_id} --by NAME"
         ),
     ),
@@ -128,6 +128,7 @@ def ask_for_word(
         "what": what,
         "until": show_moment(until, zone=parts.zone),
         "action_id": shlex.quote(request.action_id),  # the name of a vendor may be in it
+        "role": parts.desk().find_approver(request.kind),
     }
     _tell(
         session,

@@ -7,7 +7,7 @@ from serving.autopilot.acting.context import ACTOR, IncidentContext
 from serving.autopilot.acting.house_words import Letter
 from serving.autopilot.acting.replies import mark_subject
 from serving.autopilot.acting.telling import tell_owner
-from serving.autopilot.acting.topics import booked_topic, reply_topic
+from serving.autopilot.acting.topics import KIND, booked_topic, reply_topic
 from serving.autopilot.acting.vendors import Ranked, Shortlist, shortlist
 from serving.corridor.actions import ActionRequest
 from serving.moments import show_moment
@@ -37,6 +37,8 @@ def find_help(
     asks = session.amends.find_asks(context.workflow_id)
     if kinds is None or any(ask.state in _OPEN for ask in asks):
         return None
+    if _is_helped(session, burst):
+        return None
     if (booking := take_offer(session, context=context, turn=turn)) is not None:
         return booking
     asked = {ask.vendor_id for ask in asks}
@@ -52,6 +54,17 @@ def find_help(
     key = f"{context.workflow_id}/nobody-comes"
     tell_owner(session, letter, context=context, branch=burst.branch, key=key, now=now)
     return None
+
+
+def _is_helped(session: StoreSession, burst: BurstRow) -> bool:
+    """Whether somebody was booked for another incident of that topic and branch."""
+    return any(
+        ask.state in _OPEN
+        for one in session.bursts.list(only_open=True, limit=None)
+        if (one.branch, one.topic) == (burst.branch, burst.topic)
+        and one.incident_id != burst.incident_id
+        for ask in session.amends.find_asks(f"{KIND}/{one.incident_id}")
+    )
 
 
 def take_offer(

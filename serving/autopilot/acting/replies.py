@@ -158,7 +158,7 @@ def _is_known(told: VendorAsk, answer: VendorAnswer | None, *, is_booking: bool)
 
 def _find_notice(session: StoreSession, code: str) -> Notice | None:
     """The notice to a vendor under that code, of an incident that is not closed."""
-    for burst in session.bursts.list(only_open=True):
+    for burst in session.bursts.list(only_open=True, limit=None):
         for notice in session.notices.find_of(f"{KIND}/{burst.incident_id}"):
             topics = (reply_topic(notice.to.name), booked_topic(notice.to.name))
             is_asked = notice.to.kind is PartyKind.VENDOR and notice.reply_topic in topics

@@ -91,8 +91,8 @@ def shortlist(
 
     A rating is shrunk to the mean of its kind, weighted by reviews: `(n r + k m) / (n + k)`, the
     posterior mean of a normal model with `k` reviews' worth of prior (the "weighted rating" of film
-    lists), so that five stars of four reviews do not beat 4.7 of four hundred. Ratings that differ
-    by less than a tenth are equal: then the time to come counts, then the price.
+    lists), so that five stars of four reviews do not beat 4.7 of four hundred. Ratings that are
+    equal to a tenth are equal: then the time to come counts, then the price.
 
     Args:
         vendors: All of them.

@@ -70,7 +70,19 @@ def is_over(session: StoreSession, context: IncidentContext, now: datetime) -> b
     burst = context.read_burst(session)
     if now >= burst.seen_at + timedelta(hours=rules.most_hours):
         return True
-    return burst.ended_at is not None and now >= find_recovery(burst, context=context)
+    again = list_returned(session, burst)
+    if burst.ended_at is None or any(one.ended_at is None for one in again):
+        return False
+    return all(now >= find_recovery(one, context=context) for one in (burst, *again))
+
+
+def list_returned(session: StoreSession, burst: BurstRow) -> Sequence[BurstRow]:
+    """Incidents of the same topic and branch that were seen since, and are not closed."""
+    return [
+        one
+        for one in session.bursts.list(only_open=True, limit=None)
+        if (one.branch, one.topic) == (burst.branch, burst.topic) and one.seen_at > burst.seen_at
+    ]
 
 
 def find_recovery(burst: BurstRow, *, context: IncidentContext) -> datetime:
@@ -94,7 +106,8 @@ def has_recovered(
     now: datetime,  # noqa: ARG001  # a condition's
 ) -> bool:
     """Whether complaints are over, so that people may be told so."""
-    return context.read_burst(session).ended_at is not None
+    burst = context.read_burst(session)
+    return all(one.ended_at is not None for one in (burst, *list_returned(session, burst)))
 
 
 def _list_readers(

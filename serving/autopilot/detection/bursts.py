@@ -34,6 +34,7 @@ class EndReason(StrEnum):
     SILENCE = "silence"  # complaints are as rare as usual again
     STALE = "stale"  # it went on for so long that it is the new usual
     UNWATCHED = "unwatched"  # its topic or branch is watched no more
+    CLOSED = "closed"  # its incident is
 
 
 class Burst(BaseModel):

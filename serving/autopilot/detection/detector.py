@@ -9,10 +9,17 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from features.errors import BadInputError
 from serving.autopilot.detection.baseline import Baseline, Stream
-from serving.autopilot.detection.bursts import Burst, BurstEnded, BurstGrew, BurstNews, Taken
+from serving.autopilot.detection.bursts import (
+    Burst,
+    BurstEnded,
+    BurstGrew,
+    BurstNews,
+    EndReason,
+    Taken,
+)
 from serving.autopilot.detection.calibration import Calibration
 from serving.autopilot.detection.settings import DetectionSettings
-from serving.autopilot.detection.watched import Entry, WatchedStream, Window
+from serving.autopilot.detection.watched import Entry, OpenBurst, WatchedStream, Window
 from serving.autopilot.detection.week import HOUR_US
 from serving.faults import describe_validation
 
@@ -133,6 +140,13 @@ class BurstDetector:
             for news in self._end(stream, now_us)
         )
 
+    def end(self, stream: Stream, *, now_us: int) -> BurstEnded | None:
+        """End what goes on in a stream, whatever it looks like; what comes may begin another."""
+        watched = self._streams.get(stream)
+        if watched is None or watched.burst is None:
+            return None
+        return _close(watched, watched.burst, now_us=now_us, reason=EndReason.CLOSED)
+
     def level_per_day(self, stream: Stream, *, now_us: int) -> float:
         """What is usual in a stream, complaints a day."""
         watched = self._streams[stream]
@@ -245,15 +259,7 @@ class BurstDetector:
         burst = stream.burst
         if reason is None or burst is None:
             return ()
-        stream.close()
-        ended = BurstEnded(
-            burst_id=burst.burst_id,
-            ended_at_us=now_us,
-            last_at_us=burst.last_us,
-            n_customers=len(burst.customers),
-            reason=reason,
-        )
-        return (ended,)
+        return (_close(stream, burst, now_us=now_us, reason=reason),)
 
     def _threshold(self, per_day: float) -> float:
         """Of a level, to a fiftieth of it: levels move slowly, thresholds more so."""
@@ -261,6 +267,19 @@ class BurstDetector:
         if step not in self._thresholds:
             self._thresholds[step] = self._calibration.threshold_of(per_day)
         return self._thresholds[step]
+
+
+def _close(
+    stream: WatchedStream, burst: OpenBurst, *, now_us: int, reason: EndReason
+) -> BurstEnded:
+    stream.close()
+    return BurstEnded(
+        burst_id=burst.burst_id,
+        ended_at_us=now_us,
+        last_at_us=burst.last_us,
+        n_customers=len(burst.customers),
+        reason=reason,
+    )
 
 
 def _read_state(state: bytes) -> dict[Stream, WatchedStream]:

@@ -16,7 +16,7 @@ from serving.lines import put_on_one_line
 from serving.masking import mask_personal_data
 from serving.moments import show_moment
 from serving.policy.cases import from_us, to_us
-from serving.store.bursts import BurstComplaint, BurstRow, Link, NewBurst
+from serving.store.bursts import BurstComplaint, BurstRow, BurstState, Link, NewBurst
 from serving.store.inbound import ArrivedMessage, Reading
 from serving.store.store import StoreSession
 
@@ -117,6 +117,11 @@ class Scribe:
         if incident_id is not None:
             self.close(incident_id, at=from_us(ended.ended_at_us), reason=ended.reason)
 
+    def is_closed(self, burst_id: str, *, topic: str) -> bool:
+        """Whether the incident of a burst is closed, as by somebody who does not wait."""
+        incident_id = self._find(burst_id, topic)
+        return incident_id is not None and self._read(incident_id).state is BurstState.CLOSED
+
     def close(self, incident_id: str, *, at: datetime, reason: EndReason) -> None:
         """The complaints of an incident are over; its workflow is told, once."""
         if not self.session.bursts.end(incident_id, at=at, reason=reason.value):
@@ -127,6 +132,7 @@ class Scribe:
             EndReason.SILENCE: "complaints are as rare as usual again",
             EndReason.STALE: "it goes on for so long that it is the new usual",
             EndReason.UNWATCHED: "its topic or branch is watched no more",
+            EndReason.CLOSED: "the incident was closed",
         }
         self._log(incident_id, f"over: {why[reason]}", reason=reason.value)
 

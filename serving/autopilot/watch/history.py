@@ -16,6 +16,8 @@ from serving.store.store import StoreSession
 
 _AT_ONCE = 5_000
 _MOMENT = timedelta(microseconds=1)
+_CLOCKS_DIFFER = timedelta(minutes=5)
+_LATE = timedelta(hours=6)  # the most that a detector allows
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,9 @@ def read_history(
 def recall_history(session: StoreSession, *, topics: Collection[str]) -> ReadHistory:
     """What the watcher has read, whether its texts are forgotten or not.
 
+    But for messages whose moment cannot be true: the detector does not take them either, and one of
+    them would stretch the weeks that levels are counted in.
+
     Args:
         session: Of the store.
         topics: Of the taxonomy; complaints about others, of an earlier taxonomy, are left out.
@@ -62,7 +67,7 @@ def recall_history(session: StoreSession, *, topics: Collection[str]) -> ReadHis
     Raises:
         BadInputError: It has read nothing yet.
     """
-    past = list(_read_past(session))
+    past = [one for one in _read_past(session) if _is_timely(one)]
     if not past:
         raise BadInputError(
             "the store holds no message that was read: give --messages FILE, or let "
@@ -89,6 +94,11 @@ def recall_history(session: StoreSession, *, topics: Collection[str]) -> ReadHis
         until=max(moments) + _MOMENT,
         n_messages=len(past),
     )
+
+
+def _is_timely(message: PastMessage) -> bool:
+    late = message.arrived_at - message.at
+    return -_CLOCKS_DIFFER <= late <= _LATE
 
 
 def _read_past(session: StoreSession) -> Iterator[PastMessage]:

@@ -209,7 +209,7 @@ class Watcher:
         zone = self._prepared.baseline.zone
         scribe = Scribe(session, self.taxonomy, self._directory, zone, now)
         detector = memory.detector
-        touched = set(memory.stale)
+        touched = set(memory.stale) | _end_closed(scribe, detector)
         for arrived, triaged in batch.read:
             touched |= _take(scribe, detector, arrived, triaged, customers=batch.customers)
         if is_tick:
@@ -268,10 +268,23 @@ def _tick(scribe: Scribe, detector: BurstDetector) -> set[Stream]:
     return {stream_of[one.burst_id] for one in ended}
 
 
+def _end_closed(scribe: Scribe, detector: BurstDetector) -> set[Stream]:
+    """End the bursts whose incident somebody closed; their streams."""
+    closed = {
+        stream
+        for stream, burst_id in detector.open_bursts().items()
+        if scribe.is_closed(burst_id, topic=stream.topic)
+    }
+    for stream in closed:
+        if (ended := detector.end(stream, now_us=to_us(scribe.now))) is not None:
+            scribe.end(ended, topic=stream.topic)
+    return closed
+
+
 def _end_orphans(scribe: Scribe, detector: BurstDetector) -> None:
     """End incidents that no detector watches any more, as when their topic is gone."""
     going_on = set(detector.open_bursts().values())
-    for row in scribe.session.bursts.list(only_open=True):
+    for row in scribe.session.bursts.list(only_open=True, limit=None):
         if row.ended_at is None and row.seen.burst_id not in going_on:
             scribe.close(row.incident_id, at=scribe.now, reason=EndReason.UNWATCHED)
 

@@ -4,9 +4,12 @@ from datetime import datetime
 
 from features.vocabulary import Trigger
 from serving.corridor.actions import ActionRequest
+from serving.delivery.queue import LIVE
 from serving.moments import show_moment
 from serving.playbooks.context import CaseContext
+from serving.policy.cases import to_us
 from serving.records import DecisionRequest
+from serving.store.claims import OPEN
 from serving.store.store import StoreSession
 from serving.workflows.actions import Acted, Action, Outcome, Plan, Planned, Turn
 
@@ -68,5 +71,20 @@ class WriteToCustomer(Action[CaseContext]):
         )
         with context.parts.store.transaction() as session:
             decision = session.find_by_keys([asked]).get(request.action_id)
-            if decision is not None and decision.send_at is not None and decision.send_at > now:
-                session.cancel([message.message_id for message in decision.messages], at=now)
+            if decision is None or decision.send_at is None:
+                return
+            unsent = [
+                message.message_id
+                for message in decision.messages
+                if decision.send_at > now or _waits(session, message.message_id, decision.send_at)
+            ]
+            session.cancel(unsent, at=now)
+
+
+def _waits(session: StoreSession, message_id: str, send_at: datetime) -> bool:
+    """Whether a message whose moment has come is one that we deliver, and have not yet."""
+    since_us = session.outbox.find_start(LIVE)
+    if since_us is None or to_us(send_at) < since_us:
+        return False
+    queued = session.outbox.find_one(message_id, lane=LIVE)
+    return queued is None or queued.state.value in OPEN

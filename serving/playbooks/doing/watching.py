@@ -5,8 +5,10 @@ from datetime import datetime
 from serving.playbooks.context import CaseContext
 from serving.playbooks.doing.offering import withdraw_unmade
 from serving.playbooks.exits import find_end
+from serving.playbooks.words import OFFER_TASK
 from serving.store.cases import CaseExit, CaseState
 from serving.store.store import StoreSession
+from serving.store.tasks import TaskState
 from serving.workflows.actions import Action, Planned, Skip, Turn, Written
 
 
@@ -43,9 +45,12 @@ class CloseCase(Action[CaseContext]):
         turn: Turn,  # noqa: ARG002  # of the protocol
         now: datetime,
     ) -> Planned:
-        """Close the case; offers that still waited were never made."""
+        """Close the case; offers that still waited were never made, others are not presented."""
         case = context.find_case(session)
         withdraw_unmade(session, case.case_id)
+        for task in session.tasks.list(states=[TaskState.OPEN], case_id=case.case_id):
+            if task.kind == OFFER_TASK:
+                session.tasks.drop(task.task_id, at=now, why="the case is over")
         if case.state is CaseState.CLOSED:
             return Skip(f"it was closed before: {case.exit_reason}")
         reason = find_end(session, case, context=context, now=now) or CaseExit.COMPLETED

@@ -120,6 +120,9 @@ def test_stop_files_are_found_however_they_are_written(tmp_path: Path) -> None:
     assert find_stop_file(tmp_path, branch="Abay 10") is not None
     assert find_stop_file(tmp_path, branch="Abay 1") is None
     assert find_stop_file(tmp_path, branch=None) is None
+    put_stop_file(tmp_path, branch="Samal  2 ", note="Dana")
+    assert find_stop_file(tmp_path, branch="Samal 2") is not None
+    assert remove_stop_files(tmp_path, branch="samal 2") != []
     put_stop_file(tmp_path, branch="Abay 10", note="Dana")
     put_stop_file(tmp_path, branch="Жибек/жолы", note="Dana")
     (tmp_path / unicodedata.normalize("NFD", "STOP.Сарайшық йод")).touch()

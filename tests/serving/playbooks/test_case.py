@@ -10,8 +10,10 @@ import pytest
 from features.vocabulary import Arm, Factor, Trigger, UpliftGroup
 from serving.corridor.actions import ActionState
 from serving.corridor.settings import BrokenCorridor
+from serving.delivery.queue import LIVE
 from serving.playbooks.settings import default_playbooks
 from serving.playbooks.words import drop_task, finish_task, stop_case, take_task
+from serving.policy.cases import to_us
 from serving.store.cases import CaseExit, CaseState, OfferRow, OfferState
 from serving.store.flows import FlowState
 from serving.store.store import Store
@@ -474,3 +476,49 @@ def test_notice_waits_for_working_hours(bed_of: BedMaker) -> None:
     assert told is not None
     assert told.not_before is not None
     assert told.not_before.isoformat() == "2026-06-11T04:00:00+00:00"
+
+
+def test_nobody_presents_an_offer_to_whoever_asked_to_be_left_alone(bed_of: BedMaker) -> None:
+    bed = bed_of({"c001": 0.9})
+    (case,) = bed.open("c001")
+    bed.driver.run_until(bed.clock.now + 25 * HOUR)
+    approve_all(bed)
+    bed.driver.run_now()
+    tasks = tasks_of(bed, case.case_id)
+    assert tasks["custom_offer"].state is TaskState.OPEN
+    with bed.store.transaction() as session:
+        finish_task(
+            session,
+            tasks["executive_call"].task_id,
+            by="Aliya",
+            outcome=TaskOutcome.LEAVE_ALONE,
+            now=bed.clock.now,
+        )
+    bed.driver.run_until(bed.clock.now + 2 * DAY)
+    assert tasks_of(bed, case.case_id)["custom_offer"].state is TaskState.DROPPED
+
+
+@pytest.mark.parametrize("is_live", [True, False])
+def test_a_message_that_is_due_and_not_delivered_yet_is_taken_back(
+    bed_of: BedMaker, *, is_live: bool
+) -> None:
+    """`opportune deliver` is late; where others send, what is due may have gone out."""
+    bed = bed_of({"c003": 0.4})
+    (case,) = bed.open("c003")
+    if is_live:
+        with bed.store.transaction() as session:
+            session.outbox.open_lane(LIVE, at_us=to_us(bed.clock.now))
+    bed.driver.run_now()
+    with bed.store.reading() as session:
+        (decision,) = [one for lot in session.read_decisions() for one in lot]
+    assert decision.send_at is not None
+    bed.clock.now = decision.send_at + timedelta(minutes=20)
+    with bed.store.transaction() as session:
+        stop_case(session, case.case_id, by="Dana", now=bed.clock.now, why="please")
+    bed.driver.run_now()
+
+    now_us = to_us(bed.clock.now)
+    with bed.store.transaction() as session:
+        session.outbox.enqueue(lane=LIVE, at_us=now_us, since_us=0)
+        queued = session.outbox.find_due(lane=LIVE, at_us=now_us)
+    assert (queued is None) == is_live

@@ -48,6 +48,7 @@ def test_due_is_after_the_task_and_in_or_at_the_end_of_working_hours(
         ("2026-06-10T05:00", 24, "2026-06-11T05:00"),
         ("2026-06-10T12:00", 24 * 3, "2026-06-12T13:00"),  # Saturday: Friday's end
         ("2026-06-12T13:30", 8, "2026-06-15T05:00"),  # Friday evening: Monday's first hour
+        ("2026-06-12T12:30", 8, "2026-06-15T05:00"),  # half an hour before it: the same
     ],
 )
 def test_due_moves_into_the_hours_of_the_owner(made_at: str, within_hours: float, due: str) -> None:

@@ -9,12 +9,13 @@ from features.errors import BadInputError
 from serving.audit.chain import verify_chain
 from serving.autopilot.acting.answers import VendorAnswer
 from serving.autopilot.acting.context import make_context
+from serving.autopilot.acting.replies import read_reply, take_reply
 from serving.autopilot.acting.waiting import find_waiting
 from serving.autopilot.acting.writing import unsend_letters, write_letters
 from serving.corridor.actions import ActionState, Denied, Done
-from serving.corridor.settings import BrokenCorridor
+from serving.corridor.settings import BrokenCorridor, Corridor, load_corridor
 from serving.store.amends import AskState
-from serving.store.bursts import BurstState
+from serving.store.bursts import BurstState, NewBurst
 from serving.store.flows import FlowState
 from serving.store.notices import PartyKind
 from tests.serving.autopilot.acting.chain import BRANCH, CUSTOMERS, LANGUAGES, REFERENCE, Chain
@@ -393,3 +394,79 @@ def test_waking_up_from_the_journal_gives_the_same_story(new_chain: ChainMaker) 
     }
     with chain.store.reading() as session:
         assert verify_chain(session.audit.read()).fault is None
+
+
+def test_complaints_that_come_back_soon_are_no_recovery_and_nobody_else_is_asked_to_come(
+    chain: Chain,
+) -> None:
+    begin(chain)
+    first = chain.burst.incident_id
+    chain.live(6)
+    chain.answer("cool-air", YES)
+    chain.approve("book-cool-air")
+    chain.live(2)
+    chain.answer("cool-air", VendorAnswer(is_yes=True))
+    chain.live(1)
+    while chain.bursts[-1].ended_at is None:
+        chain.live(1)
+    chain.live(8)
+    for customer_id, text in zip(CUSTOMERS[3:7], HEAT, strict=False):
+        chain.say(customer_id, text)
+        chain.live(4)
+    chain.live(25)
+
+    (second,) = [one for one in chain.bursts if one.incident_id != first]
+    with chain.store.reading() as session:
+        letters = session.letters.find_of(f"incident/{first}")
+        old, new = (
+            {ask.vendor_id: ask.state for ask in session.amends.find_asks(f"incident/{one}")}
+            for one in (first, second.incident_id)
+        )
+    assert [letter for letter in letters if letter.stage == "over"] == []
+    assert old["cool-air"] in (AskState.BOOKED, AskState.CONFIRMED)
+    assert new == {}
+
+
+def test_what_comes_after_a_close_begins_another_incident(chain: Chain) -> None:
+    begin(chain)
+    first = chain.burst.incident_id
+    chain.close()
+    chain.live(2)
+    for n, customer_id in enumerate(CUSTOMERS[3:7]):
+        chain.say(customer_id, HEAT[n % len(HEAT)])
+        chain.live(4)
+
+    by_id = {one.incident_id: one for one in chain.bursts}
+    closed = by_id.pop(first)
+    assert closed.state is BurstState.CLOSED
+    assert closed.ended_at is not None
+    assert set(closed.customer_ids) == set(CUSTOMERS[:3])
+    (again,) = by_id.values()
+    assert set(again.customer_ids) <= set(CUSTOMERS[3:7])
+
+
+def test_the_notice_names_a_role_whose_yes_counts(new_chain: ChainMaker) -> None:
+    told_so = load_corridor().model_dump()
+    told_so["kinds"]["message_customers"]["approvers"] = ("operator",)
+    chain = new_chain(corridor=Corridor.model_validate(told_so))
+    begin(chain)
+    (asked,) = [one for one in chain.notices if one.key.endswith("checking/asked")]
+    assert "--role operator" in asked.body
+    assert isinstance(chain.approve("respond/checking", role="operator"), Done)
+
+
+def test_an_answer_by_mail_is_found_however_many_incidents_are_newer(chain: Chain) -> None:
+    begin(chain)
+    chain.live(6)
+    (asked,) = [one for one in chain.notices if one.to.kind is PartyKind.VENDOR]
+    mail = f"Subject: Re: {asked.subject}\n\nyes 14000 / 40\n".encode()
+    with chain.store.transaction() as session:
+        for n in range(101):
+            at = chain.clock.now + timedelta(seconds=n)
+            seen = NewBurst(
+                f"x{n}", f"b{n}/heat/1", f"b{n}", "heat", at, at, 0.1, 0.3, 9, 8, 0.1, False
+            )
+            session.bursts.open(seen, [])
+        reply = read_reply(mail)
+        assert reply is not None
+        assert take_reply(session, reply, now=chain.clock.now).vendor_id == asked.to.name

@@ -1,6 +1,7 @@
 """Detectors are prepared from history, and messages are labelled, listed and forgotten."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -115,6 +116,21 @@ def test_prepare_from_what_was_read_needs_no_texts(chain: Chain) -> None:
     assert len(heat) == 8
     assert sum(one.customer_id is None for one in heat) == 1
     assert {one.stream.topic for one in without_heat.seen} == {"queue", "noise"}
+
+
+def test_a_message_with_an_impossible_moment_does_not_stretch_the_weeks(chain: Chain) -> None:
+    stray = [
+        replace(DAY[0], inbound_id=f"stray{year}", at=DAY[0].at.replace(year=year))
+        for year in (2016, 2036)
+    ]
+    chain.post(DAY)
+    with chain.store.transaction() as session:
+        session.inbound.add(stray, arrived_at=DAY[-1].at)
+    chain.watcher.look(DAY[-1].at + timedelta(minutes=5))
+    with chain.store.reading() as session:
+        found = recall_history(session, topics=chain.watcher.taxonomy.names)
+    assert found.n_messages == len(DAY)
+    assert found.until - found.since < timedelta(days=2)
 
 
 def test_nothing_read_is_nothing_to_learn_from(store: Store) -> None:
