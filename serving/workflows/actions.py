@@ -27,12 +27,14 @@ class Turn:
         step: Name of the step.
         repetition: Of a step that repeats; 0 is the first.
         attempt: How often it was planned before in this repetition: after `Plan(again=True)`.
+        joined: How often the plan was added to, with this time; 0 is the plan itself.
     """
 
     workflow_id: str
     step: str
     repetition: int = 0
     attempt: int = 0
+    joined: int = 0
 
     def name_action(self, part: str | int | None = None) -> str:
         """Identity of an action of this turn; `part` tells several apart.
@@ -41,10 +43,13 @@ class Turn:
         'case/c1/call'
         >>> Turn("incident/i7", "ask", attempt=1).name_action("v3")
         'incident/i7/ask/0.1/v3'
+        >>> Turn("incident/i7", "ask", joined=2).name_action("v4")
+        'incident/i7/ask/joined-2/v4'
         """
         turn = f"{self.repetition}.{self.attempt}"
         parts = [self.workflow_id, self.step]
         parts += [turn] if self.repetition or self.attempt else []
+        parts += [f"joined-{self.joined}"] if self.joined else []
         return "/".join([*parts, *([] if part is None else [str(part)])])
 
 
@@ -209,6 +214,25 @@ class Action(ABC, Generic[ContextT]):
         """What joins the requests of the step as one of them has come to its end; nothing.
 
         Asked in the transaction in which it does; not when the step is given up.
+        """
+        return ()
+
+    @property
+    def join_at(self) -> frozenset[str]:
+        """Topics of signals at which `join` is asked while requests of the step are under way."""
+        return frozenset()
+
+    def join(
+        self,
+        session: StoreSession,  # noqa: ARG002  # this and the rest: for those that override it
+        *,
+        context: ContextT,  # noqa: ARG002  # as above
+        turn: Turn,  # noqa: ARG002  # as above
+        now: datetime,  # noqa: ARG002  # as above
+    ) -> tuple[ActionRequest, ...]:
+        """What joins the requests of the step since something was heard; nothing.
+
+        What waits for a yes for hours holds up nothing else that is to be done.
         """
         return ()
 

@@ -106,6 +106,7 @@ class Group(Generic[ContextT]):
         begun_at: When they began.
         deadline: When those are given up that have not come to an end.
         courses: Of the requests.
+        n_joined: How often it was asked what joins them.
     """
 
     run: Run[ContextT]
@@ -114,6 +115,7 @@ class Group(Generic[ContextT]):
     begun_at: datetime
     deadline: datetime
     courses: list[Course] = field(default_factory=list)
+    n_joined: int = 0
 
     async def pursue(self, requests: Sequence[ActionRequest]) -> Leave | None:
         """Take all requests, and what follows from them, to their ends.
@@ -136,6 +138,8 @@ class Group(Generic[ContextT]):
             since = slept.at
             if slept.signal is not None:
                 self._hear(slept.signal)
+                if slept.signal.topic in self.moves.action.join_at:
+                    await self._join()
             elif moment >= self.deadline:
                 await self._give_up("it was not done by its deadline", is_late=True)
                 return None
@@ -157,7 +161,8 @@ class Group(Generic[ContextT]):
         return [course for course in self.courses if course.is_open]
 
     def _list_topics(self) -> set[str]:
-        return {*_WORDS, *(topic for course in self._open() for topic in course.at.topics)}
+        heard = {*_WORDS, *self.moves.action.join_at}
+        return heard | {topic for course in self._open() for topic in course.at.topics}
 
     def _wake(self, moment: datetime) -> None:
         for course in self._open():
@@ -167,6 +172,18 @@ class Group(Generic[ContextT]):
     def _hear(self, signal: Signal) -> None:
         for course in self._open():
             course.hear(signal)
+
+    async def _join(self) -> None:
+        """Take in what is to be done since the requests were made; a fault waits for the next."""
+        self.n_joined += 1
+        n = self.n_joined
+        moved = await self.run.attempt(
+            f"{self.key}/join/{n}",
+            lambda s, now: self.moves.join(s, n_joined=n, now=now),
+            as_=_MOVED,
+        )
+        if not isinstance(moved, Raised):
+            self._add(moved.follow)
 
     async def _move_ready(self) -> Leave | None:
         """Every move that can be made now, in the order of the requests."""

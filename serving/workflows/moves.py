@@ -1,7 +1,7 @@
 """Moves of one request through the corridor, each in a transaction of its own."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Generic, TypeVar
@@ -107,6 +107,14 @@ class Moves(Generic[ContextT]):
                 return self._refuse(
                     session, request, answer, phase=Phase.PROPOSE, n_tries=n_tries, now=now
                 )
+
+    def join(self, session: StoreSession, *, n_joined: int, now: datetime) -> Moved:
+        """Ask what joins the requests that are under way, for the n-th time."""
+        turn = replace(self.turn, joined=n_joined)
+        action, context = self.action, self.run.context
+        requests = action.join(session, context=context, turn=turn, now=now)
+        require_own(requests, turn)
+        return Moved(Phase.OVER, follow=requests)
 
     def claim(
         self, session: StoreSession, request: ActionRequest, *, n_tries: int, now: datetime

@@ -15,8 +15,10 @@ from serving.autopilot.acting.helping import (
     read_answer,
     read_confirmation,
 )
+from serving.autopilot.acting.joining import plan_for_more
 from serving.autopilot.acting.pausing import KIND as PAUSE
 from serving.autopilot.acting.pausing import pause, resume
+from serving.autopilot.acting.topics import CONFIRM_CAUSE, GREW
 from serving.autopilot.acting.updates import Stage
 from serving.autopilot.acting.writing import (
     list_affected,
@@ -113,6 +115,23 @@ class Respond(Action[IncidentContext]):
         if request.kind not in KINDS:
             return ()
         return follow_help(session, request=request, end=end, context=context, turn=turn, now=now)
+
+    @property
+    def join_at(self) -> frozenset[str]:
+        """When one more complains, and when the cause is known."""
+        return frozenset({GREW, CONFIRM_CAUSE})
+
+    def join(
+        self,
+        session: StoreSession,
+        *,
+        context: IncidentContext,
+        turn: Turn,
+        now: datetime,  # noqa: ARG002  # the signature is the workflow's
+    ) -> tuple[ActionRequest, ...]:
+        """What a booking that waits for a yes must not hold up."""
+        burst = context.read_burst(session)
+        return plan_for_more(session, context=context, burst=burst, turn=turn)
 
     def describe(self, request: ActionRequest, *, context: IncidentContext) -> str:
         """For the owner."""

@@ -1,29 +1,17 @@
 """Watching the recovery: who complains later is told as well, and so is a confirmed cause."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from features.evidence import Scalar
 from serving.autopilot.acting.context import IncidentContext
 from serving.autopilot.acting.helping import take_offer
-from serving.autopilot.acting.pausing import STAGE as PAUSE
-from serving.autopilot.acting.pausing import plan_pause
+from serving.autopilot.acting.joining import plan_for_more
 from serving.autopilot.acting.responding import Respond
 from serving.autopilot.acting.topics import CONFIRM_CAUSE, ENDED, GREW, reply_topic
-from serving.autopilot.acting.updates import Stage, find_cause
-from serving.autopilot.acting.writing import (
-    SENT,
-    find_stage,
-    list_affected,
-    name_cause,
-    plan_letters,
-)
 from serving.store.bursts import BurstRow, BurstState
-from serving.store.letters import Letter
 from serving.store.store import StoreSession
 from serving.workflows.actions import Later, Plan, Planned, Turn
 
-_ABOUT_CAUSE = frozenset({Stage.CHECKING, Stage.CAUSE})
 _LOOK_EVERY = timedelta(hours=1)
 
 
@@ -39,23 +27,9 @@ class KeepInformed(Respond):
         """Letters to those who have joined, or waiting for the next signal."""
         burst = context.read_burst(session)
         session.bursts.set_state(burst.incident_id, BurstState.RECOVERING, at=now)
-        action_id = turn.name_action("pause")
-        asked = [
-            plan_pause(session, context=context, burst=burst, action_id=action_id),
-            take_offer(session, context=context, turn=turn),
-        ]
-        asked += [
-            plan_letters(
-                session,
-                context=context,
-                burst=burst,
-                stage=stage,
-                action_id=turn.name_action(stage.partition("/")[0]),
-                customer_ids=customer_ids,
-            )
-            for stage, customer_ids in _list_readers(session, context=context)
-        ]
-        requests = tuple(one for one in asked if one is not None)
+        offer = take_offer(session, context=context, turn=turn)
+        more = plan_for_more(session, context=context, burst=burst, turn=turn)
+        requests = more if offer is None else (offer, *more)
         if requests:
             return Plan(requests, again=True, words="for those who are to be told since")
         asks = session.amends.find_asks(context.workflow_id)
@@ -108,31 +82,3 @@ def has_recovered(
     """Whether complaints are over, so that people may be told so."""
     burst = context.read_burst(session)
     return all(one.ended_at is not None for one in (burst, *list_returned(session, burst)))
-
-
-def _list_readers(
-    session: StoreSession, *, context: IncidentContext
-) -> Iterator[tuple[str, Sequence[str]]]:
-    """Who may still have to be told something, by the stage of the letters.
-
-    A cause is told to whoever has read something else last: that it is not known, or another one.
-    """
-    yield Stage.CHECKING, list_affected(session, context=context)
-    confirmed = session.amends.find_cause(context.workflow_id)
-    if confirmed is not None:
-        topic = context.read_burst(session).topic
-        words = find_cause(context.pilot.updates, topic, cause=confirmed.cause)
-        read = _find_last_words(session.letters.find_of(context.workflow_id))
-        others = [one for one, said in read.items() if said not in words.values()]
-        yield name_cause(confirmed), others
-
-
-def _find_last_words(letters: Iterable[Letter]) -> dict[str, Scalar]:
-    """What each customer who was written to has read last about the cause."""
-    told = [
-        one
-        for one in letters
-        if one.stage != PAUSE and one.reason == SENT and find_stage(one) in _ABOUT_CAUSE
-    ]
-    told.sort(key=lambda one: (find_stage(one) is Stage.CAUSE, one.stage))
-    return {one.customer_id: one.request.evidence["update"] for one in told if one.request}

@@ -284,6 +284,51 @@ def test_who_complains_later_is_told_with_the_others_or_after_them(chain: Chain)
     assert set(chain.read_texts("checking")) == set(CUSTOMERS[:5])
 
 
+def test_a_booking_that_waits_for_a_yes_holds_up_nothing_else(chain: Chain) -> None:
+    begin(chain)
+    chain.approve("respond/checking")
+    chain.live(6)
+    chain.answer("cool-air", YES)
+    for customer_id, text in zip(CUSTOMERS[3:5], HEAT[3:5], strict=True):
+        chain.say(customer_id, text)
+        chain.live(2)
+    chain.confirm_cause("cooling")
+    chain.live(2)
+
+    assert chain.flow.step == "respond"
+    assert chain.state_of("respond/book-cool-air") is ActionState.WAITING
+    with chain.store.reading() as session:
+        paused = [one.customer_ids for one in session.incidents.find_all()]
+    assert set().union(*paused) == set(CUSTOMERS[:5])
+    chain.approve("/checking")  # one yes for both who came later
+    assert set(chain.read_texts("checking")) == set(CUSTOMERS[:5])
+    chain.live(70)  # a customer hears nothing more than once an hour
+    chain.approve("/cause")
+    assert set(chain.read_texts("cause")) >= set(CUSTOMERS[:3])
+    chain.approve("respond/book-cool-air")
+    chain.live(2)
+    assert chain.asks == {"cool-air": AskState.BOOKED}
+
+
+def test_who_complains_after_letters_expired_is_asked_about_anew(chain: Chain) -> None:
+    begin(chain)
+    chain.live(6)
+    chain.answer("cool-air", YES)
+    first = chain.find_hold("respond/checking")
+    while chain.state_of("respond/checking") is ActionState.WAITING:
+        chain.live(20)
+        chain.say(CUSTOMERS[2], HEAT[2])  # so that it goes on
+    chain.say(CUSTOMERS[3], HEAT[3])
+    chain.live(2)
+    with chain.store.reading() as session:
+        found = session.holds.find_of(chain.workflow_id)
+    assert [
+        one.request.action_id != first.request.action_id
+        for one in found
+        if one.request.action_id.endswith("/checking") and one.state is ActionState.WAITING
+    ] == [True]
+
+
 def test_letters_that_nobody_has_sent_yet_can_be_taken_back(chain: Chain) -> None:
     begin(chain)
     chain.clock.now += timedelta(hours=12)  # at night: the messages wait for the morning
