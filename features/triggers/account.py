@@ -8,6 +8,9 @@ from features.triggers.rules import NONE, TriggerRule, grade, micros
 from features.triggers.settings import TriggerSettings
 from features.vocabulary import Trigger
 
+_MANY_UNITS: Final = 100
+"""Of a limit: a part of one of so many is less than a percent."""
+
 
 def _payment_failure_risk(at: int, settings: TriggerSettings) -> str:
     """Active subscriptions whose card expires soon; a card is good on its last day."""
@@ -51,6 +54,9 @@ def _subscription_limit(at: int, settings: TriggerSettings) -> str:
         moderate=f"s.used_share >= {write_double(settings.used_moderate)}",
     )
     lookback = micros(settings.usage_lookback_days)
+    # A text names whole numbers: 4.7 of 5 would read as 4 of 5. Then it names none.
+    is_told = f"""s.plan_limit = FLOOR(s.plan_limit)
+        AND (s.used = FLOOR(s.used) OR s.plan_limit >= {_MANY_UNITS})"""
     return f"""
     WITH plans AS (
         SELECT customer_id, plan_limit FROM subscription_now
@@ -69,8 +75,10 @@ def _subscription_limit(at: int, settings: TriggerSettings) -> str:
     )
     SELECT s.customer_id, {NONE} AS subject, {urgency} AS urgency, x.began_at,
         s.t + {lookback} AS expires_at, 0 AS preference,
-        CAST(FLOOR(s.used) AS BIGINT) AS used, CAST(ROUND(s.plan_limit) AS BIGINT) AS plan_limit,
-        CAST(FLOOR(1e2 * s.used / s.plan_limit) AS BIGINT) AS used_percent
+        CASE WHEN {is_told} THEN CAST(FLOOR(s.used) AS BIGINT) END AS used,
+        CASE WHEN {is_told} THEN CAST(s.plan_limit AS BIGINT) END AS plan_limit,
+        CASE WHEN {is_told} THEN CAST(FLOOR(1e2 * s.used / s.plan_limit) AS BIGINT) END
+            AS used_percent
     FROM shares s JOIN crossings x ON x.customer_id = s.customer_id AND x.latest = s.t
     WHERE s.used_share < {below} AND s.t >= {at - lookback}
     """

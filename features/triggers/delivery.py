@@ -66,14 +66,16 @@ def _delivery_delay(at: int, settings: TriggerSettings) -> str:
 
 
 def _order_shipped(at: int, settings: TriggerSettings) -> str:
-    """Undelivered orders whose shipment has just been created."""
+    """Undelivered orders whose shipment has just been created; no day is named that has passed."""
+    estimated_until = end_of_day("e.estimated_at")
     return f"""
     WITH created AS (
         SELECT tracking_id, MIN(t) AS began_at, MAX(t) AS latest FROM shipments GROUP BY tracking_id
     )
     SELECT o.customer_id, o.order_id AS subject, {NONE} AS urgency, s.began_at,
         s.began_at + {micros(settings.shipped_lookback_days)} AS expires_at, 0 AS preference,
-        o.order_id, o.tracking_id, e.estimated_at AS estimated_on
+        o.order_id, o.tracking_id,
+        CASE WHEN {estimated_until} >= {at} THEN e.estimated_at END AS estimated_on
     FROM created s JOIN shipments e ON e.tracking_id = s.tracking_id AND e.t = s.latest
         JOIN orders o ON o.tracking_id = s.tracking_id
     WHERE o.delivered_at IS NULL AND LOWER(e.status) <> 'delivered'

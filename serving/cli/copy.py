@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from features.vocabulary import Channel, Trigger
 from serving.cli.copy_cost import cost
@@ -105,8 +104,7 @@ def show_variant(variant_id: IdArgument, as_json: JsonOption = False) -> None:
     show_table(
         ("when", "who", "what", "why"),
         [  # names and notes are people's words, or a model's
-            (f"{e.at:%Y-%m-%d %H:%M:%S}", escape(e.by), e.what.value, escape(e.note))
-            for e in events
+            (f"{e.at:%Y-%m-%d %H:%M:%S}", e.by, e.what.value, e.note) for e in events
         ],
     )
 

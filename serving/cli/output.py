@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from features.errors import BadInputError
 
@@ -48,12 +49,14 @@ def show_json(result: Json) -> None:
 
 
 def show_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "") -> None:
-    """A table for a human; standard output."""
-    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False)
+    """A table for a human; standard output. What it says is plain text, brackets and all."""
+    table = Table(
+        title=Text(title) if title else None, title_justify="left", box=None, pad_edge=False
+    )
     for position, name in enumerate(header):
         table.add_column(name, justify="left" if position == 0 else "right", overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(Text, row))
     _results.print(table)
 
 

@@ -2,8 +2,9 @@
 
 import hashlib
 from datetime import datetime
+from email.header import Header
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import EmailPolicy
 from email.utils import format_datetime, parseaddr
 
 from serving.copy.guard.headers import make_unsubscribe_headers
@@ -13,7 +14,29 @@ from serving.lines import put_on_one_line
 
 _BOUNDARY_BYTES = 12
 _TO_NOBODY = "undisclosed-recipients:;"
-_SEVEN_BIT = SMTP.clone(cte_type="7bit")  # every relay carries it, and no signature breaks
+_AS_IT_IS = "list-unsubscribe"
+
+
+class _LetterPolicy(EmailPolicy):
+    """Folds two headers as the library does not.
+
+    It loses blanks between the encoded words of a subject, and encodes a long address by which one
+    leaves a list, where RFC 2047 allows no encoded words and RFC 5322 a line of 998 characters.
+    """
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        """The header's lines."""
+        text = str(value)
+        if name.lower() == _AS_IT_IS and text.isascii():
+            return f"{name}: {text}{self.linesep}".encode("ascii")
+        if name.lower() == "subject" and not text.isascii():
+            folded = Header(text, "utf-8", header_name=name).encode(linesep=self.linesep)
+            return f"{name}: {folded}{self.linesep}".encode("ascii")
+        return super().fold_binary(name, value)
+
+
+# Seven bits: every relay carries them, and no signature breaks.
+_SEVEN_BIT = _LetterPolicy(linesep="\r\n", cte_type="7bit")
 
 
 def write_letter(

@@ -79,3 +79,38 @@ def test_one_customer_can_have_several_late_orders(make_tables: MakeTables) -> N
     }
     cases = find(make_tables(rows), Trigger.DELIVERY_DELAY)
     assert sorted(cases["subject"]) == ["o1", "o2"]
+
+
+def test_a_limit_of_parts_is_told_without_numbers(find_each: FindEach) -> None:
+    told = {
+        (95.0, 100.0): {"used": 95, "plan_limit": 100, "used_percent": 95},
+        (949.5, 1000.0): {"used": 949, "plan_limit": 1000, "used_percent": 94},
+        (4.7, 5.0): {},
+        (1.4, 1.5): {},
+        (1.4, 1.5001): {},
+    }
+    found = find_each(
+        {str(key): usage((4, key[0] * 0.9), (1, key[0]), limit=key[1]) for key in told}
+    )
+    for key, facts in told.items():
+        evidence = json.loads(found[str(key)].loc[0, "evidence"])
+        named = {
+            name: evidence[name]
+            for name in ("used", "plan_limit", "used_percent")
+            if name in evidence
+        }
+        assert named == facts, key
+
+
+def test_a_shipment_names_no_day_that_has_passed(find_each: FindEach) -> None:
+    estimates = {"yesterday": NOW - 1.5 * DAY, "today": NOW + HOUR, "unknown": None}
+    found = find_each(
+        {
+            name: shipped(NOW - 2 * HOUR, later=[{"updated_at": NOW - HOUR, "estimated_at": at}])
+            for name, at in estimates.items()
+        }
+    )
+    named = {
+        name: "estimated_on" in json.loads(found[name].loc[0, "evidence"]) for name in estimates
+    }
+    assert named == {"yesterday": False, "today": True, "unknown": False}

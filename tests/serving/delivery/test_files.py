@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta, timezone
 from email import message_from_bytes
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, compat32
 from pathlib import Path
 
 import pytest
@@ -155,3 +155,26 @@ def test_the_moment_of_a_letter_is_that_of_its_plan_in_any_zone() -> None:
         parcel.content,
     )
     assert read(east)["Date"].datetime == NOON
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "Аккаунтқа сіз кірдіңіз бе? Алматы, KZ",
+        "Кідіріс туралы: енді 6 қаңтар күтеміз",
+        "😀 Цена снизилась: Kettle with a rather long name, and more",
+        "Sale: plain",
+    ],
+)
+def test_a_subject_arrives_with_all_its_blanks(subject: str) -> None:
+    parcel = make_parcel(content=WORDS.model_copy(update={"subject": subject}))
+    assert read(parcel)["Subject"] == subject
+
+
+@pytest.mark.parametrize("n", [30, 76, 160])
+def test_the_address_by_which_one_leaves_is_never_encoded(n: int) -> None:
+    url = "https://teal.example/leave?".ljust(n, "x")
+    copy = CopySettings(email_unsubscribe_url=url)
+    letter = write_letter(make_parcel(), sender=SENDER, copy=copy)
+    found = message_from_bytes(letter.as_bytes(), policy=compat32)
+    assert found["List-Unsubscribe"] == f"<{url}>"
