@@ -1,9 +1,11 @@
 """Tables in memory: frames by name, and what was known of them at a moment."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from features.contracts import CONTRACTS, DTYPES, KNOWN_AT, TableContract
 from features.errors import BadInputError
@@ -32,6 +34,31 @@ def known_before(tables: Tables, as_of: pd.Timestamp) -> dict[str, pd.DataFrame]
         else frame
         for name, frame in versions_before(tables, as_of).items()
     }
+
+
+def rows_about(tables: Tables, customer_ids: Collection[str]) -> dict[str, pd.DataFrame]:
+    """The tables with the rows of these customers; those that name no customer are left out.
+
+    Outcomes are their messages'.
+    """
+    about = {
+        name: _rows_of(frame, "customer_id", list(customer_ids))
+        for name, frame in tables.items()
+        if "customer_id" in frame
+    }
+    if "messages" in about and "outcomes" in tables:
+        about["outcomes"] = _rows_of(
+            tables["outcomes"], "message_id", about["messages"]["message_id"]
+        )
+    return about
+
+
+def _rows_of(frame: pd.DataFrame, column: str, names: "list[str] | pd.Series[str]") -> pd.DataFrame:
+    """Rows that have one of the names; pandas would turn every name into an object first."""
+    texts = pa.array(frame[column], pa.large_string(), from_pandas=True)
+    is_one = pc.is_in(texts, value_set=pa.array(names, pa.large_string(), from_pandas=True))
+    rows: pd.DataFrame = frame.loc[is_one.to_numpy(zero_copy_only=False)]
+    return rows.reset_index(drop=True)
 
 
 def versions_before(tables: Tables, as_of: pd.Timestamp) -> dict[str, pd.DataFrame]:

@@ -55,14 +55,15 @@ def _subscription_limit(at: int, settings: TriggerSettings) -> str:
     )
     lookback = micros(settings.usage_lookback_days)
     # A text names whole numbers: 4.7 of 5 would read as 4 of 5. Then it names none.
-    is_told = f"""s.plan_limit = FLOOR(s.plan_limit)
-        AND (s.used = FLOOR(s.used) OR s.plan_limit >= {_MANY_UNITS})"""
+    is_told = f"""p.plan_limit = FLOOR(p.plan_limit)
+        AND (u.used = FLOOR(u.used) OR p.plan_limit >= {_MANY_UNITS})"""
     return f"""
     WITH plans AS (
         SELECT customer_id, plan_limit FROM subscription_now
         WHERE status = 'active' AND plan_limit > 0 AND NOT upsell_shown
     ), shares AS (
-        SELECT u.customer_id, u.t, u.used, p.plan_limit, u.used / p.plan_limit AS used_share
+        SELECT u.customer_id, u.t, u.used, p.plan_limit, u.used / p.plan_limit AS used_share,
+            {is_told} AS is_told
         FROM usage u JOIN plans p ON p.customer_id = u.customer_id
     ), spans AS (
         SELECT customer_id, MAX(t) AS latest,
@@ -75,9 +76,9 @@ def _subscription_limit(at: int, settings: TriggerSettings) -> str:
     )
     SELECT s.customer_id, {NONE} AS subject, {urgency} AS urgency, x.began_at,
         s.t + {lookback} AS expires_at, 0 AS preference,
-        CASE WHEN {is_told} THEN CAST(FLOOR(s.used) AS BIGINT) END AS used,
-        CASE WHEN {is_told} THEN CAST(s.plan_limit AS BIGINT) END AS plan_limit,
-        CASE WHEN {is_told} THEN CAST(FLOOR(1e2 * s.used / s.plan_limit) AS BIGINT) END
+        CASE WHEN s.is_told THEN CAST(FLOOR(s.used) AS BIGINT) END AS used,
+        CASE WHEN s.is_told THEN CAST(s.plan_limit AS BIGINT) END AS plan_limit,
+        CASE WHEN s.is_told THEN CAST(FLOOR(1e2 * s.used / s.plan_limit) AS BIGINT) END
             AS used_percent
     FROM shares s JOIN crossings x ON x.customer_id = s.customer_id AND x.latest = s.t
     WHERE s.used_share < {below} AND s.t >= {at - lookback}

@@ -15,6 +15,7 @@ from serving.rehearsal.shelf import train_models
 from serving.rehearsal.worlds import Simulated
 from serving.runtime import EngineParts, wire_parts
 from serving.settings import Settings
+from serving.snapshot.state import Models
 from training.benchmarks.rows import BenchRow
 from training.world.protocol import World
 
@@ -39,6 +40,7 @@ def bench_rehearsal_gap(
     n_days: int = 34,
     last_days: int = 20,
     models: Path | None = None,
+    follows_readers: bool = True,
 ) -> list[BenchRow]:
     """Rows by trigger and for all: cents of a case of the learned arm beside the best there was.
 
@@ -50,6 +52,7 @@ def bench_rehearsal_gap(
         n_days: Days of the loop.
         last_days: Of them, the last ones that are counted.
         models: Folder in which models are kept; None keeps none.
+        follows_readers: Whether models follow between two trainings, as what serves does.
     """
     source = Simulated(n_customers, history_days)
     with TemporaryDirectory(prefix="opportune-gap-") as folder:
@@ -58,7 +61,9 @@ def bench_rehearsal_gap(
         parts = wire_parts(settings, clock=lambda: world.start)
         parts = replace(parts, policy=source.price(parts.policy))
         try:
-            found = _witness(world, parts, n_days=n_days, seed=seed, shelf=models)
+            champions = _train(world, seed=seed, shelf=models)
+            learning = Learning(lambda _: champions, follows_readers=follows_readers)
+            found = _witness(world, parts, champions, learning, n_days=n_days)
         finally:
             parts.store.close()
     return make_gap_rows(found[found["day"] >= n_days - last_days])
@@ -84,18 +89,20 @@ def make_gap_rows(found: pd.DataFrame) -> list[BenchRow]:
     ]
 
 
-def _witness(
-    world: World, parts: EngineParts, *, n_days: int, seed: int, shelf: Path | None
-) -> pd.DataFrame:
-    """What the learned policy does, with models that are made once."""
-    tables = world.tables(world.start)
+def _train(world: World, *, seed: int, shelf: Path | None) -> Models:
+    """Models that are made once."""
     with TemporaryDirectory(prefix="opportune-models-") as folder:
         kept = Path(folder) / "registry" if shelf is None else shelf
-        champions = train_models(tables, known_until=world.start, seed=seed, folder=kept)
-        learning = Learning(lambda _: champions)
-        cadence = Cadence(retrain_days=n_days)
-        witness = GapWitness(
-            EngineActor(parts, champions, cadence, learning), Chooser(world, parts)
-        )
-        rehearse(world, witness, n_days=n_days, every_hours=cadence.decide_hours)
+        tables = world.tables(world.start)
+        return train_models(tables, known_until=world.start, seed=seed, folder=kept)
+
+
+def _witness(
+    world: World, parts: EngineParts, champions: Models, learning: Learning, *, n_days: int
+) -> pd.DataFrame:
+    """What the learned policy does."""
+    cadence = Cadence(retrain_days=n_days)
+    actor = EngineActor(parts, champions, cadence, learning)
+    witness = GapWitness(actor, Chooser(world, parts))
+    rehearse(world, witness, n_days=n_days, every_hours=cadence.decide_hours)
     return pd.concat(witness.found, ignore_index=True)

@@ -67,7 +67,16 @@ def fold_name(name: str) -> str:
     >>> fold_name("Abay 10") == fold_name("ABAY  10 ")
     True
     """
-    return " ".join(unicodedata.normalize("NFC", name).casefold().split())
+    return " ".join(fold_letters(name).split())
+
+
+def fold_letters(name: str) -> str:
+    """A name whatever the case of its letters, and however its accents are written.
+
+    >>> fold_letters("DANA") == fold_letters("Dana")
+    True
+    """
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def list_stop_files(home: Path) -> list[tuple[str | None, str]]:

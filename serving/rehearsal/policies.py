@@ -134,10 +134,12 @@ class Learning:
     Attributes:
         retrain: Makes models anew.
         settled: What the bandit has learned for good.
+        follows_readers: Whether models follow between two trainings, as what serves does.
     """
 
     retrain: Retrain
     settled: Settled = field(default_factory=Settled.nothing)
+    follows_readers: bool = True
 
     def learn(self, morning: Sitting, parts: EngineParts) -> VariantPolicy:
         """The bandit of this morning.
@@ -241,5 +243,7 @@ class EngineActor:
     def _learn(self, morning: Sitting, learning: Learning) -> None:
         if morning.day > 0 and morning.day % self.cadence.retrain_days == 0:
             self.models = replace_models(self.models, learning.retrain(morning))
-        self.followed = follow(self.models, morning.tables, as_of=morning.now)
+        self.followed = self.models
+        if learning.follows_readers:
+            self.followed = follow(self.models, morning.tables, as_of=morning.now)
         self.bandit = learning.learn(morning, self.parts)

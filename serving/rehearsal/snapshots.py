@@ -9,15 +9,13 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from features.churn import CHURN_FEATURES, eligible_customers
 from features.churn.risk import RiskRules
 from features.declared.hours import PRESENCE
 from features.engagement import ENGAGEMENT_FEATURES
 from features.point_in_time import build_features, make_spine
-from features.tables import Tables
+from features.tables import Tables, rows_about
 from features.vocabulary import Tier
 from serving.snapshot.making import CONTACT_DAYS, make_snapshot
 from serving.snapshot.state import Models, Snapshot
@@ -43,31 +41,6 @@ def snapshot_of_some(
         seen = {"customers": tables["customers"], **_recent_messages(tables, as_of=as_of)}
         wanted = rows_about(seen, customer_ids)
     return make_snapshot(wanted, as_of=as_of, models=models, bandit=bandit)
-
-
-def rows_about(tables: Tables, customer_ids: Collection[str]) -> dict[str, pd.DataFrame]:
-    """The tables with the rows of these customers; those that name no customer are left out.
-
-    Outcomes are their messages'.
-    """
-    about = {
-        name: _rows_of(frame, "customer_id", list(customer_ids))
-        for name, frame in tables.items()
-        if "customer_id" in frame
-    }
-    if "messages" in about and "outcomes" in tables:
-        about["outcomes"] = _rows_of(
-            tables["outcomes"], "message_id", about["messages"]["message_id"]
-        )
-    return about
-
-
-def _rows_of(frame: pd.DataFrame, column: str, names: "list[str] | pd.Series[str]") -> pd.DataFrame:
-    """Rows that have one of the names; pandas would turn every name into an object first."""
-    texts = pa.array(frame[column], pa.large_string(), from_pandas=True)
-    is_one = pc.is_in(texts, value_set=pa.array(names, pa.large_string(), from_pandas=True))
-    rows: pd.DataFrame = frame.loc[is_one.to_numpy(zero_copy_only=False)]
-    return rows.reset_index(drop=True)
 
 
 def find_tiers(

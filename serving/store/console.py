@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, bindparam, case, delete, insert, select,
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import ReturningInsert
 
-from serving.corridor.stop_files import fold_name
+from serving.corridor.stop_files import fold_letters
 from serving.policy.cases import from_us, to_us
 from serving.store.console_schema import console_accounts, console_counts, console_sessions
 from serving.store.engine import count_added, insert_into
@@ -101,7 +101,7 @@ class ConsoleBook:
 
     def find_account(self, name: str) -> AccountRow | None:
         """The account of that name, however its letters are written."""
-        row = self._connection.execute(_ACCOUNT, {"folded": fold_name(name)}).first()
+        row = self._connection.execute(_ACCOUNT, {"folded": fold_letters(name)}).first()
         return None if row is None else _read(row)
 
     def list_accounts(self) -> Sequence[AccountRow]:
@@ -110,20 +110,20 @@ class ConsoleBook:
 
     def set_password(self, name: str, password_hash: str) -> bool:
         """Another password from now on; False: there is no such account."""
-        values = {"folded": fold_name(name), "hashed": password_hash}
+        values = {"folded": fold_letters(name), "hashed": password_hash}
         return self._connection.execute(_SET_PASSWORD, values).rowcount == 1
 
     def remove_account(self, name: str) -> bool:
         """Remove an account and end its sessions; False: there is none."""
         self.end_sessions(name)
-        return self._connection.execute(_REMOVE, {"folded": fold_name(name)}).rowcount == 1
+        return self._connection.execute(_REMOVE, {"folded": fold_letters(name)}).rowcount == 1
 
     # ------------------------------------------------------------ sessions
 
     def begin_session(self, digest: str, *, name: str, at: datetime) -> None:
         """Somebody came in; the digest is of what their cookie holds."""
         us = to_us(at)
-        row = {"digest": digest, "account": fold_name(name), "began_at_us": us, "seen_at_us": us}
+        row = {"digest": digest, "account": fold_letters(name), "began_at_us": us, "seen_at_us": us}
         self._connection.execute(insert(console_sessions), row)
 
     def find_session(self, digest: str) -> SessionRow | None:
@@ -143,7 +143,7 @@ class ConsoleBook:
 
     def end_sessions(self, name: str) -> int:
         """They are in nowhere any more; how many sessions ended."""
-        return self._connection.execute(_END_ALL, {"folded": fold_name(name)}).rowcount
+        return self._connection.execute(_END_ALL, {"folded": fold_letters(name)}).rowcount
 
     def forget_sessions(self, *, seen_before: datetime) -> int:
         """Remove sessions that nobody uses any more; how many."""
@@ -202,7 +202,7 @@ def _count(dialect: str) -> ReturningInsert[int]:
 
 def _write(account: AccountRow) -> dict[str, str | int]:
     return {
-        "account": fold_name(account.name),
+        "account": fold_letters(account.name),
         "name": account.name,
         "role": account.role,
         "password_hash": account.password_hash,

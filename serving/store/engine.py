@@ -23,6 +23,7 @@ _WAL_TRIES = 200
 _WAL_PAUSE_SECONDS = 0.02
 _WRITE_LOCK = text("SELECT pg_advisory_xact_lock(7310921564)")  # any number, ours alone
 _POSTGRES = "postgresql+psycopg"
+_BUSY = "store: another process is writing, and goes on: nothing was done, try it again"
 _POSTGRES_WAITED = "55P03"  # lock_not_available
 
 
@@ -95,16 +96,12 @@ def _open_sqlite(url: str) -> Engine:
         try:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         except OperationalError as fault:
-            if getattr(fault.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_BUSY:
+            # The last byte is the code, what stands before it says why.
+            if getattr(fault.orig, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY:
                 raise
-            raise _say_busy() from fault
+            raise BusyError(_BUSY) from fault
 
     return engine
-
-
-def _say_busy() -> BusyError:
-    waited = f"{_PATIENCE_MS.get() / 1000:g} s"
-    return BusyError(f"store: another process has been writing for {waited}: nothing was done")
 
 
 def _switch_to_wal(cursor: sqlite3.Cursor) -> None:
@@ -140,6 +137,6 @@ def _open_postgres(url: str) -> Engine:
         except OperationalError as fault:
             if getattr(fault.orig, "sqlstate", None) != _POSTGRES_WAITED:
                 raise
-            raise _say_busy() from fault
+            raise BusyError(_BUSY) from fault
 
     return engine

@@ -33,7 +33,7 @@ def test_a_writer_that_waited_in_vain_is_told_so_and_can_write_later(
         with ours.reading() as session:
             assert session.find_cancelled() == []
         for _ in range(8):  # more often than there are connections in a pool
-            with pytest.raises(BusyError, match=r"writing for 0\.05 s"), ours.transaction():
+            with pytest.raises(BusyError, match="another process is writing"), ours.transaction():
                 pytest.fail("two write at once")
     with ours.transaction() as session:
         assert session.find_cancelled() == []

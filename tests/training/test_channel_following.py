@@ -4,13 +4,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.special import expit
 
 from features.tables import Tables
 from features.vocabulary import Outcome, Trigger
 from tests.training.test_channel_pooling import EMAIL, SMS, believe, make_dataset, with_opens
-from training.channel import TrainedChannel, train_channel
+from training.channel import TrainedChannel, following, train_channel
 from training.channel.following import correct_readers, follow_readers
 from training.datasets.channel import ChannelDataset, build_channel_dataset
 from training.measures import Floats
@@ -22,13 +23,21 @@ BEFORE = expit(np.full((3, len(CHANNELS)), -1.0))
 """P(opened) by segment and channel at first: the same everywhere."""
 
 
-def make_messages(n: int, p: Floats, *, days_ago: Floats, seed: int) -> ChannelDataset:
-    """Messages sent so many days before `AS_OF`, opened with the probability of their cell."""
+def make_messages(
+    n: int, p: Floats, *, days_ago: Floats, seed: int, before: Floats | None = None
+) -> ChannelDataset:
+    """Messages sent so many days before `AS_OF`, opened with the probability of their cell.
+
+    Where tastes changed two weeks ago, `before` is what it was until then.
+    """
     rng = np.random.default_rng(seed)
     made = make_dataset(n, rng=rng)
     moments = np.datetime64("2026-03-01", "us") - (days_ago * 86400e6).astype("timedelta64[us]")
     segment = np.array(["abc".index(name) for name in made.segments])
-    return with_opens(replace(made, moments=moments), p[segment, made.channel], rng)
+    chances = p[segment, made.channel]
+    if before is not None:
+        chances = np.where(days_ago < 14, chances, before[segment, made.channel])
+    return with_opens(replace(made, moments=moments), chances, rng)
 
 
 @pytest.fixture(scope="module")
@@ -77,21 +86,10 @@ def test_few_messages_move_little(model: ChannelModel) -> None:
 
 
 def test_newer_messages_count_for_more(model: ChannelModel) -> None:
-    """Of four weeks the last has changed: a mean over all would find a quarter of it."""
+    """Of three weeks the last has changed: a mean over all would find a third of it."""
     after = expit(logit(BEFORE) + 1.0)
-    older = make_messages(15_000, BEFORE, days_ago=np.linspace(14, 28, 15_000), seed=7)
-    newer = make_messages(7_500, after, days_ago=np.linspace(7, 14, 7_500), seed=8)
-    recent = replace(
-        older,
-        channel=np.concatenate([older.channel, newer.channel]),
-        trigger=np.concatenate([older.trigger, newer.trigger]),
-        segments=np.concatenate([older.segments, newer.segments]),
-        languages=np.concatenate([older.languages, newer.languages]),
-        hour=np.concatenate([older.hour, newer.hour]),
-        X=np.concatenate([older.X, newer.X]),
-        targets={k: np.concatenate([y, newer.targets[k]]) for k, y in older.targets.items()},
-        moments=np.concatenate([older.moments, newer.moments]),
-    )
+    days_ago = np.linspace(7, 28, 22_500)
+    recent = make_messages(22_500, after, days_ago=days_ago, seed=7, before=BEFORE)
     moved = read(correct_readers(model, recent, as_of=AS_OF)) - read(model)
     assert 0.5 < moved.mean() < 0.9
 
@@ -145,3 +143,28 @@ def test_following_reads_the_weeks_that_are_known_and_no_more(
         follow_readers(trained, {**known, "messages": known["messages"].iloc[:0]}, as_of=as_of)
         is trained
     )
+
+
+def test_of_very_many_messages_some_are_looked_at(
+    trained: ChannelModel,
+    shop_tables: Tables,
+    shop_end: datetime,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    as_of = shop_end - timedelta(days=10)
+    looked: list[int] = []
+
+    def build(*args: object, among: pd.DataFrame, **named: object) -> ChannelDataset:
+        looked.append(len(among))
+        built = build_channel_dataset(*args, among=among, **named)  # type: ignore[arg-type]  # passed on
+        assert isinstance(built, ChannelDataset)
+        return built
+
+    monkeypatch.setattr(following, "build_channel_dataset", build)
+    all_of_them = follow_readers(trained, shop_tables, as_of=as_of)
+    monkeypatch.setattr(following, "MOST_MESSAGES", 300)
+    some = follow_readers(trained, shop_tables, as_of=as_of)
+
+    assert looked[0] > 600
+    assert 150 < looked[1] <= 300
+    assert some.to_json() != all_of_them.to_json()

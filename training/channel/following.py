@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from features.tables import Tables, empty_table
+from features.tables import Tables, empty_table, rows_about
 from features.vocabulary import Outcome
 from training.channel.describing import describe_messages
 from training.channel.pooling import PartKind, fit_parts
@@ -46,12 +46,7 @@ def follow_readers(model: ChannelModel, tables: Tables, *, as_of: datetime) -> C
         The same model where nothing is known of such messages.
     """
     messages = _find_recent(tables, as_of=as_of)
-    theirs = {
-        name: frame[frame["customer_id"].isin(messages["customer_id"].unique())]
-        if "customer_id" in frame
-        else frame
-        for name, frame in tables.items()
-    }
+    theirs = rows_about(tables, messages["customer_id"].unique().tolist())
     recent = build_channel_dataset(theirs, known_until=as_of, among=messages)
     if isinstance(recent, NotEnoughData):
         return model
@@ -76,28 +71,13 @@ def correct_readers(
 
 def _find_shift(model: ChannelModel, recent: ChannelDataset, *, as_of: datetime) -> Floats:
     """Log-odds to add, (segments + 1, channels); the last row is of unknown segments."""
-    sendings = describe_messages(model, recent)
     n_segments = len(model.outcomes[Outcome.OPENED].rates.segments.values)
-    now = np.datetime64(pd.Timestamp(as_of).tz_convert("UTC").tz_localize(None), "us")
-    age_days = (now - recent.moments) / np.timedelta64(1, "D")
-    rows = pd.DataFrame(
-        {
-            "segment": sendings.segment,
-            "channel": sendings.channel,
-            "z": logit(model.predict(Outcome.OPENED, sendings)),
-            "n": 0.5 ** ((age_days - OUTCOME_DAYS) / HALF_LIFE_DAYS),
-            "opened": recent.targets[Outcome.OPENED],
-        }
-    )
-    rows["step"] = rows["z"].round(1)
-    rows["n_with"] = rows["n"] * rows["opened"]
-    rows["z_n"] = rows["n"] * rows["z"]
-    cells = rows.groupby(["segment", "channel", "step"]).sum().reset_index()
+    cells = _count_cells(model, recent, as_of=as_of)
+    segment, channel = cells["segment"].to_numpy(), cells["channel"].to_numpy()
     X = np.zeros((len(cells), _N_C * (1 + n_segments)))
-    at, channel = cells["segment"].to_numpy(), cells["channel"].to_numpy()
     X[np.arange(len(cells)), channel] = 1.0
-    known = at >= 0
-    X[known, _N_C * (1 + at[known]) + channel[known]] = 1.0
+    known = segment >= 0
+    X[known, _N_C * (1 + segment[known]) + channel[known]] = 1.0
     n = cells["n"].to_numpy()
     fitted = fit_parts(
         X,
@@ -109,6 +89,29 @@ def _find_shift(model: ChannelModel, recent: ChannelDataset, *, as_of: datetime)
     everybody = fitted.parts[:_N_C]
     by_segment = fitted.parts[_N_C:].reshape(n_segments, _N_C)
     return np.vstack([everybody + by_segment, everybody])
+
+
+def _count_cells(model: ChannelModel, recent: ChannelDataset, *, as_of: datetime) -> pd.DataFrame:
+    """Messages by segment, channel and what the model said: weights, of those opened, of log-odds.
+
+    A model's log-odds are told to a tenth: so many messages are some hundred rows.
+    """
+    sendings = describe_messages(model, recent)
+    z = logit(model.predict(Outcome.OPENED, sendings))
+    now = np.datetime64(pd.Timestamp(as_of).tz_convert("UTC").tz_localize(None), "us")
+    age_days = (now - recent.moments) / np.timedelta64(1, "D")
+    n = 0.5 ** ((age_days - OUTCOME_DAYS) / HALF_LIFE_DAYS)
+    rows = pd.DataFrame(
+        {
+            "segment": sendings.segment,
+            "channel": sendings.channel,
+            "step": z.round(1),
+            "n": n,
+            "n_with": n * recent.targets[Outcome.OPENED],
+            "z_n": n * z,
+        }
+    )
+    return rows.groupby(["segment", "channel", "step"], as_index=False).sum()
 
 
 def _find_recent(tables: Tables, *, as_of: datetime) -> pd.DataFrame:

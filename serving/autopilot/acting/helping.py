@@ -6,6 +6,7 @@ from serving.audit.entries import EntryKind
 from serving.autopilot.acting.context import ACTOR, IncidentContext
 from serving.autopilot.acting.house_words import Letter
 from serving.autopilot.acting.replies import mark_subject
+from serving.autopilot.acting.siblings import list_siblings
 from serving.autopilot.acting.telling import tell_owner
 from serving.autopilot.acting.topics import KIND, booked_topic, reply_topic
 from serving.autopilot.acting.vendors import Ranked, Shortlist, shortlist
@@ -60,9 +61,7 @@ def _is_helped(session: StoreSession, burst: BurstRow) -> bool:
     """Whether somebody was booked for another incident of that topic and branch."""
     return any(
         ask.state in _OPEN
-        for one in session.bursts.list(only_open=True, limit=None)
-        if (one.branch, one.topic) == (burst.branch, burst.topic)
-        and one.incident_id != burst.incident_id
+        for one in list_siblings(session, burst)
         for ask in session.amends.find_asks(f"{KIND}/{one.incident_id}")
     )
 

@@ -7,6 +7,7 @@ from serving.autopilot.acting.context import IncidentContext
 from serving.autopilot.acting.helping import take_offer
 from serving.autopilot.acting.joining import plan_for_more
 from serving.autopilot.acting.responding import Respond
+from serving.autopilot.acting.siblings import list_siblings
 from serving.autopilot.acting.topics import CONFIRM_CAUSE, ENDED, GREW, reply_topic
 from serving.store.bursts import BurstRow, BurstState
 from serving.store.store import StoreSession
@@ -52,11 +53,7 @@ def is_over(session: StoreSession, context: IncidentContext, now: datetime) -> b
 
 def list_returned(session: StoreSession, burst: BurstRow) -> Sequence[BurstRow]:
     """Incidents of the same topic and branch that were seen since, and are not closed."""
-    return [
-        one
-        for one in session.bursts.list(only_open=True, limit=None)
-        if (one.branch, one.topic) == (burst.branch, burst.topic) and one.seen_at > burst.seen_at
-    ]
+    return [one for one in list_siblings(session, burst) if one.seen_at > burst.seen_at]
 
 
 def find_recovery(burst: BurstRow, *, context: IncidentContext) -> datetime:

@@ -119,8 +119,8 @@ class Scribe:
 
     def is_closed(self, burst_id: str, *, topic: str) -> bool:
         """Whether the incident of a burst is closed, as by somebody who does not wait."""
-        incident_id = self._find(burst_id, topic)
-        return incident_id is not None and self._read(incident_id).state is BurstState.CLOSED
+        row = self._find_row(burst_id, topic)
+        return row is not None and row.state is BurstState.CLOSED
 
     def close(self, incident_id: str, *, at: datetime, reason: EndReason) -> None:
         """The complaints of an incident are over; its workflow is told, once."""
@@ -232,10 +232,13 @@ class Scribe:
         )
 
     def _find(self, burst_id: str, topic: str) -> str | None:
-        """The incident of a burst; None where nobody has written of it."""
+        """Which incident a burst is; None where nobody has written of it."""
+        row = self._find_row(burst_id, topic)
+        return None if row is None else row.incident_id
+
+    def _find_row(self, burst_id: str, topic: str) -> BurstRow | None:
         since = from_us(int(burst_id.rpartition("/")[2]))
-        incident_id = name_incident(burst_id, topic=topic, since=since)
-        return None if self.session.bursts.find(incident_id) is None else incident_id
+        return self.session.bursts.find(name_incident(burst_id, topic=topic, since=since))
 
 
 def make_complaint(arrived: ArrivedMessage, reading: Reading) -> BurstComplaint:

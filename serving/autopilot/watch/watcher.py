@@ -270,15 +270,15 @@ def _tick(scribe: Scribe, detector: BurstDetector) -> set[Stream]:
 
 def _end_closed(scribe: Scribe, detector: BurstDetector) -> set[Stream]:
     """End the bursts whose incident somebody closed; their streams."""
-    closed = {
+    closed = [
         stream
         for stream, burst_id in detector.open_bursts().items()
         if scribe.is_closed(burst_id, topic=stream.topic)
-    }
+    ]
     for stream in closed:
         if (ended := detector.end(stream, now_us=to_us(scribe.now))) is not None:
             scribe.end(ended, topic=stream.topic)
-    return closed
+    return set(closed)
 
 
 def _end_orphans(scribe: Scribe, detector: BurstDetector) -> None:

@@ -217,18 +217,28 @@ def test_case_tells_its_offer_tasks_and_story(office: Office) -> None:
     assert office.sign_in("Dana").read("/cases/none", status=404)
 
 
-def test_log_is_whole_until_somebody_changes_it(office: Office) -> None:
+@pytest.mark.parametrize(
+    ("change", "shown"),
+    [
+        ("words = 'nothing'", "nothing"),
+        ("at_us = 9000000000000000000", "At no moment that can be read"),
+        ("at_us = 'abc'", "At no moment that can be read"),
+    ],
+)
+def test_log_is_whole_until_somebody_changes_it(office: Office, change: str, shown: str) -> None:
     browser = office.sign_in("Vera")
     before = browser.read("/log")
     engine = create_engine(f"sqlite:///{office.store._engine.url.database}")
     with engine.begin() as connection:
-        connection.execute(text("UPDATE audit_log SET words = 'nothing' WHERE seq = 2"))
+        connection.execute(text(f"UPDATE audit_log SET {change} WHERE seq = 2"))
     engine.dispose()
 
     after = browser.read("/log")
 
     assert ">whole<" in before
     assert "The log is not what was written: row 2 was changed" in after
+    assert shown not in before
+    assert shown in after
 
 
 def test_log_of_a_subject_is_its_own(office: Office) -> None:

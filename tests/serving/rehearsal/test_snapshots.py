@@ -11,8 +11,7 @@ from features.churn import CHURN_FEATURES
 from features.declarations import FeatureSet
 from features.engagement import ENGAGEMENT_FEATURES
 from features.point_in_time import build_features, count_hours_of_week, make_spine
-from features.tables import Tables
-from serving.rehearsal.snapshots import rows_about
+from features.tables import Tables, rows_about
 from training.world.simulated import SimulatedWorld
 
 Numbers = npt.NDArray[np.float64]
